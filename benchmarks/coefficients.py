@@ -78,7 +78,7 @@ def third_erf(u):
 
 
 def third_erf_weight(u):
-    """What a relative error of t does to erf(x), which is nothing where t = 1."""
+    """The effect of a relative error of t on erf(x), which is 0 where t = 1."""
     t = third_erf(u) * sqrt(u)
     return (3 - 3 * t * t) / (3 - t * t) / third_erf(u)
 

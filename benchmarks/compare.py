@@ -24,7 +24,7 @@ from worker import PeerError, Worker
 
 @dataclass(frozen=True)
 class Suite:
-    """What is compared: the files' name, the cases, who takes part, and a unit of time: how many are a second."""
+    """A comparison: the name of its files, the cases, the libraries, and how many units of time are a second."""
 
     name: str
     training: list[Any]
@@ -80,7 +80,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def find_fault(options: argparse.Namespace, suite: Suite) -> str:
-    """What is wrong about the options, if anything; sets what follows from them."""
+    """The fault of the options, if there is one. Also sets the options that follow from others."""
     options.suite = suite
     options.peers = options.peers.split(",")
     unknown = [name for name in options.peers if name not in suite.peers]
@@ -266,7 +266,7 @@ def speed_up(runs: list[dict[str, Any]], report: Report) -> None:
 
 
 def memory(options: argparse.Namespace, report: Report, remembered: Sequence[str]) -> list[dict[str, Any]]:
-    """What an epoch of `options.memory` takes at its peak beyond data and weights, with one thread.
+    """The peak memory of an epoch of `options.memory` beyond data and weights, with one thread.
 
     Each peer runs in a process of its own.
     """

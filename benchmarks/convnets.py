@@ -75,7 +75,7 @@ class ConvTranspose:
         return *(n * self.strides for n in shape[:-1]), self.filters
 
     def pads(self) -> list[int]:
-        """What is cut off at each end; sizes minus strides are even in all networks."""
+        """The numbers to cut off at each end; sizes minus strides are even in all networks."""
         return [(k - self.strides) // 2 for k in self.size]
 
     def weights(self, shape: Shape, rng: Any) -> list[Any]:

@@ -50,7 +50,7 @@ TURNS = 10
 CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
 # Where tiles are slower than this share of BLAS's speed, more than noise is behind it.
 AHEAD = 0.95
-# What makes OpenBLAS something else than a user gets. Both are read when it is loaded.
+# With these, OpenBLAS would not be what a user gets. It reads both when it is loaded.
 UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 ELEMENTS = (128 * 128, 4_000_000)
 

@@ -1,4 +1,4 @@
-"""What a step of many ranks would cost: one rank's step, and a sum over all ranks, by latency and bandwidth."""
+"""The cost of a step of many ranks: one rank's step, and a sum over all ranks, by latency and bandwidth."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WANTED = 0.8  # efficiency
 
 
 class Link(NamedTuple):
-    """What a sum over ranks costs: seconds of a message, and seconds of a byte."""
+    """The cost of a sum over ranks: seconds for a message, and seconds for a byte."""
 
     latency: float
     byte: float

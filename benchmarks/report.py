@@ -1,4 +1,4 @@
-"""What benchmarks print and write: Markdown tables, JSON, and plots where there is matplotlib."""
+"""The output of benchmarks: Markdown tables, JSON, and, with matplotlib, plots."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def differences(start: list[Any], found: list[Any], expected: list[Any]) -> tupl
 
 
 def problem(kind: str, case: Any, found: Any, expected: Any) -> str:
-    """What is wrong about a peer's numbers, compared with cbackprop's; nothing if they agree."""
+    """The difference between a peer's numbers and cbackprop's; nothing if they agree."""
     if kind == "Inference":
         error = distance([found], [expected])
         return f"outputs differ by {error:.1e}" if not error < WEIGHTS_TOLERANCE else ""

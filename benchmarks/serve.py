@@ -31,7 +31,7 @@ from peers import UnsupportedError
 def peak_memory(run: Callable[[], Any]) -> int:
     """By how many bytes the memory of the process grows at most while something runs. Linux only."""
     try:
-        # What is free goes back to the system: else new needs would hide in it.
+        # Free memory goes back to the system: otherwise new allocations would be hidden in it.
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew

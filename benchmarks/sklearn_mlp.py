@@ -51,7 +51,7 @@ SETS: dict[str, tuple[str, Callable[[], Data]]] = {
 
 @dataclass
 class Side:
-    """What one of the two libraries reached, for each seed."""
+    """The result of one of the two libraries, for each seed."""
 
     scores: list[float] = field(default_factory=list)
     fits: list[float] = field(default_factory=list)

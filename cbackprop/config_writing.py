@@ -113,7 +113,7 @@ def described(thing: Any, module: str | None, class_name: str, registered_name: 
 
 
 def _without_objects(value: Any) -> Any:
-    """What a user's `get_config` returned, with layers and other objects replaced by their configs, as in Keras.
+    """The result of a user's `get_config`, with layers and other objects replaced by their configs, as in Keras.
 
     Dicts without objects are not copied: if one is the config of a shared object, it may get a number later.
     """

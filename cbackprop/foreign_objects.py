@@ -23,7 +23,7 @@ def foreign_library(thing: Any) -> str | None:
 
 
 def instead_of_foreign(thing: Any, module: str, known: Container[str]) -> str:
-    """What to use instead of something of another library, as the end of a sentence; else an empty string.
+    """The end of a message: what to use instead of something of another library; empty if nothing is known.
 
     Parameters
     ----------

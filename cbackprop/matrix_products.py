@@ -64,5 +64,5 @@ def held(blas: bool) -> AbstractContextManager[None]:
 
 
 def description() -> str:
-    """What is used, and by which setting."""
+    """The library that multiplies matrices, and the setting that chose it."""
     return f"{'BLAS' if uses_blas() else 'tiles'} ({_setting})"

@@ -124,7 +124,7 @@ def permutation(n: int) -> NDArray[np.int64]:
 
 
 def permutations(n: int, count: int) -> NDArray[np.int64]:
-    """What `count` calls of `permutation` return, one after the other."""
+    """The results of `count` calls of `permutation`, one after the other."""
     return kernels.permutations(n, generator().bit_generator.random_raw(count))
 
 

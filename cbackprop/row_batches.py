@@ -84,7 +84,7 @@ class RowBatches(PyDataset):
             self._order = self._random.permutation(self._count)
 
     def new_pass(self) -> Iterator[Any]:
-        """What `rows` gets for each batch of a new pass: the first has the current order, later ones have others."""
+        """The arguments of `rows` for each batch of a new pass. Only the first pass has the current order."""
         if not self._is_new:
             self.on_epoch_end()
         self._is_new = False

@@ -42,7 +42,7 @@ CLASSES = ("Model", "Layer", "Optimizer", "Metric", "Loss", "Callback")
 SET_WHEN_MADE = {"Layer": ("dtype",), "Metric": ("name",), "Loss": ("name",)}
 # Names that PyTorch's modules have, too.
 KERAS_OVERRIDES = {"compile", "summary"}
-# What `get` needs, and no part of a network.
+# Names that `get` needs; they are not parts of a network.
 PLUMBING = {"serialize", "deserialize", "get"}
 
 

@@ -22,7 +22,7 @@ STYLE = {"svg.fonttype": "none", "svg.hashsalt": "cbackprop", "font.family": "sa
 
 
 def parts(page: Path) -> Iterator[tuple[str, str]]:
-    """What is to be done with a page, in order: ("run", snippet) and ("save", name of a picture)."""
+    """The actions for a page, in order: ("run", snippet) and ("save", name of a picture)."""
     pattern = r"^```python\n(.*?)^```$|^!\[[^\]]*\]\(([^)]*)\)$"
     for found in re.finditer(pattern, page.read_text(), re.MULTILINE | re.DOTALL):
         yield ("run", found[1]) if found[1] else ("save", found[2])

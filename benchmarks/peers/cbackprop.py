@@ -91,7 +91,7 @@ def make_images(network: ConvNetwork) -> cb.Model:
 
 
 def connect(stack: tuple[Any, ...], x: Any) -> Any:
-    """What the layers make of a symbolic tensor."""
+    """The output of the layers for a symbolic tensor."""
     for one in stack:
         axes = len(x.shape) - 2
         activation = "relu" if getattr(one, "relu", False) else None

@@ -73,7 +73,7 @@ class Layout:
         return self._each(self._back, [tensor.detach().numpy() for tensor in tensors])
 
     def _each(self, function: Callable[..., list[Any]], arrays: list[Any]) -> list[Any]:
-        """What a function makes of each layer's arrays."""
+        """The result of a function for each layer's arrays."""
         rest = iter(arrays)
         return [one for count, *rule in self.entries for one in function(*rule, *itertools.islice(rest, count))]
 

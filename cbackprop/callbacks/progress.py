@@ -1,4 +1,4 @@
-"""What `fit` shows of its progress: a line an epoch, and on a terminal a live bar while it lasts."""
+"""The progress that `fit` shows: a line for each epoch, and on a terminal a live bar during an epoch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Logs = dict[str, float]
 
 # Seconds between two pictures of the bar.
 REDRAW = 0.05
-# What else is on the line of the bar: the bar, percents, and times of an hour or more.
+# The width of everything else on the line: the bar, percents, and times of an hour or more.
 BESIDE = 41
 
 
@@ -101,7 +101,7 @@ class Display:
             self._shown = self._started
 
     def tick(self, logs: Callable[[], Logs]) -> Callable[[int], None] | None:
-        """What a long epoch calls now and then with the number of samples done; nothing without a terminal."""
+        """The function that a long epoch calls with the number of samples done; ``None`` without a terminal."""
         if not self.live:
             return None
 

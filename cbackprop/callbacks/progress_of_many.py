@@ -1,4 +1,4 @@
-"""What `fit_many` shows of its progress: one bar over all models, or a line for each."""
+"""The progress that `fit_many` shows: one bar over all models, or a line for each."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class _DisplayOfOne(Display):
         self._whole, self._index = whole, index
 
     def tick(self, logs: Callable[[], Logs]) -> Callable[[int], None]:
-        """What a long epoch calls now and then."""
+        """The function that a long epoch calls now and then."""
         return self._look
 
     def _look(self, done: int) -> None:

@@ -72,7 +72,7 @@ def _takes_part(callback: Callback) -> bool:
 
 
 def _identity(callback: Callback) -> list[str | None]:
-    """What callbacks are matched by: the class, and the name that is monitored."""
+    """The key by which callbacks are matched: the class, and the name that is monitored."""
     monitor = getattr(callback, "monitor", None)
     return [type(callback).__name__, monitor if isinstance(monitor, str) else None]
 

@@ -23,10 +23,10 @@ from cbackprop.callbacks.short_number import as_many_as_fit, important_first
 __all__ = ["EpochBar", "counted", "note", "number", "say", "show_grid", "show_scores", "tracked"]
 
 
-# What is between columns, and how narrow the first one, of texts, may become.
+# The space between columns, and the least width of the first one, which has texts.
 GAP = 3
 NARROWEST = 12
-# What is on the line of a bar of epochs beside their number and the results: the bar, two times, and spaces.
+# The width of a bar of epochs without their number and the results: the bar, two times, and spaces.
 BESIDE = 20 + 2 * 8 + 4 + 6
 
 

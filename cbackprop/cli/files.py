@@ -24,7 +24,7 @@ def open_model(path: str) -> Any:
 
 
 def kind_of(model: Any) -> str:
-    """What a model of `open_model` is, in words for messages."""
+    """The kind of a model of `open_model`, for messages."""
     if isinstance(model, ImageModel):
         return "models of images"
     return "models of tables" if isinstance(model, tables.TableModel) else "models of arrays"

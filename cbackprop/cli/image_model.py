@@ -46,7 +46,7 @@ class ImageModel:
 
     @property
     def reader(self) -> ImageReader:
-        """What reads files for the network."""
+        """The function that reads files for the network."""
         return ImageReader(self.size, self.color_mode, INTERPOLATION)
 
     def predict(self, paths: Sequence[str]) -> NDArray[Any]:

@@ -65,7 +65,7 @@ def reading_options(command: Any) -> Any:
 
 
 def source_of(data: str) -> Any:
-    """What a command is to read: a file, or CSV from standard input."""
+    """The input of a command: a file, or CSV from standard input."""
     return sys.stdin.buffer if data == INPUT else data
 
 

@@ -141,7 +141,7 @@ def command(data: str | None, **options: Any) -> None:
 
 
 def kind_of_data(data: str | None) -> str:
-    """What is trained on. A name without a suffix can only be that of a folder."""
+    """The training data. A name without a suffix can only be that of a folder."""
     if data is None:
         return "the bundled digits"
     if os.path.isdir(data):

@@ -1,4 +1,4 @@
-"""What layers and plans agree on: how the call of a layer becomes steps of a network."""
+"""The interface between layers and plans: how the call of a layer becomes steps of a network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Mask(NamedTuple):
 
 
 class Value(NamedTuple):
-    """What a symbolic tensor is in a plan: a buffer, the shape of a sample, and the mask that goes with it."""
+    """A symbolic tensor in a plan: a buffer, the shape of a sample, and its mask."""
 
     buffer: int
     shape: SampleShape
@@ -26,7 +26,7 @@ class Value(NamedTuple):
 
 
 class Steps(Protocol):
-    """What `Layer.expand` adds steps to: a plan, for one call of a layer."""
+    """The plan to which `Layer.expand` adds the steps of one call of a layer."""
 
     # Of the call, such as ``use_causal_mask``.
     settings: dict[str, Any]

@@ -37,6 +37,6 @@ def find(package: str, path: str, dtype: Any = None) -> Any:
 
 
 def name_of(implementation: Any) -> str:
-    """What the class of an implementation is called in messages: without the suffix of its float type."""
+    """The name of an implementation's class in messages: without the suffix of its float type."""
     name = type(implementation).__name__
     return next((name.removesuffix(suffix) for suffix in SUFFIXES.values() if name.endswith(suffix)), name)

@@ -1,4 +1,4 @@
-"""What ranks say to each other: every message of a training goes through here, so that none waits for ever.
+"""Messages between ranks. Every message of a training goes through here, so that no rank waits for ever.
 
 Before ranks exchange numbers they meet: each says what it is about to do. If one of them has failed, or does something
 else, all of them learn it there, and each raises an error. So an exception on one rank is an exception on all.
@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 
 class Does(IntEnum):
-    """What a rank does when it meets the others. The largest number is noticed first."""
+    """What a rank is doing when it meets the others. If they differ, the largest number counts."""
 
     BEGIN = 1
     STEP = 2

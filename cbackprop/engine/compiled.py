@@ -338,7 +338,7 @@ class CompiledEngine(Engine):
         return found[0], found[1]
 
     def solver(self) -> Any:
-        """What carries out the optimizer's arithmetic."""
+        """The object that computes the optimizer's steps."""
         return self.compiled_rule
 
     def jacobian(self, data: Data, begin: int, end: int) -> tuple[Array, NDArray[np.float64]]:
@@ -469,7 +469,7 @@ class CompiledEngine(Engine):
             self.learner.sums.reset()
 
     def sums(self) -> Any:
-        """What `restore` takes: everything added up since the last reset."""
+        """All sums since the last reset, as `restore` takes them."""
         with self.lock:
             return self.learner.sums.get(), self.metric_snapshots()
 
@@ -489,10 +489,10 @@ class CompiledEngine(Engine):
         return self.learner.sums.loss_total / count, [total / count for total in totals]
 
     def metric_snapshots(self) -> list[list[Any]]:
-        """What `restore` of each metric of each output takes: everything added up since the last reset."""
+        """The sums of each metric of each output since the last reset, as its `restore` takes them."""
         return [[state.snapshot() for state in states] for states in self.metric_states]
 
 
 def _counted_from(done: int, tick: Tick) -> Tick:
-    """What counts the samples of a part of a run, in front of which so many were done."""
+    """A `tick` for a part of a run, which adds the number of samples `done` before."""
     return tick if tick is None or done == 0 else lambda more: tick(done + more)

@@ -129,7 +129,7 @@ class Engine:
         self.model_lock = model_lock or ModelLock()
         self.lock = self.model_lock.lock
         self.predictions_in_training = 0
-        # What models derive from the objectives, and keep here.
+        # Models derive these from the objectives, and keep them here.
         self.log_names: Any = None  # the keys of logs
         self.names: list[str] | None = None  # of what `evaluate` returns
         self.metrics_of_layers: list[Any] | None = None  # which layers update themselves
@@ -509,7 +509,7 @@ class Engine:
         raise NotImplementedError
 
     def metric_snapshots(self) -> list[list[Any]]:
-        """What each metric of each output has added up since the last reset, for its `restore`."""
+        """The sums of each metric of each output since the last reset, as its `restore` takes them."""
         raise NotImplementedError
 
 

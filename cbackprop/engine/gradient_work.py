@@ -75,7 +75,7 @@ class GradientWork:
     def divide(
         self, without: Collection[Variable], always_sum: bool
     ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-        """What the gradient vector consists of, as compiled ``Gradients`` takes it: whole gradients, parts, and sums.
+        """Divide the gradient vector for compiled ``Gradients``: whole gradients, parts, and sums.
 
         Parameters
         ----------
@@ -146,7 +146,7 @@ class GradientWork:
 
 
 def _gradient_flops(step: Step, k: int) -> int | None:
-    """What a step says of its k-th gradient: operations for a sample, or ``None`` if it is no sum over samples."""
+    """The operations of a step's k-th gradient for a sample; ``None`` if the gradient is not a sum over samples."""
     each = step.layer.gradient_flops(list(step.input_shapes), step.output_shape)
     if not isinstance(each, (list, tuple)) or len(each) <= k:
         raise ValueError(

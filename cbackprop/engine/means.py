@@ -11,7 +11,7 @@ __all__ = ["MeansOf"]
 
 
 class MeansOf:
-    """What `Engine.means_of` returns.
+    """The result of `Engine.means_of`.
 
     It is entered several times an epoch, and as a class it needs fewer Python calls than a generator would.
     """

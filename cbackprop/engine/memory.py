@@ -123,7 +123,7 @@ class Memory:
             for buffer in (*step.inputs, step.output):
                 values.touch(buffer, moments.forward(index))
             scratch.touch(index, moments.forward(index))
-            # What follows another layer is written while that one still reads its inputs.
+            # A layer that follows another one writes its output while the leader still reads its inputs.
             values.touch(step.output, moments.forward(self.leaders.get(index, index)))
         for i, back in enumerate(engine.backward_steps):
             step = plan.steps[back.position]

@@ -1,4 +1,4 @@
-"""What is asked of one output of a network."""
+"""The loss and the metrics of one output of a network."""
 
 from __future__ import annotations
 

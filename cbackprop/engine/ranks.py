@@ -1,4 +1,4 @@
-"""What an engine adds up with those of other ranks."""
+"""The sums over ranks: gradients, and the counts that divisors are made of."""
 
 from __future__ import annotations
 

@@ -336,10 +336,10 @@ class ReferenceEngine(Engine):
         return self.loss_total / count, (self.head_totals / count).tolist()
 
     def metric_snapshots(self) -> list[list[Any]]:
-        """What each metric of each output has added up since the last reset, for its `restore`."""
+        """The sums of each metric of each output since the last reset, as its `restore` takes them."""
         return [[twin.snapshot() for twin in twins] for twins in self.metric_twins]
 
-    # What it is made of
+    # Parts of the engine
 
     def _set_up(self) -> None:
         """Make the twins of layers, losses and metrics."""

@@ -203,7 +203,7 @@ class EngineOfSizes(Engine):
         return (0.0, [0.0] * len(self.objectives)) if self.current is None else self.current.losses()
 
     def metric_snapshots(self) -> list[list[Any]]:
-        """What each metric of each output has added up since the last reset, for its `restore`."""
+        """The sums of each metric of each output since the last reset, as its `restore` takes them."""
         return [[] for _ in self.objectives] if self.current is None else self.current.metric_snapshots()
 
 

@@ -250,7 +250,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "attention": tuple(
         f"MatMul(Softmax({hidden.format(scores)}, axis=-1), v)" for scores in _SCORES for hidden in _HIDDEN
     ),
-    # What sees nothing gets 0.
+    # A query that sees no key gets 0.
     "attention_or_0": tuple(
         f"MatMul(Where(seen[...], Softmax({_HIDDEN[0].format(scores)}, axis=-1), 0), v)" for scores in _SCORES
     ),

@@ -31,7 +31,7 @@ def _call(
     use_causal_mask: bool = False,
     attention_mask: Any = None,
 ) -> None:
-    """What a call takes."""
+    """The arguments of a call."""
 
 
 @registry.register()

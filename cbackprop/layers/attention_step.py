@@ -19,7 +19,7 @@ SampleShape = tuple[int, ...]
 
 
 class AttentionSizes(NamedTuple):
-    """What a sample holds.
+    """The sizes of a sample of queries, keys and values.
 
     Queries are (groups, queries, heads, features), keys (groups, keys, key_heads, features), values (groups, keys,
     key_heads, values). The positions of a group see each other. Each head of keys is for the same number of heads of
@@ -45,7 +45,7 @@ class AttentionSizes(NamedTuple):
         )
 
     def read(self, query: Value, key: Value, value: Value) -> list[Value | Mask]:
-        """What the step reads of these."""
+        """The inputs in the shapes that the step reads."""
         pairs = zip((query, key, value), self.input_shapes, strict=True)
         return [one._replace(shape=shape) for one, shape in pairs]
 
@@ -196,12 +196,12 @@ class AttentionStep(Operation):
 
     @property
     def outer_weight(self) -> Variable | None:
-        """What the scores, or the terms of their sums, are multiplied by."""
+        """The factor of the scores, or of the terms of their sums."""
         return self._weights.get("outer_weight")
 
     @property
     def inner_weight(self) -> Variable | None:
-        """What the sums of queries and keys are multiplied by."""
+        """The factor of the sums of queries and keys."""
         return self._weights.get("inner_weight")
 
     @property

@@ -52,7 +52,7 @@ def checked_build(build: Build) -> Build:
                 layer.compute_output_shape(shape)
             if layer.built:
                 return
-            # What is left of a build that failed, or that another thread of the parent process had begun.
+            # Weights of a build that failed, or that another thread of the parent process had begun.
             del layer._variables[layer.__dict__.pop("_begun", len(layer._variables)) :]
             layer.__dict__["_begun"] = len(layer._variables)
             kept = set(layer._variables)

@@ -241,7 +241,7 @@ class CenterCrop(ImageLayer):
         return (self.height, self.width), channels
 
     def sides_for(self, input_shape: tuple[int, ...]) -> Sides:
-        """What is cut off at the ends of both axes of samples of this shape; negative if they are too small."""
+        """The rows and columns to cut off at both ends of samples of this shape; negative if they are too small."""
         spare = input_shape[0] - self.height, input_shape[1] - self.width
         return tuple((total // 2, total - total // 2) for total in spare)
 

@@ -227,12 +227,12 @@ class EinsumProduct(Operation):
 
     @property
     def kernel(self) -> Variable | None:
-        """What inputs are multiplied by."""
+        """The factors of the inputs."""
         return self._weights["kernel"]
 
     @property
     def bias(self) -> Variable | None:
-        """What is added, if anything is."""
+        """The bias, if there is one."""
         return self._weights.get("bias")
 
     @property

@@ -22,7 +22,7 @@ __all__ = [
 
 
 def _call_with_mask(inputs: Any, mask: Any = None, training: Any = None) -> None:
-    """What a call takes: the mask may be given by position, as in Keras."""
+    """The arguments of a call. The mask may be given by position, as in Keras."""
 
 
 class GlobalPooling(SpatialLayer):

@@ -40,7 +40,7 @@ def _call(
     training: Any = None,
     use_causal_mask: bool = False,
 ) -> None:
-    """What a call takes."""
+    """The arguments of a call."""
 
 
 class HeadAttention(RandomLayer):
@@ -56,10 +56,10 @@ class HeadAttention(RandomLayer):
     holds_layers = True
     overwrites_input = False
 
-    # What was before, where time steps come one by one.
+    # The earlier time steps, if steps come one by one.
     _past: AttentionPast | None = None
 
-    # What a subclass says
+    # Subclasses set these
     heads: int
     key_heads: int
     features: int

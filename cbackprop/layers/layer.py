@@ -132,13 +132,13 @@ class Layer(Operation, Spec):
     holds_layers: ClassVar[bool] = False
     # Held while weights are made, and engines: several threads may use what none of them has used before.
     _making: ClassVar[Any] = threading.RLock()
-    # What `tracking` looks for in attributes. Set below, when there is such a class.
+    # `tracking` looks for objects of this class in attributes. It is set below, once the class exists.
     kind_of_layers: ClassVar[type]
     # How many inputs the layer takes; None for two or more.
     n_inputs: ClassVar[int | None] = 1
     # An array with so many axes is one sample without a batch axis; None: every array has one.
     axes_of_one_sample: ClassVar[int | None] = None
-    # What a call takes, where the layer does not compute in Python: further tensors have names of their own.
+    # The arguments of a call, if the layer does not compute in Python: further tensors have names of their own.
     call_signature: ClassVar[inspect.Signature] = BUILT_IN
     # Of these, the arguments that hold the inputs, each with that for its mask; and settings, which are no tensors.
     input_arguments: ClassVar[dict[str, str]] = {"inputs": "mask"}
@@ -146,7 +146,7 @@ class Layer(Operation, Spec):
 
     # Whether the output has a mask: by default that of the first input. Elsewhere masks end.
     supports_masking: bool = False
-    # What follows the layer's own computation: a function of this library, a layer that applies one, or a callable.
+    # Applied to the layer's own result: a function of this library, a layer that applies one, or a callable.
     activation: Any = None
 
     # A network of the layer is for batches of one size.
@@ -155,7 +155,7 @@ class Layer(Operation, Spec):
     # Arguments that can change when the layer is built, as in Keras: weights and shapes do not depend on them.
     adjustable: ClassVar[tuple[str, ...]] = ()
 
-    # What the weights were made for.
+    # The input shape that the weights were made for.
     _build_shape: Any = None
 
     # The type of what users are given, where that is no float type; between layers numbers are the model's floats.
@@ -241,10 +241,10 @@ class Layer(Operation, Spec):
             sublayers(self)  # notes their order
 
     def _title(self) -> str:
-        """What messages call the layer."""
+        """The layer's name in messages."""
         return f"{type(self).__name__} {self.__dict__.get('name')!r}"
 
-    # What subclasses define
+    # Subclasses define these
 
     @checked_build
     def build(self, input_shape: Any) -> None:
@@ -268,7 +268,7 @@ class Layer(Operation, Spec):
             self.build(next(iter(shapes.values()), None))
 
     def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:
-        """What a call of the layer consists of: add its steps to a network, and return its output.
+        """Add the steps of a call of the layer to a network, and return its output.
 
         A layer that only combines others defines this, with ``steps.call(layer, [input, ...])`` for each of them, which
         returns that layer's output. It builds them in its `build`. If the output's shape is not that of the input, it
@@ -441,7 +441,7 @@ class Layer(Operation, Spec):
         """
         return activated_shape(self, shape)
 
-    # What is asked of a layer in Python when it is connected to symbolic tensors
+    # For layers in Python that are connected to symbolic tensors
 
     @property
     def _states_output_shape(self) -> bool:
@@ -450,18 +450,18 @@ class Layer(Operation, Spec):
 
     @property
     def _without_backward(self) -> str | None:
-        """What to say where a gradient must pass and there is no `backward`; ``None`` for the usual words."""
+        """The message for a gradient that must pass where there is no `backward`; ``None`` for the usual one."""
         return None
 
     def _failed_on_zeros(self, error: Exception, count: int) -> Exception:
-        """What to raise after a call on so many samples of zeros has raised `error`."""
+        """The exception to raise if a call on so many samples of zeros has raised `error`."""
         error.add_note(
             f"This happened when {type(self).__name__} {self.name!r} was called on zeros of {count} samples, to find "
             "the shape of its output. A method compute_output_shape(input_shape) makes that call unnecessary."
         )
         return error
 
-    # What users call
+    # Users call these
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Connect the layer to symbolic tensors, or run it on arrays.
@@ -666,7 +666,7 @@ class Layer(Operation, Spec):
 
     @property
     def metrics_variables(self) -> list[Any]:
-        """What these metrics keep."""
+        """The variables of these metrics."""
         return [variable for metric in self.metrics for variable in metric.variables]
 
     @property
@@ -810,7 +810,7 @@ class Layer(Operation, Spec):
         return layer_config.written(self, own, type(self).get_config is not Layer.get_config)
 
     def _arguments_of(self, base: type[Layer]) -> dict[str, Any]:
-        """What an object of this class, one of the layer's bases, is made with so that it is as the layer."""
+        """The arguments that make an object of this class, one of the layer's bases, like the layer."""
         given = {}
         for name in base.argument_names():
             with suppress(AttributeError):  # of a setting that not every layer keeps
@@ -852,7 +852,7 @@ if hasattr(os, "register_at_fork"):
 
 @functools.cache
 def _on_arrays() -> Any:
-    """What runs a layer on arrays: a model of that layer alone, which is why it stands on a floor above."""
+    """The module that runs a layer on arrays. It makes a model of the layer, so it is on a floor above."""
     from cbackprop.models import on_arrays
 
     return on_arrays

@@ -132,7 +132,7 @@ class LSTMCell(RecurrentCell):
 
     @property
     def first_bias(self) -> Any:
-        """What the bias begins with: ones for the gate f, if it is so."""
+        """The initial values of the bias; with `unit_forget_bias`, ones for the gate f."""
         if not self.unit_forget_bias:
             return self.bias_initializer
 
@@ -235,7 +235,7 @@ class LSTM(CellLayer):
 
 
 def check_use_cudnn(value: Any) -> bool | str:
-    """What Keras takes for `use_cudnn`.
+    """The values that Keras takes for `use_cudnn`.
 
     Raises
     ------

@@ -26,7 +26,7 @@ class MaskStep(Operation):
 
     reads_output = False
     makes_mask = True
-    # What the step reads: the "inputs" of the layer whose mask it computes, the "masks" of these inputs, or "both".
+    # The step reads the "inputs" of the layer whose mask it computes, the "masks" of these inputs, or "both".
     reads: ClassVar[str]
 
     def __init__(self, layer: Any) -> None:

@@ -29,7 +29,7 @@ class Merge(Layer):
     supports_masking = True
     n_inputs: ClassVar[int | None] = None
     reads_output = False
-    # What stands for rows that a mask hides, where these do not count; None: masks change no values.
+    # The value of rows that a mask hides, if they must not count; None: masks change no values.
     hidden_as: ClassVar[float | None] = None
 
     def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:

@@ -1,4 +1,4 @@
-"""What a step of a network computes: the base of layers, and of the steps that a plan adds to them."""
+"""The base of layers, and of the other steps of a plan."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Operation"]
 
 
 class Operation:
-    """What plans and engines ask of a step. An operation has no weights and no name of its own; a `Layer` has both.
+    """The computation of a step, as plans and engines see it. A `Layer` also has weights and a name of its own.
 
     Parameters
     ----------

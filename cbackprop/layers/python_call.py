@@ -89,7 +89,7 @@ class PythonCall(PythonStep):
         return values
 
     def added(self) -> float:
-        """What the last run added to the loss."""
+        """The sum of the losses that were added in the last run."""
         return sum(value for layer in self.layers for value, _ in layer._added_losses.get(self.key, ()))
 
     def added_gradients(self) -> list[Any]:

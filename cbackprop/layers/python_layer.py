@@ -144,7 +144,7 @@ class Lambda(Layer):
         return self.wrapped(inputs, **more, **self.arguments)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """What `mask` returns, or `mask` itself."""
+        """The result of `mask` if it can be called, or `mask` itself."""
         if not isinstance(self.mask, np.ndarray):
             return None if self.mask is None else self.mask(inputs, mask)
         rows = len(inputs[0] if isinstance(inputs, (list, tuple)) else inputs)

@@ -37,7 +37,7 @@ class PythonRecurrence(PythonStep):
         self.keeps_order = options.get("keeps_order", False)
         self.takes_states, self.takes_mask = options.get("takes_states", False), options.get("takes_mask", False)
         self.lasting = list(options.get("lasting", ()))
-        # What a batch begins with where states last: those that it ends with take their place.
+        # The states at the beginning of a batch, if states last. Those at its end take their place.
         self._begun: list[Array] | None = None
 
     @property

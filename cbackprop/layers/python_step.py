@@ -1,4 +1,4 @@
-"""What a network runs of code in Python: a step that engines call with arrays, and whose results are checked."""
+"""Python code in a network: a step that engines call with arrays. Its results are checked."""
 
 from __future__ import annotations
 

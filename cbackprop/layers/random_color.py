@@ -108,7 +108,7 @@ class RandomBrightness(RandomColorLayer):
 
     @property
     def ranges(self) -> tuple[Interval, ...]:
-        """What is added."""
+        """The number that is added."""
         low, high = self.value_range
         return ((self.factor[0] * (high - low), self.factor[1] * (high - low)),)
 

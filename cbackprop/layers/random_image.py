@@ -1,4 +1,4 @@
-"""What layers have in common that change images at random in training."""
+"""The base of layers that change images at random in training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Interval = tuple[float, float]
 
 
 def _call(inputs: Any, training: bool = True, mask: Any = None) -> None:
-    """What a call takes: by default it is one in training, as in Keras."""
+    """The arguments of a call. By default it is a call in training, as in Keras."""
 
 
 class RandomImageLayer(ImageLayer, RandomLayer):
@@ -54,7 +54,7 @@ class RandomImageLayer(ImageLayer, RandomLayer):
 def check_interval(
     name: str, value: Any, low: float, high: float, *, open_low: bool = False, lowest: float | None = None
 ) -> Interval:
-    """What an argument `factor` stands for: two numbers, or one that stands for both signs of it.
+    """The interval that an argument `factor` means: two numbers, or one number with both signs.
 
     Parameters
     ----------

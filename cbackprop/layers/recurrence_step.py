@@ -75,13 +75,13 @@ class RecurrenceStep(Operation):
 
     @property
     def kernel(self) -> Variable | None:
-        """What the inputs are multiplied by: (features, gates * units)."""
+        """The kernel that multiplies the inputs: (features, gates * units)."""
         kernel: Variable | None = self.cell.kernel
         return kernel
 
     @property
     def recurrent_kernel(self) -> Variable | None:
-        """What the state h is multiplied by: (units, gates * units)."""
+        """The kernel that multiplies the state h: (units, gates * units)."""
         kernel: Variable | None = self.cell.recurrent_kernel
         return kernel
 
@@ -144,7 +144,7 @@ class InputDropout(Operation):
 
 
 def drop_inputs(steps: Steps, cell: Any, name: str, x: Value) -> Value:
-    """What a cell reads of a sequence (time steps, ..., features); where gates drop different inputs, side by side."""
+    """The inputs of a cell at each time step. If gates drop different inputs, these are side by side."""
     if cell.input_rate == 0:
         return x
     found = [

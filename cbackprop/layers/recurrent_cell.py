@@ -31,7 +31,7 @@ __all__ = [
 
 
 def _call(inputs: Any, states: Any, training: Any = None) -> None:
-    """What a call of a cell takes."""
+    """The arguments of a call of a cell."""
 
 
 def split_states(steps: Steps, step: Any, whole: Value, shapes: list[tuple[int, ...]]) -> list[Value]:
@@ -124,7 +124,7 @@ class RecurrentCell(Layer):
         return found
 
     def _kernel_of(self, value: Any) -> activations.Kernel:
-        """What engines run of a function of gates."""
+        """The kernel that engines run for a function of gates."""
         if isinstance(value, Layer):
             value = value.as_activation()
         kernel: activations.Kernel = (activations.linear if value is None else value).kernel()
@@ -220,7 +220,7 @@ class RecurrentCell(Layer):
 
     @property
     def first_bias(self) -> Any:
-        """What the bias begins with."""
+        """The initial values of the bias."""
         return self.bias_initializer
 
     def compute_output_shape(self, input_shape: Shape, states_shape: Any = None) -> Any:
@@ -294,7 +294,7 @@ def cell_output_size(cell: Any) -> int:
 
 
 def initial_states(state_size: Any, make: Any) -> list[Any]:
-    """What `make` makes of each size, in lists like those of the sizes."""
+    """The result of `make` for each size, in lists like those of the sizes."""
     sizes = state_size if isinstance(state_size, (list, tuple)) else [state_size]
     return [initial_states(size, make) if isinstance(size, (list, tuple)) else make(size) for size in sizes]
 

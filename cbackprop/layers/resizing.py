@@ -50,7 +50,7 @@ class Resampled(Operation):
         self.resampling = resampling
 
     def resampling_of(self, input_shape: tuple[int, ...]) -> Resampling:
-        """What is done to images of this shape."""
+        """The resampling of images of this shape."""
         return self.resampling
 
     def flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
@@ -145,7 +145,7 @@ class Resizing(ImageLayer):
         return (self.height, self.width), channels
 
     def resampling_of(self, input_shape: tuple[int, ...]) -> Resampling:
-        """What is done to images of this shape, the channels last."""
+        """The resampling of images of this shape, channels last."""
         target = self.height, self.width
         sizes = input_shape[:2]
         windows = Window(0, sizes[0]), Window(0, sizes[1])

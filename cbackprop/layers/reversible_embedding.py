@@ -169,7 +169,7 @@ class ReversibleEmbedding(Embedding):
         return steps.add(self._scaled(cap), [steps.add(tanh, [smaller], shape)], shape)
 
     def _scaled(self, factor: float) -> Rescaling:
-        """What multiplies by a factor."""
+        """The step that multiplies by a factor."""
         return Rescaling(factor, name=f"{self.name}/scale", dtype=self.dtype)
 
 

@@ -33,7 +33,7 @@ __all__ = ["RNN", "CellLayer", "of_cell"]
 
 
 def _call(inputs: Any, initial_state: Any = None, mask: Any = None, training: Any = None) -> None:
-    """What a call of a recurrent layer takes."""
+    """The arguments of a call of a recurrent layer."""
 
 
 class LastingStates:

@@ -1,4 +1,4 @@
-"""What layers over signals, images and volumes share: the axis of the channels, and sizes for each other axis."""
+"""The base of layers over signals, images and volumes: the axis of the channels, and sizes for each other axis."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class AxesLayer(Layer):
         return (shape[0], *shape[2:], shape[1]) if self.data_format == "channels_first" else shape
 
     def operation_on(self, input_shape: tuple[int, ...]) -> Operation:
-        """What computes the layer for samples of this shape, the channels last: by default the layer itself."""
+        """The operation that computes samples of this shape, channels last: by default the layer itself."""
         return self
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -15,7 +15,7 @@ __all__ = ["StackedRNNCells"]
 
 
 def _call(inputs: Any, states: Any, training: Any = None) -> None:
-    """What a call takes."""
+    """The arguments of a call."""
 
 
 @registry.register()

@@ -1,4 +1,4 @@
-"""What happens when a class is derived from `Layer`."""
+"""Prepares classes that are derived from `Layer`."""
 
 from __future__ import annotations
 

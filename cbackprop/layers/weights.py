@@ -46,7 +46,7 @@ def named_weight_arguments(args: tuple[Any, ...], by_name: dict[str, Any]) -> di
 def new_weight(
     layer: Any, given: dict[str, Any], trainable: bool, regularizer: Any, constraint: Any, name: str | None
 ) -> Variable:
-    """What `Layer.add_weight` makes, with the first three arguments in `given`."""
+    """The weight that `Layer.add_weight` makes, with the first three arguments in `given`."""
     shape, initializer, dtype = given["shape"], given["initializer"], given["dtype"]
     if isinstance(dtype, (bool, np.bool_)) or (isinstance(dtype, str) and dtype not in config.FLOAT_TYPES):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What layers share that make one number of each window of a signal, an image or a volume."""
+"""The base of layers that reduce each window of a signal, an image or a volume to one number."""
 
 from __future__ import annotations
 

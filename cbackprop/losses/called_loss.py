@@ -1,4 +1,4 @@
-"""What the `call` of a loss in Python returns, checked, and as what engines need: a value and a delta for each row."""
+"""The result of the `call` of a loss in Python, checked, as a value and a delta for each row."""
 
 from __future__ import annotations
 

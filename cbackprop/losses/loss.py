@@ -298,7 +298,7 @@ class Loss(RowFunction):
         return result / np.dtype(self.dtype).type(width) if self.reduction == "sum" else result
 
     def divisor(self, rows: int, weights: NDArray[Any] | None) -> float:
-        """What the weighted sum of the values is divided by. If it is 0, the loss is 0."""
+        """The number that the weighted sum of the values is divided by. If it is 0, the loss is 0."""
         if self.reduction == "mean_with_sample_weight" and weights is not None:
             return float(weights.sum())
         return 1.0 if self.reduction == "sum" else float(rows)

@@ -358,7 +358,7 @@ def check_target(
 
 
 def several_ones(rows: NDArray[Any]) -> str | None:
-    """What is wrong with rows of 0 and 1 as one-hot labels; ``None`` if nothing is, or they are probabilities."""
+    """The fault of rows of 0 and 1 as one-hot labels; ``None`` if there is none, or if they are probabilities."""
     plain = ((rows == 0) | (rows == 1)).all(axis=1)
     counts = rows.sum(axis=1)
     if (plain & (counts > 1)).any():

@@ -12,7 +12,7 @@ __all__ = ["CheckedOnce"]
 
 
 class CheckedOnce:
-    """What was made of the arrays that the last model was given.
+    """The results of checking the arrays of the last model.
 
     For models that are alike, which are all given the same, unchanged arrays: to check these takes longer than an epoch
     of a small model.

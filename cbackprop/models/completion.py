@@ -1,4 +1,4 @@
-"""What tab completion on a model offers: names that users call.
+"""The names that tab completion on a model offers.
 
 A model is a layer, and other parts of the library call it by many names that are of no use to others. They are hidden
 here, and not by an underscore, because those who write layers use some of them.

@@ -1,4 +1,4 @@
-"""What a network costs: the multiply-adds of a sample, and the memory of a training step."""
+"""The costs of a network: the multiply-adds of a sample, and the memory of a training step."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def _sweep(model: Any, engine: Engine, source: Source, run: CallbackList, owner:
 
 
 def listed(model: Any, engine: Engine, logs: dict[str, float]) -> Any:
-    """What `evaluate` returns without `return_dict`: a list of the numbers in logs, or the only number."""
+    """The result of `evaluate` without `return_dict`: a list of the numbers in logs, or the only number."""
     if engine.names is None:
         engine.names = names_of(model, engine.objectives)
     names = engine.names

@@ -177,7 +177,7 @@ def fit_many(
     return list(runs.results)
 
 
-# What is checked before any model is trained
+# Checks before any model is trained
 
 
 def _check_models(models: Any) -> list[Any]:

@@ -387,7 +387,7 @@ class Differentiator:
         return [self._seen(probe, end - begin) for probe in self.probes]
 
     def _seen(self, probe: Probe | None, rows: int) -> Array | None:
-        """What a probe has kept in the last pass; zeros if no loss depends on its output."""
+        """The delta that a probe has kept in the last pass; zeros if no loss depends on its output."""
         if probe is None or probe.delta is not None:
             return None if probe is None else probe.delta
         step = next(step for step in self.engine.plan.steps if step.layer is probe)

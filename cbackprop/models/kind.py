@@ -29,7 +29,7 @@ class UnlikeError(Exception):
 
 
 def kind_of(model: Any) -> Hashable | None:
-    """What models have in common that one engine can train; ``None`` for a model that needs an engine of its own.
+    """A key that is equal for models that one engine can train; ``None`` for a model that needs its own engine.
 
     Models of one kind differ in the values of weights, in their optimizers' settings, and in the regularizers and
     constraints of weights. Everything else that compiled code depends on is part of the kind.

@@ -79,7 +79,7 @@ class ManyRuns:
                 self.display.show()
 
     def _work(self) -> None:
-        """What each thread does."""
+        """The work of each thread."""
         pool = EnginePool()
         with threads.own_limit(1):
             while not self.display.stop.is_set():

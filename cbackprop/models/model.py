@@ -517,7 +517,7 @@ class Model(Trainer, FileMethods, Layer):
         return configs.takes_a_graph(cls)
 
     def __dir__(self) -> list[str]:
-        """What users call, for tab completion."""
+        """The names for tab completion."""
         return [name for name in super().__dir__() if name not in HIDDEN]
 
     def _repr_html_(self) -> str:

@@ -17,7 +17,7 @@ __all__ = ["Given", "by_length", "by_length_in_one", "is_ragged", "predict_ragge
 
 
 class Given(NamedTuple):
-    """What the user gives: samples, their targets and weights."""
+    """The user's data: samples, their targets and weights."""
 
     x: Any
     y: Any = None

@@ -62,7 +62,7 @@ def summary_text(
 
 
 def cost_lines(model: Any) -> list[str]:
-    """What a sample costs: multiply-adds, and memory in training. Nothing if that depends on the data."""
+    """The cost of a sample: multiply-adds, and memory in training. Empty if it depends on the data."""
     plan = fixed_plan(model)
     if plan is None:
         return []

@@ -15,7 +15,7 @@ __all__ = ["Remembered", "untouched"]
 
 
 class Remembered:
-    """What a training step of a model changes, as it is now.
+    """A copy of everything that a training step of a model changes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What `fit` evaluates between epochs, and after which of them."""
+"""Validation data: what `fit` evaluates, and after which epochs."""
 
 from __future__ import annotations
 

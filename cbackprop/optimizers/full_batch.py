@@ -19,7 +19,7 @@ Array = NDArray[Any]
 
 
 class Problem(Protocol):
-    """What a full-batch optimizer minimizes: the loss of all samples as a function of one vector of weights.
+    """The problem that a full-batch optimizer minimizes: the loss of all samples as a function of a vector of weights.
 
     The vector contains all trainable weights, one after the other. Between two steps all evaluations use the same
     random numbers, so that they are values of the same function.

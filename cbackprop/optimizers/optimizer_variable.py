@@ -1,4 +1,4 @@
-"""What users see of an optimizer's memory: named variables, and numbers that can be assigned."""
+"""Named variables of an optimizer's state, and numbers that can be assigned."""
 
 from __future__ import annotations
 

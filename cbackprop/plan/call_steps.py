@@ -59,7 +59,7 @@ class CallSteps:
             raise TypeError(f"{owner} must give {operation.name!r} a shape, a tuple of integers, but got {shape!r}.")
 
     def _of(self, layer: Layer) -> CallSteps:
-        """What this call of a layer adds its steps to."""
+        """The steps to which this call of a layer adds its own."""
         return CallSteps(self.plan, self.training, (*self.within, layer), self.settings)
 
     def call(self, layer: Layer, inputs: Sequence[Value], penalized: bool = True, **settings: Any) -> Value:
@@ -115,7 +115,7 @@ class CallSteps:
                 f"{shape} by compute_output_shape, but returned {found}."
             )
         if layer.activity_regularizer is not None and penalized:
-            # What a view passes on may belong to others.
+            # Other steps may also read the buffer that a view passes on.
             value = self.plan.copy(value) if layer.is_view else value
             value = self.plan.add_activity(layer.activity_regularizer, value, layer)
         return value._replace(mask=mask)

@@ -1,4 +1,4 @@
-"""What a plan consists of: steps, the calls of layers that they belong to, and what layers' outputs add to the loss."""
+"""The parts of a plan: steps, the calls of layers that they belong to, and penalties on layers' outputs."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def several_axes(ax: Any, count: int, width: float, height: float, columns: int)
 
 
 def predicted(model: Any, x: Any) -> Any:
-    """What a model predicts. A picture changes nothing: states that last from batch to batch stay as they are."""
+    """A model's predictions. States that last from batch to batch are not changed."""
     with states_of_model_kept(model):
         return model.predict(x, verbose=0)
 

@@ -110,7 +110,7 @@ def _outputs(model: Any) -> int:
 
 
 def _names(labels: Any, width: int) -> list[str]:
-    """What each output is called."""
+    """The name of each output."""
     if labels is None:
         return [f"output {number}" for number in range(width)] if width > 1 else ["the output"]
     names = check_items("labels", labels, "a list of names")

@@ -102,7 +102,7 @@ class Dates:
         return None
 
     def __str__(self) -> str:
-        """What is to be said about it, such as ``day first``."""
+        """A note about the form, such as ``day first``."""
         found = [ORDERS[self.order]] if self.order in ORDERS else []
         return ", ".join([*found, "converted to UTC"] if self.zoned else found)
 
@@ -162,7 +162,7 @@ def _since_midnight(parts: Mapping[str, str]) -> datetime.timedelta:
 
 
 def _offset(zone: str) -> datetime.timedelta:
-    """What must be subtracted from a time in this zone to get UTC."""
+    """The offset of this zone: subtract it from a time to get UTC."""
     if zone[0] not in "+-":
         return datetime.timedelta()
     digits = zone[1:].replace(":", "").ljust(4, "0")

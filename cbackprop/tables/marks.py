@@ -12,7 +12,7 @@ __all__ = ["MISSING", "WORDS", "are_marks", "is_mark", "known_texts"]
 MISSING = ("NA", "N/A", "n/a", "<NA>", "#N/A", "NaN", "nan", "NaT", "null", "NULL", "None", "none", "?")
 # Those of them that are words: they are classes in a column that the user calls a category.
 WORDS = ("None", "none")
-# What else means a missing value among numbers or times.
+# Further texts that mean a missing value among numbers or times.
 MARK = re.compile(
     r"""[-–—.…*?#_/!]+ | [-+]?inf(?:inity)? | [-+]?nan | \#[\w/]+[!?]? | [<(\[]\w+[>)\]] | \\n
     | n\.?\s?/?[adk]\.? | nil | nat | null | none | not\s(?:a\snumber|available|applicable|known|given)

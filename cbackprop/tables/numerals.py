@@ -81,7 +81,7 @@ class Numerals:
         return dict(zip(texts, map(self.read, texts) if plain is None else plain, strict=True))
 
     def __str__(self) -> str:
-        """What is unusual about it, such as ``decimal comma, unit 'kg'``."""
+        """A note on an unusual form, such as ``decimal comma, unit 'kg'``."""
         found = ["decimal comma"] if self.decimal == "," else []
         if self.thousands:
             found.append(f"thousands with {NAMES[self.thousands]}")
@@ -89,7 +89,7 @@ class Numerals:
 
 
 PLAINEST = Numerals()
-# What is in no plain number, and what is in those that are not whole.
+# Characters that no plain number has, and those that only numbers with decimals have.
 STRANGE = re.compile(r"[^0-9eE+.\n-]")
 FRACTION = re.compile(r"[.eE]")
 THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
@@ -144,7 +144,7 @@ def _shape(decimal: str, thousands: str) -> re.Pattern[str]:
 
 
 def _key(unit: str) -> str:
-    """What is the same for "kg" and "KG", for "day" and "days"."""
+    """A key that is the same for "kg" and "KG", for "day" and "days"."""
     folded = unit.casefold().rstrip(".").replace(" ", "")
     return folded.removesuffix("s") if len(folded) > 3 else folded
 
@@ -244,7 +244,7 @@ def _best(parts: list[_Parts], decimal: str) -> tuple[str, int]:
 
 
 def _guess(bodies: list[str], separator: str) -> str:
-    """What is before decimals, where each number is whole or has one mark before three digits.
+    """The decimal mark to assume, if each number is whole or has one mark before three digits.
 
     Beside whole numbers that are all below 1000, such marks are between thousands: a program that writes numbers leaves
     out zeros at the end.

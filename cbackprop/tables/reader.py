@@ -226,7 +226,7 @@ class TableReader:
         return reader
 
     def _expected(self, name: str) -> tuple[str | None, tuple[str, ...] | None]:
-        """What the user, or an earlier table, says about a column: its type, and which texts are missing values."""
+        """The type and the missing values of a column, as the user or an earlier table says."""
         before = self._before.get(name)
         if name in self.types or before is None:
             return self.types.get(name), self.missing
@@ -253,7 +253,7 @@ class TableReader:
         return _without(values, reading.blanks) if self.missing and kind == "number" else values
 
     def notes(self) -> dict[str, str]:
-        """What is unusual about how columns are read, by the columns' names."""
+        """Notes on unusual ways in which columns are read, by the columns' names."""
         return {name: str(reading) for name, reading in self.readings.items() if str(reading)}
 
     def get_config(self) -> dict[str, Any]:
@@ -335,7 +335,7 @@ def _of(found: Texts | Table) -> str:
 
 
 def _remedy(name: str, problem: str) -> str:
-    """What to do about a column that cannot be read."""
+    """Advice about a column that cannot be read."""
     if "apart" in problem:
         return f" Say which is first: --type {name}=date-dmy or --type {name}=date-mdy."
     return f" If its texts are categories, say --type {name}=category."

@@ -1,4 +1,4 @@
-"""What the texts of a column mean: numbers, booleans, times, or texts. Others are read in the same way later."""
+"""The meaning of a column's texts: numbers, booleans, times, or texts. Later texts are read in the same way."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Reading:
-    """What the texts of a column mean.
+    """The meaning of a column's texts.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Reading:
         return np.array(values, np.bool_ if self.kind == "boolean" and None not in values else object)
 
     def meanings(self, texts: Collection[str]) -> dict[str, Any]:
-        """What texts that are there mean; ``None`` for those of another kind."""
+        """The values of texts that are not missing; ``None`` for texts of another kind."""
         return READERS[self.kind](self, texts)
 
     @property
@@ -104,13 +104,13 @@ class Reading:
 
     @property
     def expected(self) -> str:
-        """What its texts must be, for messages."""
+        """The form that its texts must have, for messages."""
         names = {"number": "numbers", "time": "dates or times", "boolean": "true or false", "text": "texts"}
         return names[self.kind] + (f" ({self.unusual})" if self.unusual else "")
 
     @property
     def unusual(self) -> str:
-        """What is unusual about how its numbers or times are written; empty if nothing is."""
+        """A note on an unusual form of its numbers or times; empty if there is none."""
         return {"number": str(self.numerals), "time": str(self.dates)}.get(self.kind, "")
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ from cbackprop.tables.reading import Reading
 
 __all__ = ["KINDS", "Hints", "find_reading"]
 
-# What a user may say a column holds.
+# The kinds of columns that a user may name.
 KINDS = ("number", "category", "date", *(f"date-{order}" for order in ORDERS))
 # So many different texts, spread over a column, show whether all of them need to be tried.
 SAMPLE = 500
@@ -23,7 +23,7 @@ Counts = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Hints:
-    """What is known about a column before its texts are looked at.
+    """The facts about a column that are known before its texts are read.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What an exercise asks, and how its answer is checked."""
+"""The questions of exercises, and checks of their answers."""
 
 from __future__ import annotations
 

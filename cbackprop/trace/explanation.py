@@ -168,7 +168,7 @@ def explain_weight(trace: Trace, text: str) -> str:
 
 
 def gradient_lines(trace: Trace, weight: WeightTrace, index: tuple[int, ...]) -> list[str]:
-    """What a gradient is the sum of."""
+    """The terms of a gradient."""
     if weight.gradient is None:
         return [f"dL/dw is not computed: {weight.path!r} is not trained."]
     total = float(weight.gradient[index])

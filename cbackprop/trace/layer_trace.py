@@ -1,4 +1,4 @@
-"""What one call of a layer did in a training step."""
+"""One call of a layer in a training step."""
 
 from __future__ import annotations
 

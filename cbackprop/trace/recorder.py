@@ -32,7 +32,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Judged:
-    """What a loss said of one output: the target, the mean loss, and the loss of each sample."""
+    """The loss of one output: the target, the mean loss, and the loss of each sample."""
 
     name: str
     loss: str
@@ -204,7 +204,7 @@ class Recorder:
         return Part(step.layer.name, name, [self.value(*pair) for pair in pairs], value, self._delta_of(place))
 
     def _repeated(self, steps: list[tuple[Step, int, int, int]], wanted: str) -> dict[str, Array]:
-        """What happened inside recurrent steps or attention. The engine keeps parts of it, so the twin repeats it.
+        """The inside of recurrent steps or attention. The engine keeps only parts, so the twin computes it again.
 
         `wanted` is the method of the twins that tells it: ``"time_steps"`` or ``"heads"``.
         """
@@ -271,7 +271,7 @@ class Recorder:
     # Losses
 
     def judged(self, output_names: list[str]) -> list[Judged]:
-        """What the losses said of each output that has one."""
+        """The loss of each output that has one."""
         return [
             self._judged(index, name)
             for index, (name, objective) in enumerate(zip(output_names, self.engine.objectives, strict=True))

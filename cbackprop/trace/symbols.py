@@ -49,7 +49,7 @@ class Symbols:
         return self.numbers[layer.title]
 
     def source(self, name: str) -> str:
-        """What a layer reads: the name of an input of the model, or of a layer's output."""
+        """The name of the value that a layer reads: of an input of the model, or of a layer's output."""
         if name in self.inputs:
             return self.inputs[name]
         title = self.by_source.get(name, name)

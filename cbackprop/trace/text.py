@@ -72,7 +72,7 @@ def forward_lines(layer: LayerTrace, symbols: Symbols) -> Iterator[str]:
 
 
 def head_lines(layer: LayerTrace, stage: str) -> Iterator[str]:
-    """What the heads of attention computed; backward, the derivatives of the loss by it."""
+    """The results of the heads of attention; in the backward pass, the derivatives of the loss by them."""
     for name, array in layer.heads.items():
         if name.startswith("dL/d") == (stage == "backward"):
             yield from named(f"  each head: {name}", array)
@@ -120,7 +120,7 @@ def backward_lines(layer: LayerTrace, symbols: Symbols) -> Iterator[str]:
 
 
 def gradient_line(layer: LayerTrace, weight: WeightTrace, symbols: Symbols) -> str:
-    """What a gradient is made of, with shapes: ``A1ᵀ (3,4) @ δ2 (4,1) = dW2 (3,1)``."""
+    """The factors of a gradient, with shapes: ``A1ᵀ (3,4) @ δ2 (4,1) = dW2 (3,1)``."""
     k, name = symbols.number(layer), f"d{symbols.weight(layer, weight.name)}"
     assert weight.gradient is not None
     result = f"{name} {shape_of(weight.gradient)}"

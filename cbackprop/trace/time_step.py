@@ -16,7 +16,7 @@ __all__ = ["has_time_steps", "time_step_lines"]
 
 Array = NDArray[Any]
 CELLS = ("SimpleRNN", "LSTM", "GRU")
-# What gates usually are; another function is shown by its value alone.
+# The usual functions of gates; for another function only its value is shown.
 FUNCTIONS: dict[str, Callable[[float], float]] = {"sigmoid": lambda z: (1 + math.tanh(z / 2)) / 2, "tanh": math.tanh}
 
 
@@ -92,7 +92,7 @@ def z_in_figures(
 
 
 def biases_of(layer: LayerTrace, column: int) -> tuple[float, float]:
-    """What is added to the product with the inputs, and to that with the states."""
+    """The biases of the product with the inputs, and of the product with the states."""
     bias = next((weight.before for weight in layer.weights if weight.name == "bias"), None)
     if bias is None:
         return 0.0, 0.0

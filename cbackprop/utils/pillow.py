@@ -12,7 +12,7 @@ __all__ = ["CHANNELS", "decode", "pillow"]
 
 # The channels of an image by its color mode.
 CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
-# What Pillow calls the color modes.
+# Pillow's names of the color modes.
 MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 FORMATS = ("BMP", "GIF", "JPEG", "PNG")
 

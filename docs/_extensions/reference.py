@@ -144,7 +144,7 @@ class Module:
         return "\n".join(lines)
 
     def _table(self, heading: str, names: list[tuple[str, str]]) -> list[str]:
-        """What has pages of its own: names, and what they are called in full."""
+        """The names that have pages of their own, and their full names."""
         if not names:
             return []
         lines = [*title(heading, "-"), ".. list-table::", ""]
@@ -194,7 +194,7 @@ def summary(thing: Any) -> str:
 
 
 def value(thing: Any) -> str:
-    """What is said of a name that is no class, function or module."""
+    """The text for a name that is no class, function or module."""
     return f"``{thing!r}``" if isinstance(thing, str | int | float) else summary(type(thing))
 
 

@@ -23,7 +23,7 @@ CROPPING = (layers.Cropping1D, layers.Cropping2D, layers.Cropping3D)
 
 
 class Window:
-    """What an operator says of its kernel, for each axis beside batch and channels."""
+    """The attributes of an operator's kernel, for each axis except batch and channels."""
 
     def __init__(self, node: Node, x: KerasTensor, kernel: Array) -> None:
         rank = x.ndim - 2

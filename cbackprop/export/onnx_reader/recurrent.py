@@ -119,7 +119,7 @@ def refuse_extras(builder: Builder, node: Node) -> None:
 
 @dataclass(frozen=True)
 class Way:
-    """What goes through the steps in one direction."""
+    """One direction of a recurrent layer."""
 
     layer: Any
     units: int

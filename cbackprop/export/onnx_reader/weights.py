@@ -94,7 +94,7 @@ def _text(equation: bytes) -> str:
 
 
 def _contraction(equation: str, shape: Shape, kernel: Array) -> Contraction:
-    """What an equation is for a value (batch, ...) and a constant.
+    """An equation for a value (batch, ...) and a constant.
 
     Raises
     ------

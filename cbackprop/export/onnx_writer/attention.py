@@ -92,7 +92,7 @@ class Heads:
         self.shared = call.layer.heads // call.layer.key_heads
 
     def project(self, name: str, x: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
-        """What a projection makes of a value, and its shape."""
+        """The projection of a value, and its shape."""
         layer = self.made[name]
         output = layer.compute_output_shape((None, *shape))[1:]
         return einsum_dense(self.graph, Call(layer, (x,), (shape,), output, self.call.training)), output
@@ -106,7 +106,7 @@ class Heads:
         return self.graph.reshape(value, (*self.sizes, self.layer.key_heads, -1, shape[-1]))
 
     def back(self, value: str) -> str:
-        """What the heads have found in the order of the query's axes."""
+        """The results of the heads, in the order of the query's axes."""
         if len(self.along) > 1 or self.shared > 1:
             value = self.graph.reshape(value, (*self.sizes, self.layer.heads, *self.queries, self.layer.values))
         order = [0, *self.groups, self.rank - 1, *self.along, self.rank]

@@ -118,7 +118,7 @@ class Prefetch:
             thread.join(max(deadline - time.monotonic(), 0))
 
     def _produce(self) -> None:
-        """What each thread runs."""
+        """The loop of each thread."""
         while self._produce_one():
             pass
 

@@ -105,7 +105,7 @@ class Attention(Layer):
         return scores
 
     def _factors(self, batch: Batch, rows: int) -> Any:
-        """What weights are multiplied by in training."""
+        """The dropout factors of the weights in training."""
         spec, dtype = self.spec, self.q.dtype.type
         keep = 1 - spec.dropout
         if keep == 1 or not batch.training:

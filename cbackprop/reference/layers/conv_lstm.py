@@ -60,7 +60,7 @@ class ConvLSTM(LSTM):
         return rows, math.prod(self.state_shape[:-1]), self.spec.recurrent_masks, self.block
 
     def product(self, used: Array, parameters: list[Array]) -> Array:
-        """What the states add to z: their convolution with U."""
+        """The states' term of z: their convolution with U."""
         geometry = self.spec.state_geometry(self.x.shape[2:])
         return convolved(geometry, used.reshape(len(used), -1), parameters[1]).reshape(len(used), -1)
 

@@ -14,7 +14,7 @@ __all__ = ["Convolution", "TransposedConvolution"]
 
 
 class KernelLayer(Layer):
-    """What convolutions and transposed ones have in common."""
+    """The base of convolutions and transposed convolutions."""
 
     @property
     def geometry(self) -> Geometry:

@@ -27,7 +27,7 @@ class EinsumProduct(Layer):
         return y
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """What several factors share gets the sum of their gradients."""
+        """An array that several factors share gets the sum of their gradients."""
         gradients = [np.zeros_like(parameter) for parameter in parameters]
         by_factor = np.einsum("sbmk,sbmn->bkn", self.x, delta)
         np.add.at(gradients[0].reshape(-1), self.spec.kernel_places, by_factor)

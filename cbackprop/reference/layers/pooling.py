@@ -14,7 +14,7 @@ __all__ = ["AveragePooling", "GlobalAveragePooling", "GlobalMaxPooling", "MaxPoo
 
 
 def windows_along(spec: Any, axis: int, size: int) -> list[slice]:
-    """What each window takes of an axis."""
+    """The indices of each window along an axis."""
     if hasattr(spec, "output_size"):
         count = spec.output_size[axis]
         return [slice(i * size // count, ((i + 1) * size + count - 1) // count) for i in range(count)]

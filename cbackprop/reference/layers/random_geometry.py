@@ -125,7 +125,7 @@ class RandomAffine(RandomGeometry):
         return affine.sample(x, self.through, self.how())
 
     def move_back(self, delta: Array) -> Array:
-        """What the deltas give to the pixels."""
+        """The deltas of the pixels."""
         return affine.sample_backward(delta, (len(delta), *self.input_shapes[0]), self.through, self.how())
 
     def how(self) -> affine.Sampling:

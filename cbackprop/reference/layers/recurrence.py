@@ -103,7 +103,7 @@ class Recurrence(Layer):
         return rows, self.spec.recurrent_masks, self.spec.units
 
     def _factors(self, batch: Batch, rows: int) -> Any:
-        """What the states are multiplied by where U multiplies them."""
+        """The states' dropout factors where U multiplies them."""
         spec, keep, shape = self.spec, 1 - self.spec.recurrent_rate, self.mask_shape(rows)
         one, zero = self.x.dtype.type(1), self.x.dtype.type(0)
         if keep == 1 or not batch.training:
@@ -113,7 +113,7 @@ class Recurrence(Layer):
         return np.where(stays.reshape(shape), self.x.dtype.type(1 / keep if keep > 0 else 0), zero)
 
     def product(self, used: Array, parameters: list[Array]) -> Array:
-        """What the states add to z: (rows, width)."""
+        """The states' term of z: (rows, width)."""
         return times(used, parameters[1])
 
     def product_back(self, used: Array, dz: Array, parameters: list[Array], gradients: list[Array]) -> Array:
@@ -148,7 +148,7 @@ class Recurrence(Layer):
         if spec.return_state:
             states = [part.copy() for part in np.split(flat[:, -spec.n_states * n :], spec.n_states, axis=1)]
             flat = flat[:, : -spec.n_states * n]
-        # What reaches the last output that a sample has, by way of those that repeat it.
+        # The sum of the deltas of outputs that repeat an earlier one: it goes to the last output that was not masked.
         repeated = np.zeros((rows, n), self.x.dtype) if spec.return_sequences else flat
         dz = np.zeros((rows, length, spec.gates * n), self.x.dtype)
         gradients = [np.zeros_like(parameter) for parameter in parameters]

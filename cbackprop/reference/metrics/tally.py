@@ -134,7 +134,7 @@ class Tally:
         self.sums += self.count(y_true, y_pred, each, np.ones(y_true.shape, bool)).reshape(-1)
 
     def count(self, y_true: Array, y_pred: Array, weights: Array, present: Array) -> Array:
-        """What a batch adds to the sums. Each element has a weight, which is 0 if its target is not present."""
+        """The numbers that a batch adds to the sums. Each element has a weight, which is 0 if its target is missing."""
         raise NotImplementedError
 
 

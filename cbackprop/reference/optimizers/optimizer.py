@@ -1,4 +1,4 @@
-"""What all optimizers share, in NumPy."""
+"""The base of all optimizers, in NumPy."""
 
 from __future__ import annotations
 
