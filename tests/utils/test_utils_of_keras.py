@@ -74,6 +74,19 @@ def test_windows_take_no_memory():
     tracemalloc.stop()
 
 
+def test_training_on_windows_takes_the_memory_of_batches():
+    """All windows would be 80 MB, of a series of 0.4."""
+    series = np.zeros((100_000, 1), "float32")
+    made = utils.timeseries_dataset_from_array(series, series[200:, 0], sequence_length=200, batch_size=8, shuffle=True)
+    model = cb.Sequential([cb.Input((200, 1)), layers.GlobalAveragePooling1D(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.train_on_batch(*made[0])
+    tracemalloc.start()
+    model.fit(made, steps_per_epoch=20, verbose=0)
+    assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    tracemalloc.stop()
+
+
 def test_windows_in_any_order_keep_their_targets():
     data = np.arange(50)
     made = utils.timeseries_dataset_from_array(data, data * 2, 5, batch_size=4, shuffle=True, seed=3)
