@@ -29,7 +29,7 @@ NETWORKS = [
     ("california-like", 5000, 8, (50, 25), "relu", 100),
     ("wide", 2000, 20, (100,), "tanh", 200),
 ]
-# Epochs of Levenberg-Marquardt: what a user would wait for, and those that find the optimum.
+# Epochs of Levenberg-Marquardt: as many as a user would wait for, and as many as find the optimum.
 EARLY, LATE = 50, 2000
 
 

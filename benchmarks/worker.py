@@ -1,7 +1,7 @@
 """A peer in a process of its own, started with the threads it may use and told what to do over a pipe.
 
 So thread limits are really in force (JAX and BLAS count processors when they are loaded), thread pools do not
-disturb each other, and a peer that is absent or crashes harms nobody.
+disturb each other, and a peer that is missing or crashes does not disturb the others.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Worker:
         return answer
 
     def close(self) -> None:
-        """End the process: it does so by itself when nobody can ask it any more."""
+        """End the process. It also ends by itself when its input is closed."""
         if self.process is not None:
             assert self.process.stdin is not None
             assert self.process.stdout is not None

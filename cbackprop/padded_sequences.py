@@ -33,11 +33,11 @@ class PaddedSequences(RowBatches):
     x : sequence of array_like (steps, ...)
         Whole numbers, such as those of words, or vectors for each step.
     y : array_like (samples, ...), or sequence of array_like (steps, ...), optional
-        Targets of samples; or those of steps, as many as there are in `x`. Those that padding gets weigh 0.
+        Targets of samples, or of steps, as many as in `x`. Targets of padding have the weight 0.
     sample_weight : array_like (samples,), optional
     batch_size : int, default 32
     value : float, default 0.0
-        What sequences are padded with. ``Masking(value)`` or ``Embedding(..., mask_zero=True)`` hides it from the
+        The value of padding. ``Masking(value)`` or ``Embedding(..., mask_zero=True)`` hides it from the
         layers behind it, from losses and from metrics.
     padding : {"pre", "post"}, default "post"
         Whether padding comes in front of a sequence or behind it.

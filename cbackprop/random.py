@@ -33,7 +33,7 @@ _scoped: ContextVar[np.random.Generator | None] = ContextVar("generator of seede
 
 
 def set_random_seed(seed: int) -> None:
-    """Seed all random numbers, so that what follows can be repeated.
+    """Seed all random numbers, so that later results can be repeated.
 
     This seeds this library and, as in Keras, Python's ``random`` and the global generator of NumPy.
 

@@ -18,7 +18,7 @@ SHARED_ID = "shared_object_id"
 
 
 class Writing:
-    """The objects that have been written to one config, and those that are being written now."""
+    """The objects that have been written to a config, and the objects that are being written now."""
 
     def __init__(self) -> None:
         # Objects are kept alive, so that no other object gets the same id.

@@ -35,7 +35,7 @@ FAMILIES = (
     "saving",
     "random",
 )
-# Of these classes every public attribute.
+# All public attributes of these classes are listed.
 CLASSES = ("Model", "Layer", "Optimizer", "Metric", "Loss", "Callback")
 
 # Attributes that objects have, not their classes.

@@ -18,12 +18,12 @@ A class that a library has no use for is left out. What it cannot express raises
 """
 
 NAMES = ("cbackprop", "numpy", "sklearn", "torch", "jax", "onnxruntime")
-# Those that take the networks of convnets.py.
+# Peers that take the networks of convnets.py.
 IMAGES = ("cbackprop", "torch_images", "torch_channels_last", "jax_images", "onnxruntime_images")
 
-# Those that take the networks of recurrent_nets.py.
+# Peers that take the networks of recurrent_nets.py.
 RECURRENT = ("cbackprop", "torch_recurrent", "jax_recurrent")
-# Those that take the networks of attention_nets.py.
+# Peers that take the networks of attention_nets.py.
 ATTENTION = ("cbackprop", "torch_attention", "torch_attention_eager", "jax_attention")
 
 

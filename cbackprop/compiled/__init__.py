@@ -40,7 +40,7 @@ def _choose() -> str:
 
 
 INSTRUCTION_SET = _choose()
-# It and those that it includes, but the baseline
+# The chosen set and the sets that it includes, without the baseline
 _SETS = available()[:-1]
 _SETS = _SETS[_SETS.index(INSTRUCTION_SET) :] if INSTRUCTION_SET in _SETS else []
 

@@ -9,7 +9,7 @@ import numpy as np
 
 __all__ = ["find", "name_of"]
 
-# What the names of compiled classes end in that there is one of for each float type, by NumPy's code of the type.
+# Suffixes of compiled classes that exist for each float type, by NumPy's code of the type.
 SUFFIXES = {"f": "32", "d": "64"}
 
 

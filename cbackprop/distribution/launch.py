@@ -21,9 +21,9 @@ PATIENCE = 2.0
 
 
 def initialize(job_addresses: Any = None, num_processes: Any = None, process_id: Any = None) -> None:
-    """Find the other ranks, which ``mpiexec`` has started. `DataParallel` calls this, if nobody has done so.
+    """Find the other ranks, which ``mpiexec`` has started. `DataParallel` calls this if it has not been called.
 
-    From here on, an exception that nobody catches on one rank ends all ranks, with its message. All ranks draw the same
+    From here on, an uncaught exception on one rank ends all ranks, with its message. All ranks draw the same
     random numbers: those of rank 0.
 
     Parameters

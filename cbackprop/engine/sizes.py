@@ -90,7 +90,7 @@ class EngineOfSizes(Engine):
         """Do nothing: each engine is checked before it trains."""
 
     def losses_without_weights(self) -> list[str]:
-        """Those that the engines know of; none before there is an engine."""
+        """The sizes that engines know; empty before there is an engine."""
         return list(dict.fromkeys(name for engine in self.engines for name in engine.losses_without_weights()))
 
     def bind(self) -> None:

@@ -203,7 +203,7 @@ class CallArguments:
 
     @property
     def positional(self) -> list[str]:
-        """The arguments that are written by position: those that hold the inputs, or else the first."""
+        """The arguments that are written by position: those with the inputs, or else the first."""
         return list(self._masks) if len(self._masks) > 1 else list(self.values)[:1]
 
     @property
@@ -234,7 +234,7 @@ class CallArguments:
         return {name: value for name, value in self.values.items() if name not in others and value is not None}
 
     def more_leaves(self) -> list[Any]:
-        """The leaves of `more`, without those that are ``None``."""
+        """The leaves of `more` that are not ``None``."""
         return [leaf for name in self.more for leaf in self.leaves(name) if leaf is not None]
 
     def tensors(self, name: str | None = None) -> list[KerasTensor]:
@@ -275,7 +275,7 @@ class CallArguments:
         return [name for name in self.values if name in names]
 
     def names_with(self, test: Callable[[Any], bool]) -> list[str]:
-        """Parameters with a leaf that passes a test, without those that take masks."""
+        """Parameters with a leaf that passes a test, except parameters for masks."""
         masks = {"mask", *(f"{name}_mask" for name in self.values)}
         return [name for name in self.values if name not in masks and any(map(test, self.leaves(name)))]
 

@@ -1,7 +1,7 @@
 """The context of a layer's running `call` or `build`: whether it trains, and which layers are around it.
 
 Layers that are called or built within it read this context. It passes `training` on, gives weights a path that shows
-where they are, and detects a layer whose weights nobody would train.
+where they are, and detects a layer whose weights would not be trained.
 """
 
 from __future__ import annotations

@@ -215,9 +215,9 @@ def check_used(layer: Any, context: CallContext) -> None:
     if strangers:
         names = ", ".join(f"{type(used).__name__} {used.name!r}" for used in strangers)
         raise TypeError(
-            f"{type(layer).__name__} {layer.name!r} calls {names}, which it does not hold: nobody would train or save "
-            "these weights. Make layers in __init__ or build, and keep them as attributes; or set their trainable to "
-            "False, if they are not to be trained."
+            f"{type(layer).__name__} {layer.name!r} calls {names}, which it does not hold: these weights would be "
+            "neither trained nor saved. Make layers in __init__ or build, and keep them as attributes; or set their "
+            "trainable to False, if they are not to be trained."
         )
 
 

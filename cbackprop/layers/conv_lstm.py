@@ -119,7 +119,7 @@ class ConvLSTM(CellLayer):
     def expand_cell(
         self, steps: Steps, inputs: list[Value], keeps_order: bool = False, zero_output: bool = False
     ) -> Any:
-        """The steps of a call, and where the channels come first those that move them."""
+        """The steps of a call. If channels come first, further steps move them."""
         moved = [self.cell.to_last(steps, value, int(k == 0)) for k, value in enumerate(inputs)]
         found = super().expand_cell(steps, moved, keeps_order, zero_output)
         output, *states = found if self.return_state else [found]

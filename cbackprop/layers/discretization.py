@@ -172,7 +172,7 @@ class Discretization(Layer):
 
     def _arguments_of(self, base: type[Layer]) -> dict[str, Any]:
         given = super()._arguments_of(base)
-        return given if self.num_bins is None else given | {"bin_boundaries": None}  # those that `adapt` found
+        return given if self.num_bins is None else given | {"bin_boundaries": None}  # `adapt` found the boundaries
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape for "int"; for other modes an axis of bins is added or replaces one, see the class."""

@@ -83,7 +83,7 @@ class Dot(Layer):
         return
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
-        """All axes of both samples but those that are summed over."""
+        """All axes of both samples except those that are summed over."""
         given = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
         for axis, shape in zip(given, input_shape, strict=True):
             if not (1 <= axis < len(shape) or 1 - len(shape) <= axis < 0):

@@ -188,7 +188,7 @@ class Contraction(NamedTuple):
 
     @property
     def fan_axes(self) -> tuple[list[int], list[int]]:
-        """Axes of the kernel that count as inputs, and as outputs: those that the output has, too."""
+        """Axes of the kernel that count as inputs, and axes that count as outputs, which the output has too."""
         axes = range(len(self.kernel))
         return (
             [axis for axis in axes if self.kernel[axis] not in self.output],

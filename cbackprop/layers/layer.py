@@ -127,10 +127,10 @@ class Layer(Operation, Spec):
     is_view: bool = False
     # The layer is a model: its calls unfold into those of its own layers.
     is_model: ClassVar[bool] = False
-    # Layers and weights may be anywhere in the layer's attributes: so it is with classes of users. Layers of this
-    # library hold none but where they say so, and need not be searched: that would double the time of a first fit.
+    # Attributes of the layer may hold layers and weights anywhere, as in classes of users. Classes of this library
+    # set this if they hold layers. The others need not be searched, which would double the time of a first fit.
     holds_layers: ClassVar[bool] = False
-    # Held while weights are made, and engines: several threads may use what none of them has used before.
+    # Held while weights and engines are made: several threads may use a new layer at the same time.
     _making: ClassVar[Any] = threading.RLock()
     # `tracking` looks for objects of this class in attributes. It is set below, once the class exists.
     kind_of_layers: ClassVar[type]
@@ -140,16 +140,16 @@ class Layer(Operation, Spec):
     axes_of_one_sample: ClassVar[int | None] = None
     # The arguments of a call, if the layer does not compute in Python: further tensors have names of their own.
     call_signature: ClassVar[inspect.Signature] = BUILT_IN
-    # Of these, the arguments that hold the inputs, each with that for its mask; and settings, which are no tensors.
+    # Which of these hold inputs, each with the argument for its mask; and settings, which hold no tensors.
     input_arguments: ClassVar[dict[str, str]] = {"inputs": "mask"}
     call_settings: ClassVar[tuple[str, ...]] = ()
 
-    # Whether the output has a mask: by default that of the first input. Elsewhere masks end.
+    # Whether the output has a mask, by default the mask of the first input. Otherwise masks end at the layer.
     supports_masking: bool = False
     # Applied to the layer's own result: a function of this library, a layer that applies one, or a callable.
     activation: Any = None
 
-    # A network of the layer is for batches of one size.
+    # A network with the layer takes batches of one size only.
     fixes_batch_size: bool = False
 
     # Arguments that can change when the layer is built, as in Keras: weights and shapes do not depend on them.
@@ -158,7 +158,7 @@ class Layer(Operation, Spec):
     # The input shape that the weights were made for.
     _build_shape: Any = None
 
-    # The type of what users are given, where that is no float type; between layers numbers are the model's floats.
+    # The type of results for users, if it is not a float type. Between layers, numbers have the model's float type.
     output_dtype: str | None = None
 
     def __init__(
@@ -513,7 +513,7 @@ class Layer(Operation, Spec):
         return shape
 
     def joined_shapes(self, shapes: list[Any]) -> list[Any]:
-        """The shapes of all inputs, from those that `build` or `compute_output_shape` was given one by one."""
+        """The shapes of all inputs, given the shapes that `build` or `compute_output_shape` got one by one."""
         return shapes
 
     def output_has_mask(self, number: int) -> bool:
@@ -588,9 +588,9 @@ class Layer(Operation, Spec):
         loss : float, or list of float
             For the whole batch, as it is added to the loss.
         gradient : ndarray, or a structure of them, optional
-            Its derivative by the inputs of `call`, in their structure: it is added to what `backward` returns. Without
-            it, what `backward` returns must hold it already, where there is one. So it must be where another layer in
-            Python calls this one: what counts then is that layer's `backward`.
+            Its derivative by the inputs of `call`, in their structure, which is added to the result of `backward`.
+            Without it, the result of `backward` must include it. If another layer in Python calls this one, only that
+            layer's `backward` counts, so its result must include the derivative.
 
         Raises
         ------

@@ -18,7 +18,7 @@ Arguments = ParamSpec("Arguments")
 
 
 def _of_a_list(function: Callable[Arguments, Any]) -> Callable[Arguments, Any]:
-    """Let a function of a list of inputs refuse those that are given one by one."""
+    """Let a function of a list of inputs refuse inputs that are given one by one."""
 
     @functools.wraps(function)
     def checked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Any:

@@ -33,7 +33,7 @@ class Merge(Layer):
     hidden_as: ClassVar[float | None] = None
 
     def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:
-        """Add the step of the merge, and those that put something in the place of rows that do not count."""
+        """Add the step of the merge, and steps that replace rows which do not count."""
         if self.hidden_as is None:
             return super().expand(steps, inputs, shape, mask)
         read = [self._choose(steps, value, value.mask, self.hidden_as) for value in inputs]

@@ -64,7 +64,7 @@ class MultiHeadAttention(HeadAttention):
     ``key``; more axes are possible. With ``use_causal_mask=True`` a query sees only keys up to its own position. With
     ``return_attention_scores=True`` the weights (batch, num_heads, queries, keys) are a second output.
 
-    A query sees a key if all masks let it: those that query, value and key bring along, or ``query_mask``,
+    A query sees a key if all masks allow it: the masks of query, value and key, or ``query_mask``,
     ``value_mask`` and ``key_mask`` in their place, and ``attention_mask`` (batch, queries, keys). That may have an axis
     for the heads behind the batch, and size 1 along any axis. An array as ``attention_mask`` of symbolic tensors is the
     same for all samples, and may lack the batch axis.

@@ -37,7 +37,7 @@ def clear_names(free_memory: bool = True) -> None:
     Parameters
     ----------
     free_memory : bool, default True
-        Whether Python is to look for objects that only hold each other, such as models that nobody uses any more.
+        Whether Python looks for objects that only hold each other, such as models that are not used any more.
 
     Raises
     ------

@@ -38,7 +38,7 @@ class Operation:
     is_python: ClassVar[bool] = False
     # It applies an activation and does nothing else.
     is_activation: ClassVar[bool] = False
-    # It computes a mask: no gradient passes through it, and it is left out where nobody reads the mask.
+    # It computes a mask: no gradient passes through it, and it is left out if the mask is not read.
     makes_mask: ClassVar[bool] = False
     # The numbers of the output are numbers of the inputs. So whole numbers stay what they are.
     rearranges: ClassVar[bool] = False
@@ -50,7 +50,7 @@ class Operation:
     lasting: Sequence[Any] = ()
     # It wants the derivative by its output even where nothing is trained.
     keeps_delta: ClassVar[bool] = False
-    # It only lets somebody look at what passes: random layers draw the same numbers with it and without it.
+    # It only shows values that pass through it: random layers draw the same numbers with it and without it.
     only_looks: ClassVar[bool] = False
 
     name: str
@@ -71,7 +71,7 @@ class Operation:
         return None
 
     def flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
-        """Roughly the floating point operations of a forward pass for one sample, beside a few for each number.
+        """Roughly the floating point operations of a forward pass for one sample, without a few for each number.
 
         Engines decide by it how many threads a step is worth. By default that of a matrix product with the first weight
         at each position.
@@ -81,9 +81,9 @@ class Operation:
         return 2 * math.prod(input_shapes[0][:-1]) * self.variables[0].size
 
     def multiply_adds(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
-        """What `Model.summary` shows: multiplications whose results are added up, of a prediction for one sample.
+        """The multiplications whose results are added up, in a prediction for one sample. `Model.summary` shows them.
 
-        By default half of `flops`. What is done once for each number, such as an activation, does not count.
+        By default half of `flops`. Operations on single numbers, such as an activation, do not count.
         """
         return self.flops(input_shapes, output_shape) // 2
 

@@ -235,7 +235,7 @@ def _input_deltas(step: PythonCall, inputs: list[Array], result: Any, names: lis
 
 
 def _aligned(owner: Layer, deltas: Any, structure: Any, count: int) -> list[Any]:
-    """For each leaf of a structure the matching leaf of `deltas`; ``None`` where there is none."""
+    """For each leaf of a structure the matching leaf of `deltas`, or ``None``."""
     if deltas is None:
         return [None] * len(flatten(structure))
     if isinstance(structure, dict):

@@ -52,7 +52,7 @@ def bound_arguments(
 
 
 def as_given(layer: Any, given: dict[str, Any], wanted: set[str]) -> dict[str, Any]:
-    """The arguments that a layer was `given`, as plain values; those that are `wanted`, but no settings of every layer.
+    """The `wanted` arguments among those that a layer was `given`, as plain values, without settings of every layer.
 
     Raises
     ------

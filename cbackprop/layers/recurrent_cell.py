@@ -137,7 +137,7 @@ class RecurrentCell(Layer):
 
     @property
     def recurrent_function(self) -> activations.Kernel:
-        """The function of the gates that let something pass or not; unused where there are none."""
+        """The function of the gates; unused in a cell without gates."""
         return self._kernel_of(getattr(self, "recurrent_activation", activations.sigmoid))
 
     def _rate(self, dropout: float) -> float:

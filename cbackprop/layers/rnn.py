@@ -198,7 +198,7 @@ class RNN(Layer):
 
     @property
     def cells(self) -> list[Any]:
-        """The cell, or those that are stacked."""
+        """The cell, or the stacked cells."""
         return self.cell.cells if isinstance(self.cell, StackedRNNCells) else [self.cell]
 
     @property

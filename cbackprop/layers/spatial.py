@@ -126,7 +126,7 @@ class AxesLayer(Layer):
         return config | {name: in_tuples(config[name]) for name in named if isinstance(getattr(self, name, 0), tuple)}
 
     def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:
-        """Add the steps of the layer, and where the channels come first those that move them."""
+        """Add the steps of the layer. If channels come first, further steps move them."""
         function = self.function
         before = shape if function is None else function.input_shape(shape)
         if self.data_format == "channels_last":

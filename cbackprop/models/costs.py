@@ -14,7 +14,7 @@ from cbackprop.tensor import Node, is_optional
 
 __all__ = ["adds_of_call", "adds_of_plan", "fixed_plan", "training_bytes"]
 
-# So many samples that what lies between buffers counts for nothing.
+# With so many samples, the gaps between buffers do not count.
 MANY = 2**20
 
 

@@ -26,7 +26,7 @@ class EnginePool:
     def serve(self, model: Any, data_stays: bool) -> Iterator[None]:
         """Inside the ``with`` block, a model has an engine of the pool, if it has none and others are like it.
 
-        `data_stays` says that nobody changes data meanwhile. Then models that are given the same arrays share what was
+        `data_stays` says that data does not change meanwhile. Then models that are given the same arrays share what was
         made of them.
         """
         kind = kind_of(model) if model._engine is None else None

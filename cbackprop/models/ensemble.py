@@ -183,7 +183,7 @@ class Ensemble:
         sample_weight: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """Loss and metrics of the mean prediction, those that the first model was compiled with.
+        """The loss and metrics of the first model, for the mean prediction.
 
         Parameters
         ----------

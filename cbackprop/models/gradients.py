@@ -351,7 +351,7 @@ class Differentiator:
     model : Model
     engine : Engine
     probes : list of Probe
-        Those that keep the wanted gradients. Without any, the gradients of the weights are wanted.
+        The probes that keep the wanted gradients. Without any, the gradients of the weights are wanted.
     """
 
     def __init__(self, model: Any, engine: Engine, probes: list[Probe | None]) -> None:

@@ -51,7 +51,7 @@ def copy_states(model: Any, copy: Any) -> None:
 
 
 def all_layers(model: Any) -> list[Layer]:
-    """The layers of a model, with those that are within others."""
+    """The layers of a model, including layers within layers."""
     return [each for layer in unfolded_layers(model) for each in (layer, *layers_within(layer))]
 
 

@@ -10,7 +10,7 @@ __all__ = ["limited_epochs", "limited_steps"]
 
 
 def limited_epochs(epochs: int) -> int:
-    """As many, or those that `config.set_max_epochs` leaves, with a warning."""
+    """`epochs`, or the limit of `config.set_max_epochs`, with a warning."""
     most = config.max_epochs()
     if most is None or epochs <= most:
         return epochs
@@ -19,7 +19,7 @@ def limited_epochs(epochs: int) -> int:
 
 
 def limited_steps(name: str, steps: int | None) -> int | None:
-    """As many, or those that `config.set_max_steps_per_epoch` leaves of them, or of all, with a warning."""
+    """`steps`, or the limit of `config.set_max_steps_per_epoch`, with a warning. ``None`` means all steps."""
     most = config.max_steps_per_epoch()
     if most is None or (steps is not None and steps <= most):
         return steps

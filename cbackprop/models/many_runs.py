@@ -18,7 +18,7 @@ __all__ = ["ManyRuns"]
 class ManyRuns:
     """The runs of one call of `fit_many`.
 
-    Each thread takes the next model that nobody has taken yet, and trains it alone. A model's numbers depend on its own
+    Each thread takes the next model that is waiting, and trains it alone. A model's numbers depend on its own
     seed only, so it does not matter which thread takes it, and when.
 
     Parameters

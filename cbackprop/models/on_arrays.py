@@ -173,7 +173,7 @@ def _run_compiled(layer: Layer, call: CallArguments) -> Any:
 def _model_for(layer: Layer, arrays: list[Array], more: dict[str, Any], call: CallArguments) -> tuple[Model, Any]:
     """A model of the layer for arrays of these shapes, and the structure of symbolic outputs that its call returns.
 
-    Masks of its inputs are those that the call was given, if it was given any, else their own.
+    The masks of its inputs are those given to the call or, without any, the inputs' own.
     """
     rows = len(arrays[0]) if layer.fixes_batch_size else None
     shapes = tuple(array.shape[1:] for array in arrays)

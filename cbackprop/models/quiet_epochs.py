@@ -1,7 +1,7 @@
-"""Epochs that nobody watches: the engine is called once for several of them.
+"""Epochs without callbacks or output between them: one call of the engine runs several.
 
-Small networks on few samples have epochs of some microseconds. To come back to Python after each of them would take
-longer than to train.
+Small networks on few samples have epochs of some microseconds. Returning to Python after each of them would take
+longer than training.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CALLER = 8
 
 
 def epochs_at_once(run: TrainingRun, engine: Engine) -> int:
-    """How many epochs of a run the engine may train in one call; 1 if somebody wants to see each of them end."""
+    """How many epochs of a run the engine may train in one call; 1 if something must run after each of them."""
     source = run.source
     watched = run.validation is not None or run.display.shows_epochs
     watched = watched or engine.ranks is not None  # ranks add up what they have at the end of each epoch
@@ -35,7 +35,7 @@ def epochs_at_once(run: TrainingRun, engine: Engine) -> int:
 
 
 class QuietEpochs:
-    """Trains epochs of a run, several in one call of the engine. Afterwards all is as if it had been one each."""
+    """Trains epochs of a run, several in one call of the engine. The result is the same as with one call for each."""
 
     def __init__(self, run: TrainingRun, engine: Engine) -> None:
         self.run, self.engine = run, engine

@@ -97,7 +97,7 @@ def check_traceable(engine: Engine) -> None:
 
 
 def own_copy(data: Data) -> Data:
-    """The data in arrays of its own, so that nobody can change it before `Trace.apply`."""
+    """A copy of the data, so that it cannot change before `Trace.apply`."""
 
     def copies(arrays: Sequence[Any]) -> list[Any]:
         return [array.copy() if isinstance(array, np.ndarray) else array for array in arrays]

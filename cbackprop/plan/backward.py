@@ -16,7 +16,7 @@ __all__ = ["BackwardStep", "backward_steps", "buffers_behind"]
 class BackwardStep(NamedTuple):
     """The deltas and gradients that the backward pass of one step of the plan must produce.
 
-    `input_deltas` says for each input ``None`` (nobody needs it), ``"write"`` or ``"add"`` (a later
+    `input_deltas` says for each input ``None`` (not needed), ``"write"`` or ``"add"`` (a later
     step has written that delta already); `gradients` says the same for each of the layer's variables.
     """
 

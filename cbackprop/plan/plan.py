@@ -60,7 +60,7 @@ class Plan:
         For each input: it must hold whole numbers from 0 on and below this, because a layer that looks something up
         reads it, as it is or put together with others.
     output_masks : list of (Mask or None)
-        What of each output counts in losses and metrics.
+        The mask of each output, which says which rows count in losses and metrics.
     predicting : int
         Predictions need so many of the steps, the first ones. The others make masks that only losses and metrics read.
     unmasked_by : list of str
@@ -202,9 +202,9 @@ class Plan:
         return [*values, *sources[len(values) : len(node.data)]]
 
     def _sort_masks(self) -> int:
-        """Drop steps that make masks which nobody reads, and put those last that predictions do not need.
+        """Drop steps for masks that no step reads, and move steps that predictions do not need to the end.
 
-        How many steps come before these.
+        Returns how many steps predictions need.
         """
         wanted = {mask.buffer for mask in self.output_masks if mask is not None}
         shown = wanted if self.shows_all else set()
@@ -259,7 +259,7 @@ class Plan:
         return separate
 
     def _work_in_place(self) -> None:
-        """Let a step write over its input where nobody else reads that, and nobody needs it later."""
+        """Let a step write over its input if no other step reads it and it is not needed later."""
         readers = Counter(buffer for step in self.steps for buffer in step.inputs)
         kept = {step.output for step in self.steps if step.layer.reads_output}
         kept.update(self.inputs, self.outputs, (activity.buffer for activity in self.activities))

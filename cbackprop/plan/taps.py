@@ -31,7 +31,7 @@ class Tap(AppliedActivation):
 class TappedPlan(Plan):
     """A plan like another one, with a tap behind each step.
 
-    A step writes its value into a buffer that nobody else writes to. Later steps read the tap, and may work in place
+    A step writes its value into a buffer that no other step writes to. Later steps read the tap, and may work in place
     there. The derivative of the loss by the value comes back to the tap's buffer, and the tap copies it.
 
     Parameters

@@ -263,7 +263,7 @@ def _convert(layer: Any, groups: dict[str, dict[str, Array]], source: str) -> di
 
 
 def _without_first_bias(groups: dict[str, dict[str, Array]], has_bias: bool) -> dict[str, dict[str, Array]]:
-    """A separable convolution's modules, with the bias of the first one in that of the second.
+    """A separable convolution's modules. The bias of the first one is added to the bias of the second.
 
     A constant before the second module is another constant behind it.
     """

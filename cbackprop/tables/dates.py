@@ -205,7 +205,7 @@ def find_dates(texts: Mapping[str, int], order: str = "") -> Dates:
             marks.add(parts["mark"])
     if not order and pairs:
         order = _decided(pairs)
-        if order == UNDECIDED and marks == {"."}:  # nobody writes the month first with points
+        if order == UNDECIDED and marks == {"."}:  # with points, the day is first
             order = "dmy"
     return Dates(order, 2 * zoned > total, 2 * clock > total)
 

@@ -310,7 +310,7 @@ def reading_of(values: Any, hints: Hints) -> Reading:
         return find_reading(values, hints)
     kind = kind_of(values)
     if kind == "text":
-        # Outside of text files somebody has chosen texts, so "007" is not 7.
+        # In other files than text files a column of texts is texts on purpose, so "007" is not 7.
         given = hints.kind is None and all(value is None or value.isdecimal() for value in values)
         return Reading("text") if given else find_reading(values, hints)
     wanted = "time" if (hints.kind or "").startswith("date") else hints.kind
@@ -342,7 +342,7 @@ def _remedy(name: str, problem: str) -> str:
 
 
 def _without(numbers: Array, blanks: Collection[str]) -> Array:
-    """Numbers, with NaN for those that mean missing values."""
+    """Numbers, with NaN for missing values."""
     marks = [number for number in map(Numerals().read, blanks) if number is not None]
     gone = np.isin(numbers, marks)
     return np.where(gone, np.nan, numbers) if gone.any() else numbers

@@ -82,7 +82,7 @@ def output_lines(layer: LayerTrace, at: tuple[int, ...]) -> list[str]:
 
 
 def z_in_figures(layer: LayerTrace, at: tuple[int, ...]) -> str:
-    """The weighted sum of a unit, where it is one."""
+    """The weighted sum of a unit in figures, if its value is such a sum."""
     found = number(layer.z[at]) if layer.z.shape == layer.a.shape else "see trace.z"
     if layer.is_dense:
         kernel = layer.weight("kernel").before[:, at[-1]]

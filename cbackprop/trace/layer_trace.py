@@ -101,7 +101,7 @@ class LayerTrace:
     delta : ndarray or None
         dL/dz.
     below : list of (ndarray or None)
-        dL/dinput for each input, added up over all readers of that input; ``None`` where nobody needs it.
+        dL/dinput for each input, added up over all readers of that input; ``None`` where it is not needed.
     weights : list of WeightTrace
     parts : list of Part
         The steps of the plan that the call consists of.

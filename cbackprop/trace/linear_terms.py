@@ -1,9 +1,9 @@
-"""The products that a unit, or a gradient, of any layer is the sum of, where it is one.
+"""The products whose sum is a unit, or a gradient, of any layer.
 
 A layer that is linear in its input, such as a convolution, a pooling or a crop, computes z = J x + z(0). Its NumPy twin
 gives a row of J: it is the delta of the input for a delta that is 1 at one unit. For a weight that is 1 at one place
 and 0 elsewhere, the twin gives the numbers that the deltas are multiplied by in the gradient.
-Whether a layer is linear is found out: the sum must be what the engine has computed.
+To find out whether a layer is linear, the sum is compared with what the engine has computed.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ def _greedy(logits: Array, lengths: Array, merges: bool, blank: int) -> tuple[ND
 def _beam_search(x: Array, width: int, blank: int) -> list[tuple[tuple[int, ...], float]]:
     """The likeliest sequences of labels of one sample, and the logarithms of their probabilities.
 
-    Ways to a beginning that end in its last label and those that end in a blank are counted apart, because only the
+    Paths to a prefix that end in its last label and paths that end in a blank are counted separately, because only the
     latter can be followed by the same label again.
     """
     log_p = x.astype(np.float64)

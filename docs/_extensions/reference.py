@@ -79,7 +79,7 @@ def modules() -> Iterator[ModuleType]:
 
 
 def nested(module: ModuleType) -> Iterator[ModuleType]:
-    """A module, and those that its ``__all__`` names."""
+    """A module, and the modules that its ``__all__`` names."""
     yield module
     for name in sorted(getattr(module, "__all__", ())):
         if inspect.ismodule(thing := getattr(module, name)):
@@ -209,7 +209,7 @@ def index(modules: list[ModuleType]) -> str:
 
 
 def write(app: Sphinx) -> None:
-    """Write the pages, and leave alone those that have not changed, so that they are not built again."""
+    """Write the pages that have changed. The others are not built again."""
     folder = Path(app.srcdir) / FOLDER
     folder.mkdir(exist_ok=True)
     homes: dict[int, str] = {}

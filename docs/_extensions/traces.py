@@ -80,7 +80,7 @@ def notebook_of(page: Path, picture: bytes | None = None) -> dict[str, Any]:
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:
-    """Put the traces beside the pages."""
+    """Write the traces into the pages' folders."""
     if exception is None and app.builder.format == "html":
         folder = Path(app.outdir) / "_static" / "traces"
         folder.mkdir(parents=True, exist_ok=True)

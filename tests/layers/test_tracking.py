@@ -185,7 +185,7 @@ def test_layers_that_are_no_attributes_are_refused():
             return outside(inputs)
 
     for layer in (Makes(), Uses(), layers.Lambda(lambda x: outside(x))):
-        with pytest.raises(TypeError, match="which it does not hold: nobody would train or save these weights"):
+        with pytest.raises(TypeError, match="which it does not hold: these weights would be neither trained nor saved"):
             layer(cb.Input((5,)))
     lam = layers.Lambda(lambda x: outside(x), output_shape=(5,))
     model = cb.Sequential([cb.Input((5,)), lam, layers.Dense(5)])

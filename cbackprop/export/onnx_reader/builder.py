@@ -92,7 +92,7 @@ class Builder:
     wanted : set of str
         The values that something reads.
     ends : set of str
-        Those that the model predicts.
+        The outputs that the model predicts.
     """
 
     def __init__(self, graph: ReadGraph, dtype: str, names: Sequence[str]) -> None:

@@ -113,7 +113,7 @@ def shifted(
     kernel: tuple[int, ...],
     strides: tuple[int, ...],
 ) -> KerasTensor:
-    """Padding that is not "valid" or "same": pool at all positions, and take those that are wanted.
+    """For padding that is not "valid" or "same": pool at all positions, and take the wanted ones.
 
     With a stride of 1 and padding "same", the window at position i begins at i - (kernel - 1) // 2.
     """

@@ -73,7 +73,7 @@ def recurrent(builder: Builder, node: Node) -> list[KerasTensor | None]:
         raise UnreadableError(f"values of shape {x.shape} are no sequences")
     wanted = [name in builder.wanted for name in node.outputs]
     sequence, h, c = [*wanted, False, False, False][:3]
-    # The output at the last step is h, so that it is a state only beside something else.
+    # The output at the last step is h. It counts as a state only if there is another output.
     ways = ways_of(builder, node, int(x.shape[-1]))
     options = {"return_sequences": sequence, "return_state": (sequence and h) or c}
     states = initial_states(builder, node, x, ways)

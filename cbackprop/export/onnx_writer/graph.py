@@ -128,7 +128,7 @@ class Graph:
         return self.several(operator, inputs, [True] * outputs, **attributes)[0]
 
     def several(self, operator: str, inputs: Sequence[Any], wanted: Sequence[bool], **attributes: Any) -> list[str]:
-        """Add an operator; return the names of its outputs, empty for those that are not wanted."""
+        """Add an operator; return the names of its outputs, empty for unwanted ones."""
         names = [value if isinstance(value, str) else self.constant(value) for value in inputs]
         made = [self.unique(f"{self.scope}/{operator}") if one else "" for one in wanted]
         name = next(filter(None, made))
@@ -185,7 +185,7 @@ class Graph:
         return self._transposed.get(value, (value, list(range(rank))))
 
     def drop_unused(self, outputs: Sequence[str]) -> None:
-        """Remove Transposes whose result nobody reads."""
+        """Remove Transposes whose result is not read."""
         wanted, kept = set(outputs), []
         for node in reversed(self.nodes):
             if node.op_type != "Transpose" or node.output[0] in wanted:

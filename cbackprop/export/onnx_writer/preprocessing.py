@@ -52,7 +52,7 @@ def _indicators(graph: Graph, call: Call, x: str, classes: int) -> str:
 
 @translates(layers.Discretization)
 def discretization(graph: Graph, call: Call) -> str:
-    """Compare with all boundaries, count those that are not above, and encode the count by the output mode."""
+    """Count the boundaries that are not above each number, and encode the count by the output mode."""
     layer, (x,) = call.layer, call.inputs
     bins = graph.formula(LAYERS["discretization"][0], x, last=np.array([-1]), limits=layer.limits)
     return bins if layer.output_mode == "int" else _indicators(graph, call, bins, layer.bins)

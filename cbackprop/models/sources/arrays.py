@@ -17,7 +17,7 @@ PREPARED = {"training": 3, "validation": 7, "evaluation": 3, "prediction": 3}
 
 
 class ArraySource(Source):
-    """Samples in arrays, in a random order or in that of the arrays.
+    """Samples in arrays, in a random order or in the order of the arrays.
 
     Parameters
     ----------

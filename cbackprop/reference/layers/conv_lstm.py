@@ -56,7 +56,7 @@ class ConvLSTM(LSTM):
         return h.reshape(len(h), -1, 1, self.block)
 
     def mask_shape(self, rows: int) -> tuple[int, ...]:
-        """Of what these are multiplied by."""
+        """The shape of the dropout factors of these."""
         return rows, math.prod(self.state_shape[:-1]), self.spec.recurrent_masks, self.block
 
     def product(self, used: Array, parameters: list[Array]) -> Array:

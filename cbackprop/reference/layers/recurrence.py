@@ -99,7 +99,7 @@ class Recurrence(Layer):
         return h[:, None]
 
     def mask_shape(self, rows: int) -> tuple[int, ...]:
-        """Of what these are multiplied by."""
+        """The shape of the dropout factors of these."""
         return rows, self.spec.recurrent_masks, self.spec.units
 
     def _factors(self, batch: Batch, rows: int) -> Any:
