@@ -131,7 +131,7 @@ class Module:
     def _module_page(self) -> str:
         lines = [*title(self.name), f".. automodule:: {self.name}", "   :no-members:", ""]
         lines += [f".. currentmodule:: {self.name}", ""]
-        lines += self._table("Modules", [(name, name) for name in self.modules])
+        lines += self._table("Modules", [(name.removeprefix("cbackprop."), name) for name in self.modules])
         lines += self._table("Classes", [(name, f"{self.name}.{name}") for name in self.classes])
         if self.functions:
             lines += title("Functions", "-")
@@ -203,7 +203,8 @@ def index(modules: list[ModuleType]) -> str:
     names = [module.__name__ for module in modules]
     lines = [*title("Reference"), BEGIN, "", ".. list-table::", ""]
     for module in modules:
-        lines += [f"   * - :obj:`{module.__name__}`", f"     - {summary(module)}"]
+        short = module.__name__.removeprefix("cbackprop.")
+        lines += [f"   * - :obj:`{short} <{module.__name__}>`", f"     - {summary(module)}"]
     lines += ["", "Names of Keras that are not here, and why: :doc:`/coverage`.", ""]
     return "\n".join([*lines, ".. toctree::", "   :hidden:", "", *(f"   {name}" for name in [*names, "/coverage"]), ""])
 
