@@ -39,8 +39,9 @@ RUN_BY = {
     "python -m build": (".ci/run", "-m build"),
     "python3 -m venv .venv && .venv/bin/pip wheel --no-deps -w wheels ../cbackprop && "
     ".venv/bin/pip install --find-links wheels .": (".ci/run", "docs/extending.md"),
-    "mpiexec -n 4 python train.py": ("tests/shared/mpi_ranks.py", "mpiexec"),
-    "mpiexec python train.py": ("tests/shared/mpi_ranks.py", "mpiexec"),
+    "mpiexec -n 4 python train.py": ("tests/distribution/test_page.py", "train.py"),
+    "mpiexec python train.py": ("tests/distribution/test_page.py", "train.py"),
+    "python search.py": ("tests/distribution/test_page.py", "search.py"),
     ".ci/run": (".github/workflows/ci.yml", ".ci/run"),
     ".ci/check_aarch64": (".ci/run", ".ci/check_aarch64"),
     ".ci/check_wheel.py": (".ci/run", ".ci/check_wheel.py"),

@@ -4,6 +4,7 @@ Pages that need an extra are run by tests/parity/docs/test_pages_with_extras.py.
 """
 
 import os
+import re
 import tomllib
 
 import pages
@@ -19,6 +20,8 @@ TEXTS = {
     "internals": ["thread 0 (called fit)", "gdb --args"],
     "scaling": ["#!/bin/bash"],
 }
+# Blocks of commands that are not run; each says why.
+LEFT_OUT = {"internals": 4}
 
 
 @pytest.mark.parametrize("page", ALONE, ids=lambda page: page.stem)
@@ -42,6 +45,15 @@ def test_what_a_page_shows_is_run_or_printed(page):
     begun = TEXTS.get(page.stem, [])
     assert [block.kind for block in others] == ["text"] * len(begun), f"in lines {[block.line for block in others]}"
     assert all(block.text.lstrip().startswith(beginning) for block, beginning in zip(others, begun, strict=True))
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.stem)
+def test_what_is_not_run_is_known(page):
+    """Debuggers and profilers may be missing; everything else is run. Blocks in lists would be overlooked."""
+    text = page.read_text()
+    left_out = [block for block in pages.blocks(text) if block.text.startswith(pages.NOT_RUN)]
+    assert [block.kind for block in left_out] == ["sh"] * LEFT_OUT.get(page.stem, 0)
+    assert re.findall(r"^[ >]+```", text, re.MULTILINE) == []
 
 
 def page(tmp_path, text):
