@@ -24,6 +24,7 @@ LOOK = Path(__file__).with_name("look.js")
 # The site's own files and nothing else: what else a page asks for, the browser reports.
 POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; report-uri /asked"
 
+PATIENCE = 60  # seconds for a page
 BEGIN = '<!doctype html><link rel="icon" href="data:,"><body>'
 NO_PAGES = {"_static/webpack-macros.html"}  # a template of the theme
 
@@ -85,13 +86,14 @@ def look(folder, profile):
 
 
 def until_told(found):
-    """What the server was told, until the page is done."""
+    """What the server was told, until all pages are done."""
     while True:
-        path, said = found.get(timeout=300)
+        path, said = found.get(timeout=PATIENCE)
+        if path == "/done":
+            return
         if path == "/found":
             yield from said
-            return
-        if path == "/asked":
+        elif path == "/asked":
             report = said["csp-report"]
             yield f"{report['document-uri']} asks for {report['blocked-uri']}"
         else:
