@@ -152,7 +152,7 @@ class CompiledEngine(Engine):
         assert self.store is not None  # only a network with weights is bound
         offsets = [[self.offsets[variable] for variable in step.layer.variables] for step in self.plan.steps]
         self.network.set_weights(self.store.values, offsets)
-        place = offsets, self.gradient_vector.ctypes.data, self.tables
+        place = offsets, id(self.gradient_vector), self.tables  # which the compiled gradients keep alive
         if place != self.gradients_at:
             self._bind_gradients()
             self.gradients_at = place
@@ -484,9 +484,20 @@ class CompiledEngine(Engine):
 
     def losses(self) -> tuple[float, list[float]]:
         """Means since the last reset: the total loss, and the loss of each output."""
-        count = self.learner.sums.loss_count or 1.0
-        totals = self.learner.sums.head_losses()[: len(self.objectives)]
-        return self.learner.sums.loss_total / count, [total / count for total in totals]
+        return self._means(*self.learner.sums.get())
+
+    def losses_in(self, sums: Any) -> tuple[float, list[float]]:
+        """The same for what an epoch has added up."""
+        return self._means(*sums[0])
+
+    def metrics_in(self, sums: Any) -> list[list[Any]]:
+        """The sums of each metric that an epoch has added up, as its `restore` takes them."""
+        states: list[list[Any]] = sums[1]
+        return states
+
+    def _means(self, total: float, count: float, of_heads: list[float]) -> tuple[float, list[float]]:
+        count = count or 1.0
+        return total / count, [each / count for each in of_heads[: len(self.objectives)]]
 
     def metric_snapshots(self) -> list[list[Any]]:
         """The sums of each metric of each output since the last reset, as its `restore` takes them."""

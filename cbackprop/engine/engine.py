@@ -453,6 +453,14 @@ class Engine:
         """
         raise NotImplementedError
 
+    def losses_in(self, sums: Any) -> tuple[float, list[float]]:
+        """The `losses` of an epoch of `train_epochs`, from its sums."""
+        raise NotImplementedError
+
+    def metrics_in(self, sums: Any) -> list[list[Any]]:
+        """The `metric_snapshots` of an epoch of `train_epochs`, from its sums."""
+        raise NotImplementedError
+
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
         """Add the loss and the metrics of all samples to the means."""
         raise NotImplementedError

@@ -13,32 +13,49 @@ from cbackprop.models.inputs import check_repetitions
 from cbackprop.models.objectives import log_names, named_results
 from cbackprop.models.sources import Source
 
-__all__ = ["listed", "logs_of", "metrics_of_layers", "names_of", "reset_metrics_of_layers", "test"]
+__all__ = ["listed", "logs_in", "logs_of", "metrics_of_layers", "names_of", "reset_metrics_of_layers", "test"]
 
 
-def logs_of(model: Any, engine: Engine, of_all_ranks: bool = True, show: bool = True) -> dict[str, float]:
+def logs_of(model: Any, engine: Engine, of_all_ranks: bool = True) -> dict[str, float]:
     """The losses and metrics since the engine's last reset, in Keras's order; of this rank's samples, or of all.
 
-    If `show`, the model shows them, too.
+    The model shows them, too.
     """
-    if engine.log_names is None:
-        engine.log_names = log_names(model, engine.objectives)
-    loss_names, metric_names = engine.log_names
     if of_all_ranks and engine.ranks is not None:
         with engine.sums_of_ranks(), _summed(engine, metrics_of_layers(model, engine)):
             return logs_of(model, engine, of_all_ranks=False)
     total, losses = engine.losses()
-    logs = {"loss": total} if any(objective.loss for objective in engine.objectives) else {}
-    logs |= {name: value for name, value in zip(loss_names, losses, strict=True) if name is not None}
-    if show:
-        model._show_losses(dict(logs))
-    for names, states, objective in zip(metric_names, engine.metric_snapshots(), engine.objectives, strict=True):
-        for name, state, (metric, _) in zip(names, states, objective.metrics, strict=True):
-            metric.restore(state)
-            logs |= named_results(name, metric.result())
+    logs = _logs_of_losses(model, engine, total, losses)
+    model._show_losses(dict(logs))
+    logs |= _logs_of_metrics(engine, engine.metric_snapshots())
     for metric in metrics_of_layers(model, engine):
         logs |= named_results(metric.name, metric.result())
     return dict(sorted(logs.items()))
+
+
+def logs_in(model: Any, engine: Engine, sums: Any) -> dict[str, float]:
+    """The losses and metrics of an earlier epoch, one of `Engine.train_epochs`, from what it has added up."""
+    logs = _logs_of_losses(model, engine, *engine.losses_in(sums))
+    return dict(sorted((logs | _logs_of_metrics(engine, engine.metrics_in(sums))).items()))
+
+
+def _logs_of_losses(model: Any, engine: Engine, total: float, losses: list[float]) -> dict[str, float]:
+    if engine.log_names is None:
+        engine.log_names = log_names(model, engine.objectives)
+    logs = {"loss": total} if any(objective.loss for objective in engine.objectives) else {}
+    for name, value in zip(engine.log_names[0], losses, strict=True):
+        if name is not None:
+            logs[name] = value
+    return logs
+
+
+def _logs_of_metrics(engine: Engine, snapshots: list[list[Any]]) -> dict[str, Any]:
+    logs: dict[str, Any] = {}
+    for names, states, objective in zip(engine.log_names[1], snapshots, engine.objectives, strict=True):
+        for name, state, (metric, _) in zip(names, states, objective.metrics, strict=True):
+            metric.restore(state)
+            logs |= named_results(name, metric.result())
+    return logs
 
 
 @contextmanager

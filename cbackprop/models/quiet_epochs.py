@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cbackprop import random
 from cbackprop.callbacks import History
 from cbackprop.engine import Engine
-from cbackprop.models.evaluation import logs_of, metrics_of_layers
+from cbackprop.models.evaluation import logs_in, logs_of, metrics_of_layers
 from cbackprop.models.sources import ArraySource
 
 if TYPE_CHECKING:
@@ -89,9 +89,12 @@ class QuietEpochs:
 
     def _record_one(self, epoch: int, sums: Any, last: bool) -> dict[str, float]:
         run, engine = self.run, self.engine
-        with engine.means_of(run):
-            engine.restore(sums)
-            logs = logs_of(run.model, engine, show=last)
+        if last:
+            with engine.means_of(run):
+                engine.restore(sums)
+                logs = logs_of(run.model, engine)
+        else:
+            logs = logs_in(run.model, engine, sums)
         run.watch.look(logs, epoch, None, CALLER)
         run.display.end(logs)
         run.callbacks.on_epoch_end(epoch, logs)
