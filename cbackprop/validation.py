@@ -230,7 +230,7 @@ def check_memory(name: str, shape: Sequence[int | None]) -> None:
     ValueError
         If it has more than 2**48 numbers.
     """
-    if math.prod(int(size or 1) for size in shape) > MOST_NUMBERS:
+    if math.prod([int(size or 1) for size in shape]) > MOST_NUMBERS:
         raise ValueError(f"{name} must stand for 2**48 numbers at most, but got {tuple(shape)}.")
 
 

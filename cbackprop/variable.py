@@ -407,14 +407,16 @@ class Variable(ActsAsArray):
             raise TypeError(f"Weight {self.path!r} needs real numbers, but got dtype {array.dtype}.")
         if array.shape != self.shape:
             raise ValueError(f"Weight {self.path!r} has shape {self.shape}, but got {array.shape}.")
-        with np.errstate(over="ignore"):  # refused below
-            converted = array.astype(self.dtype, copy=False)
-        lost = ~np.isfinite(converted)
-        if not lost.any():
+        converted = array
+        if array.dtype != self.dtype:
+            with np.errstate(over="ignore"):  # refused below
+                converted = array.astype(self.dtype)
+        sound = np.isfinite(converted)
+        if sound.all():
             return converted
         if finite:
             raise ValueError(f"Weight {self.path!r} cannot begin with NaN or infinity (in {self.dtype}).")
-        lost &= np.isfinite(array)
+        lost = np.isfinite(array) & ~sound
         if lost.any():
             raise ValueError(f"Weight {self.path!r} is {self.dtype}, which cannot hold {array[lost].flat[0]!r}.")
         return converted

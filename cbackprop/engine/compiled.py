@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -313,15 +314,17 @@ class CompiledEngine(Engine):
             finally:
                 self.bring_along()
                 self.state.batches = self.network.iteration
-                sums += map(self._as_sums, found[: self.learner.sums.epochs_done].tolist())
+                sums += self._as_sums(found[: self.learner.sums.epochs_done].tolist())
 
-    def _as_sums(self, row: list[float]) -> Any:
-        """The sums of an epoch as `restore` takes them."""
-        total, count, *rest = row
-        heads = len(self.network.heads)
-        metrics = iter(rest[heads:])
-        pairs = zip(metrics, metrics, strict=True)
-        return (total, count, rest[:heads]), [[next(pairs) for _ in states] for states in self.metric_states]
+    def _as_sums(self, rows: list[list[float]]) -> list[Any]:
+        """The sums of epochs as `restore` takes them."""
+        end = 2 + len(self.network.heads)
+        counts = [len(states) for states in self.metric_states]
+        firsts = [end + 2 * before for before in itertools.accumulate(counts, initial=0)]
+        places = [range(first, first + 2 * count, 2) for first, count in zip(firsts, counts, strict=False)]
+        return [
+            ((row[0], row[1], row[2:end]), [[(row[at], row[at + 1]) for at in each] for each in places]) for row in rows
+        ]
 
     def buffers(self) -> tuple[dict[int, Array], dict[int, Array]]:
         """Values and deltas of the last batch, as they lie in the arena."""

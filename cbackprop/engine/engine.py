@@ -130,7 +130,7 @@ class Engine:
         self.lock = self.model_lock.lock
         self.predictions_in_training = 0
         # Models derive these from the objectives, and keep them here.
-        self.log_names: Any = None  # the keys of logs
+        self.result_names: Any = None  # which entries of logs there are
         self.names: list[str] | None = None  # of what `evaluate` returns
         self.metrics_of_layers: list[Any] | None = None  # which layers update themselves
         self.told_of_losses = False  # whether a warning has been given of losses that train nothing

@@ -65,9 +65,8 @@ class Initializer(Spec):
             If a dimension is negative, if this initializer does not support the shape, if `dtype` is another type, or
             if a value is too large for it.
         """
-        with np.errstate(over="ignore"):  # `rounded` refuses infinite values
-            values = self._values(check_shape(shape))
-        return rounded(values, dtype, self)
+        with np.errstate(over="ignore"):  # infinite values are refused
+            return _rounded(self._values(check_shape(shape)), dtype, self)
 
     def _values(self, shape: tuple[int, ...]) -> NDArray[Any]:
         """New float64 values of the checked `shape`. Initializers of this package define only this method."""
@@ -101,9 +100,13 @@ def rounded(values: NDArray[Any], dtype: DTypeLike | None, source: object) -> ND
     ValueError
         If `dtype` is not a float type of this library, or a value is too large for it; the message names `source`.
     """
-    float_type = check_float_type(floatx() if dtype is None else dtype)
     with np.errstate(over="ignore"):
-        result = np.asarray(values, float_type, order="C")
+        return _rounded(values, dtype, source)
+
+
+def _rounded(values: NDArray[Any], dtype: DTypeLike | None, source: object) -> NDArray[Any]:
+    float_type = check_float_type(floatx() if dtype is None else dtype)
+    result = np.asarray(values, float_type, order="C")
     if not np.isfinite(result).all():
         raise ValueError(f"{source} holds values too large for dtype {float_type!r}.")
     return result

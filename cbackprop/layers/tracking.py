@@ -29,7 +29,8 @@ def holds(value: Any, kind: Any) -> bool:
 
 def held(layer: Any, kind: Any) -> list[Any]:
     """The instances of `kind` that a layer holds itself."""
-    return holds_of(_attributes(layer), kind)
+    kinds = (kind, *STRUCTURES)  # most attributes are nothing of that
+    return holds_of([value for value in _attributes(layer) if isinstance(value, kinds)], kind)
 
 
 def holds_of(values: Iterable[Any], kind: Any) -> list[Any]:

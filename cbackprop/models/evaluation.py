@@ -11,6 +11,7 @@ from cbackprop.engine import Engine, Objective
 from cbackprop.models.executions import Executions
 from cbackprop.models.inputs import check_repetitions
 from cbackprop.models.objectives import log_names, named_results
+from cbackprop.models.result_names import ResultNames
 from cbackprop.models.sources import Source
 
 __all__ = ["listed", "logs_in", "logs_of", "metrics_of_layers", "names_of", "reset_metrics_of_layers", "test"]
@@ -24,10 +25,10 @@ def logs_of(model: Any, engine: Engine, of_all_ranks: bool = True) -> dict[str, 
     if of_all_ranks and engine.ranks is not None:
         with engine.sums_of_ranks(), _summed(engine, metrics_of_layers(model, engine)):
             return logs_of(model, engine, of_all_ranks=False)
-    total, losses = engine.losses()
-    logs = _logs_of_losses(model, engine, total, losses)
+    names = _names_for(model, engine)
+    logs = names.losses(*engine.losses())
     model._show_losses(dict(logs))
-    logs |= _logs_of_metrics(engine, engine.metric_snapshots())
+    logs |= names.metrics(engine.metric_snapshots())
     for metric in metrics_of_layers(model, engine):
         logs |= named_results(metric.name, metric.result())
     return dict(sorted(logs.items()))
@@ -35,27 +36,16 @@ def logs_of(model: Any, engine: Engine, of_all_ranks: bool = True) -> dict[str, 
 
 def logs_in(model: Any, engine: Engine, sums: Any) -> dict[str, float]:
     """The losses and metrics of an earlier epoch, one of `Engine.train_epochs`, from what it has added up."""
-    logs = _logs_of_losses(model, engine, *engine.losses_in(sums))
-    return dict(sorted((logs | _logs_of_metrics(engine, engine.metrics_in(sums))).items()))
+    names = _names_for(model, engine)
+    logs = names.losses(*engine.losses_in(sums)) | names.metrics(engine.metrics_in(sums))
+    return dict(sorted(logs.items()))
 
 
-def _logs_of_losses(model: Any, engine: Engine, total: float, losses: list[float]) -> dict[str, float]:
-    if engine.log_names is None:
-        engine.log_names = log_names(model, engine.objectives)
-    logs = {"loss": total} if any(objective.loss for objective in engine.objectives) else {}
-    for name, value in zip(engine.log_names[0], losses, strict=True):
-        if name is not None:
-            logs[name] = value
-    return logs
-
-
-def _logs_of_metrics(engine: Engine, snapshots: list[list[Any]]) -> dict[str, Any]:
-    logs: dict[str, Any] = {}
-    for names, states, objective in zip(engine.log_names[1], snapshots, engine.objectives, strict=True):
-        for name, state, (metric, _) in zip(names, states, objective.metrics, strict=True):
-            metric.restore(state)
-            logs |= named_results(name, metric.result())
-    return logs
+def _names_for(model: Any, engine: Engine) -> ResultNames:
+    if engine.result_names is None:
+        engine.result_names = ResultNames(model, engine)
+    names: ResultNames = engine.result_names
+    return names
 
 
 @contextmanager

@@ -1,0 +1,45 @@
+"""The losses and metrics of an engine by their names in logs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cbackprop.engine import Engine
+from cbackprop.models.objectives import log_names, named_results
+
+__all__ = ["ResultNames"]
+
+
+class ResultNames:
+    """Makes the entries of logs. It knows which there are, because small models have epochs of some microseconds.
+
+    Parameters
+    ----------
+    model : Model
+    engine : Engine
+    """
+
+    def __init__(self, model: Any, engine: Engine) -> None:
+        losses, metrics = log_names(model, engine.objectives)
+        self._has_total = any(objective.loss for objective in engine.objectives)
+        self._losses = [(number, name) for number, name in enumerate(losses) if name is not None]
+        self._metrics = [
+            (output, number, name, metric)
+            for output, (names, objective) in enumerate(zip(metrics, engine.objectives, strict=True))
+            for number, (name, (metric, _)) in enumerate(zip(names, objective.metrics, strict=True))
+        ]
+
+    def losses(self, total: float, of_outputs: list[float]) -> dict[str, float]:
+        """The total loss, and those of outputs if several have one."""
+        logs = {"loss": total} if self._has_total else {}
+        for number, name in self._losses:
+            logs[name] = of_outputs[number]
+        return logs
+
+    def metrics(self, snapshots: list[list[Any]]) -> dict[str, Any]:
+        """The results of metrics that go on from what each of them has added up."""
+        logs: dict[str, Any] = {}
+        for output, number, name, metric in self._metrics:
+            metric.restore(snapshots[output][number])
+            logs |= named_results(name, metric.result())
+        return logs
