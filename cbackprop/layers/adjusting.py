@@ -10,14 +10,17 @@ from cbackprop.variable import Variable
 
 __all__ = ["adjust", "check_fixed", "check_set", "note_plan", "note_set"]
 
-# For each layer, the models whose plans include it. They must plan again when the layer changes.
-_planned: weakref.WeakKeyDictionary[Any, weakref.WeakSet[Any]] = weakref.WeakKeyDictionary()
+# For each layer, the models whose plans include it: they must plan again when the layer changes. A ``WeakSet`` for each
+# layer would be several objects more, at which the garbage collector looks again and again.
+_planned: weakref.WeakKeyDictionary[Any, tuple[weakref.ref[Any], ...]] = weakref.WeakKeyDictionary()
 
 
 def note_plan(model: Any, graph: Any) -> None:
     """Remember that a model's plan includes the layers of a graph."""
+    own = weakref.ref(model)
     for layer in _layers_of(graph):
-        _planned.setdefault(layer, weakref.WeakSet()).add(model)
+        others = [other for other in _planned.get(layer, ()) if other() not in (None, model)]
+        _planned[layer] = (*others, own)
 
 
 def _layers_of(graph: Any) -> Iterator[Any]:
@@ -41,7 +44,7 @@ def adjust(layer: Any, name: str, value: Any) -> None:
     TypeError, ValueError
         If the constructor would refuse the value, or it would change the shape of an output that is in use.
     """
-    models = list(_planned.get(layer, ()))
+    models = [model for reference in _planned.get(layer, ()) if (model := reference()) is not None]
     running = next((model for model in models if model._runs), None)
     if running is not None:
         raise RuntimeError(
