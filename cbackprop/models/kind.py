@@ -80,13 +80,14 @@ def _kind_of_layer(layer: Layer, trained: set[Any]) -> Hashable:
     unlike = layer.is_python or layer.is_model or layer.holds_layers or layer.reads_rows or hasattr(layer, "adapt")
     if not _is_own(layer) or unlike or layer.activity_regularizer is not None:
         raise UnlikeError
-    values = tuple([_plain(getattr(layer, name)) for name in _compared_arguments(type(layer))])
+    cls: Any = type(layer)  # which mypy does not take for hashable
+    values = tuple([_plain(getattr(layer, name)) for name in _compared_arguments(cls)])
     weights = tuple([(variable.shape, variable in trained) for variable in layer.variables])
-    return type(layer), values, weights, layer.couples_samples, layer.__dict__.get("stream")
+    return cls, values, weights, layer.couples_samples, layer.__dict__.get("stream")
 
 
 @functools.cache
-def _compared_arguments(cls: Any) -> list[str]:
+def _compared_arguments(cls: type[Layer]) -> list[str]:
     """The arguments that compiled layers of a class depend on."""
     return [name for name in cls.argument_names() if name not in OTHERS and not name.endswith(OF_WEIGHTS)]
 
