@@ -52,8 +52,8 @@ RUN_BY = {
     "KERAS_BACKEND=torch python docs/coverage.py": ("tests/parity/docs/test_coverage_keras.py", "coverage.py"),
     "python docs/pictures.py": ("tests/parity/docs/test_pages_of_files.py", "pictures.py"),
 }
-# For who makes a release, in the name of the project; and for clusters with an MPI of their own.
-BY_HAND = re.compile(r"git (?:tag|push) .*|auditwheel show .*|MPICC=mpicc pip install .*")
+# For whoever makes a release, in the name of the project; in a Debian of its own; on clusters with an MPI of their own.
+BY_HAND = re.compile(r"git (?:tag|push) .*|auditwheel show .*|MPICC=mpicc pip install .*|\.ci/bare_debian")
 
 
 def commands(page):
