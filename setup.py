@@ -63,6 +63,7 @@ VARIED = {
     "kernels/recurrence.": WIDEST,
     "kernels/rows.": WIDE,
     "kernels/sampling.": WIDE,
+    "kernels/stretched.": WIDEST,
     "kernels/strided.": WIDE,
     "kernels/vectors.": WIDE,
     "kernels/winograd.": WIDEST,
@@ -114,7 +115,7 @@ COMPILE_ARGS = (
     ]
 )
 # What is not varied, or long: loops vectorise too, but are not unrolled and inlined at the expense of size.
-LONG = ("kernels/convolution.", "kernels/elementary_loops.", "layers/")
+LONG = ("kernels/convolution.", "kernels/elementary_loops.", "kernels/stretched.", "layers/")
 LOOPS = ["-ftree-vectorize", "-fvect-cost-model=dynamic", "-funswitch-loops", "-fversion-loops-for-strides"]
 SMALLER = [] if MSVC else ["-O2"] if CLANG else ["-O2", *LOOPS]
 SMALLEST = ["/O1"] if MSVC else ["-Os"]

@@ -30,6 +30,9 @@ from cbackprop.compiled.kernels.gathered_products cimport (
 )
 from cbackprop.compiled.kernels.panels cimport TILE_VECTORS, lanes, panel_row, panel_width
 from cbackprop.compiled.kernels.planar cimport pack_planar, planar_kernel, planar_sweep, planes_room
+from cbackprop.compiled.kernels.stretched cimport (
+    pack_stretched, stretched_kernel, stretched_room, stretched_sweep,
+)
 from cbackprop.compiled.kernels.sweeps cimport Axis, Sweep
 from cbackprop.compiled.kernels.winograd cimport pack_kernel, tiles_room, winograd
 
@@ -260,6 +263,16 @@ cdef void convolve(
     cdef Py_ssize_t inner = conv.filters // conv.groups, sample, group, row = conv.filters
     cdef floating* strip = <floating*>workspace
     cdef floating* panels = strip + conv.strip_room
+    if conv.stretched_forward:
+        panels = strip + stretched_room(&conv.forward)
+        pack_stretched(&conv.forward, kernel, bias, panels)
+        for sample in range(samples):
+            stretched_sweep(
+                &conv.forward, image + sample * conv.image_size, panels, add, maps + sample * conv.maps_size, strip
+            )
+            if done != NULL:
+                done(layer, batch, sample * positions, positions)
+        return
     if conv.planar_forward:
         panels = strip + planes_room(&conv.forward)
         pack_planar(&conv.forward, conv.kernel, False, kernel, panels)
@@ -435,6 +448,11 @@ cdef void sum_rows_of_kernel(
     cdef floating* panels = strip + conv.strip_room
     cdef const floating* a
     cdef const floating* b
+    if conv.stretched_gradient:
+        stretched_kernel(
+            sweep, samples, image, conv.image_size, maps, conv.maps_size, begin, end, add, gradient, strip
+        )
+        return
     if conv.planar_gradient:
         planar_kernel(
             sweep, samples, image, conv.image_size, maps, conv.maps_size, begin, end, add, gradient, strip

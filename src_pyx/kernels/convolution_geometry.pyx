@@ -16,8 +16,11 @@ from cython cimport floating
 from libc.string cimport memcpy, memset
 
 from cbackprop.compiled.kernels.gathered_products cimport cost_of_floats
-from cbackprop.compiled.kernels.planar cimport gradient_room, plane_width, planar_pays, planes_room
-from cbackprop.compiled.kernels.sweeps cimport AXES, Axis, SLACK, Sweep
+from cbackprop.compiled.kernels.planar cimport (
+    gradient_room, planar_cost, planar_pays, plane_width, planes_room, tiles_cost,
+)
+from cbackprop.compiled.kernels.stretched cimport stretched_gradient_room, stretched_pays, stretched_room
+from cbackprop.compiled.kernels.sweeps cimport AXES, Axis, SLACK, Stretching, Sweep
 from cbackprop.compiled.kernels.winograd cimport Tiling, choose_tiles, kernel_room, tiles_room, winograd_pays
 
 from cbackprop.contract.convolution import Geometry, reaching
@@ -30,6 +33,9 @@ cdef enum:
     GRADIENT_POSITIONS = 128
     # Numbers in the largest vector.
     MOST_LANES = 16
+    # Numbers of a stretched image that are written at a time, if that are enough rows.
+    STRETCHED_NUMBERS = 8 * 1024
+    STRETCHED_ROWS = 24
     # What spreading a vector costs, in operations on a vector.
     COST_OF_SPREADING = 24
 
@@ -101,12 +107,11 @@ cdef class Convolution:
         self.layer_taps = math.prod(whole.kernel)
         if found != whole:
             self.leave_out_taps(whole.kernel, parts)
-        taps = math.prod(kernel)
-        depth, operations = taps * channels, taps * channels * cost_of_floats(filters) / 16
-        if groups == stride[2] == 1:
-            self.planar_forward = planar_pays(maps[2], depth, channels, filters, operations, False)
-            self.planar_gradient = planar_pays(maps[2], depth, channels, filters, operations, True)
         self.forward = self.make_sweep([self.forward_axis(axis) for axis in range(AXES)], True, 0, filters // groups)
+        if groups == 1:
+            self.make_stretching()
+            self.planar_forward, self.stretched_forward = self.choose_forward(False)
+            self.planar_gradient, self.stretched_gradient = self.choose_forward(True)
         self.make_back(may_spread)
         self.make_gradient()
         if self.spreads:
@@ -161,6 +166,19 @@ cdef class Convolution:
         return [positions for positions in found if positions.count] or [
             self.back_axis(axis, max(self.before[axis], 0) % stride)
         ]
+
+    cdef tuple choose_forward(self, bint gradient):
+        """Whether maps, or the gradient of the kernel, are planar or stretched, whichever takes the least time."""
+        cdef Py_ssize_t depth = self.kernel_rows
+        cdef double operations = depth * cost_of_floats(self.filters) / 16.0
+        cdef double cost = tiles_cost(operations)
+        cdef bint planar = self.stride[2] == 1 and planar_pays(
+            self.maps[2], depth, self.channels, self.filters, operations, gradient
+        )
+        if planar:
+            cost = planar_cost(self.maps[2], depth, self.channels, self.filters, gradient)
+        stretched = stretched_pays(&self.forward, cost)
+        return planar and not stretched, stretched
 
     cdef int make_back(self, bint may_spread) except -1:
         """A sweep for each class of image positions that taps reach; between the others there may be large gaps."""
@@ -285,6 +303,37 @@ cdef class Convolution:
         self.lines_at = self.keep([sweep.at[i * self.maps[2]] for i in range(sweep.rows)])
         self.gradient_rows = max(min(GRADIENT_POSITIONS // self.maps[2], sweep.rows), 1)
 
+    cdef int make_stretching(self) except -1:
+        """Where in a stretched image taps read, and how many rows are written at a time.
+
+        Taps of the second axis that are as far apart as rows of positions read the same lines.
+        """
+        cdef Sweep* sweep = &self.forward
+        cdef Stretching* to = &sweep.stretching
+        cdef const Axis* z = &sweep.axes[0]
+        cdef const Axis* y = &sweep.axes[1]
+        cdef const Axis* x = &sweep.axes[2]
+        shares = y.taps == 1 or y.tap_step == y.in_step
+        steps = np.arange(x.taps) * x.tap_step
+        to.classes = min(x.in_step, int(steps[-1]) + 1)
+        to.positions = x.count + steps[-1] // x.in_step
+        to.width = to.positions * self.filters + MOST_LANES
+        line, reach = self.channels * to.classes * to.width, (y.taps - 1) * y.tap_step + 1
+        fit = (STRETCHED_NUMBERS // (z.taps * line) - reach) // y.in_step + 1
+        rows = min(max(fit, STRETCHED_ROWS), y.count)
+        to.rows = -(-y.count // -(-y.count // rows))
+        to.lines = (to.rows - 1) * y.in_step + reach
+        channels = np.arange(self.channels) * to.classes
+        at = np.add.outer(np.arange(z.taps) * to.lines * line, np.arange(1 if shares else y.taps) * y.tap_step * line)
+        last = np.add.outer(
+            steps % x.in_step * to.width + steps // x.in_step * self.filters, channels * to.width
+        )
+        rows_of_kernel = np.arange(self.kernel_rows).reshape(z.taps, y.taps, -1)[:, :1 if shares else y.taps]
+        to.taps, to.kernel_step = (y.taps if shares else 1), x.taps * self.channels
+        to.entries = rows_of_kernel.size
+        to.at, to.kernel = self.keep(np.add.outer(at, last)), self.keep(rows_of_kernel)
+        return 0
+
     cdef const Py_ssize_t* keep(self, table) except? NULL:
         """The address of a table that lives as long as this."""
         cdef const Py_ssize_t[::1] view = np.append(np.ascontiguousarray(table, np.intp).reshape(-1), 0)
@@ -293,6 +342,9 @@ cdef class Convolution:
 
     cdef Py_ssize_t forward_numbers(self) noexcept:
         """Numbers of workspace that `convolve` needs."""
+        if self.stretched_forward:
+            packed = (self.kernel_rows + 1) * (self.filters + MOST_LANES)
+            return self.taps_room + stretched_room(&self.forward) + packed
         if self.planar_forward:
             return self.taps_room + planes_room(&self.forward) + self.kernel_rows * self.filters
         if self.forward.multiplies_less:
@@ -315,6 +367,8 @@ cdef class Convolution:
 
     cdef Py_ssize_t kernel_numbers(self) noexcept:
         """Numbers of workspace that `convolve_kernel` needs."""
+        if self.stretched_gradient:
+            return self.taps_room + stretched_gradient_room(&self.forward, self.kernel_rows)
         if self.planar_gradient:
             return self.taps_room + gradient_room(&self.forward, self.kernel_rows)
         cdef Py_ssize_t positions = self.gradient_rows * self.maps[2]

@@ -60,24 +60,33 @@ cdef double TILES_FACTOR = 1.15, COST_OF_TILES = 6
 cdef double MARGIN = 0.87
 
 
+cdef double planar_cost(
+    Py_ssize_t positions, Py_ssize_t depth, Py_ssize_t channels, Py_ssize_t columns, bint gradient
+) noexcept:
+    """Cycles for a position.
+
+    There are so many positions in a row, numbers of a sum, channels of the input and columns of the output.
+    A vector of 64 bytes takes a cycle, smaller ones less: other cycles are worth more operations then.
+    """
+    cdef Py_ssize_t lane = lanes(<float*>NULL), vectors = (positions + lane - 1) // lane
+    cdef double copying = COST_OF_INPUT * channels if channels > 1 else 0
+    copying += columns * (COST_OF_DELTA if gradient else COST_OF_OUTPUT)
+    copying += (COST_OF_DELTA_ROW if gradient else COST_OF_ROW) / positions
+    return <double>depth * columns * vectors / positions + copying * MOST_LANES / lane
+
+
+cdef double tiles_cost(double operations) noexcept:
+    """Cycles that tiles of gathered products take for a position, with so many operations on vectors."""
+    return TILES_FACTOR * operations + COST_OF_TILES * MOST_LANES / lanes(<float*>NULL)
+
+
 cdef bint planar_pays(
     Py_ssize_t positions, Py_ssize_t depth, Py_ssize_t channels, Py_ssize_t columns, double operations, bint gradient
 ) noexcept:
-    """Whether vectors along positions are faster than tiles; or for the gradient of the kernel.
-
-    There are so many positions in a row, numbers of a sum, channels of the input and columns of the output, and tiles
-    take so many operations on vectors for a position.
-    """
-    cdef Py_ssize_t lane = lanes(<float*>NULL), vectors = (positions + lane - 1) // lane
-    cdef double copying = COST_OF_INPUT * channels if channels > 1 else 0, planar, tiles
-    if positions < 1 or columns >= lane:
+    """Whether vectors along positions are faster than tiles; or for the gradient of the kernel."""
+    if positions < 1 or columns >= lanes(<float*>NULL):
         return False
-    copying += columns * (COST_OF_DELTA if gradient else COST_OF_OUTPUT)
-    copying += (COST_OF_DELTA_ROW if gradient else COST_OF_ROW) / positions
-    # A vector of 64 bytes takes a cycle, smaller ones less: these cycles are worth more operations then.
-    planar = <double>depth * columns * vectors / positions + copying * MOST_LANES / lane
-    tiles = TILES_FACTOR * operations + COST_OF_TILES * MOST_LANES / lane
-    return planar < MARGIN * tiles
+    return planar_cost(positions, depth, channels, columns, gradient) < MARGIN * tiles_cost(operations)
 
 
 cdef Py_ssize_t plane_width(Py_ssize_t positions, Py_ssize_t taps, Py_ssize_t tap_step) noexcept:

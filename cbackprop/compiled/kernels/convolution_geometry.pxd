@@ -13,6 +13,7 @@ cdef class Convolution:
     cdef Py_ssize_t layer_taps                  # taps of the layer's kernel
     cdef Py_ssize_t taps_room                   # numbers of a copy of their weights, if not all
     cdef bint planar_forward, planar_back, planar_gradient      # maps, image or kernel are computed by `planar`
+    cdef bint stretched_forward, stretched_gradient     # maps or kernel are computed by `stretched`
     cdef Py_ssize_t gradient_rows               # rows of output positions that a gradient is summed over at a time
     cdef Sweep forward
     cdef Sweep* back
@@ -30,9 +31,11 @@ cdef class Convolution:
     cdef object forward_axis(self, int axis)
     cdef object back_axis(self, int axis, Py_ssize_t remainder)
     cdef list back_classes(self, int axis)
+    cdef tuple choose_forward(self, bint gradient)
     cdef int make_back(self, bint may_spread) except -1
     cdef int choose_back(self, bint may_spread, list classes) except -1
     cdef int make_gradient(self) except -1
+    cdef int make_stretching(self) except -1
     cdef Sweep make_sweep(self, list axes, bint forward, Py_ssize_t packed, Py_ssize_t columns) except *
     cdef const Py_ssize_t* keep(self, table) except? NULL
     cdef Py_ssize_t spread_row_numbers(self) noexcept

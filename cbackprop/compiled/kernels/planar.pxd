@@ -5,6 +5,10 @@ from cython cimport floating
 from cbackprop.compiled.kernels.sweeps cimport Sweep
 
 
+cdef double planar_cost(
+    Py_ssize_t positions, Py_ssize_t depth, Py_ssize_t channels, Py_ssize_t columns, bint gradient
+) noexcept
+cdef double tiles_cost(double operations) noexcept
 cdef bint planar_pays(
     Py_ssize_t positions, Py_ssize_t depth, Py_ssize_t channels, Py_ssize_t columns, double operations, bint gradient
 ) noexcept

@@ -16,6 +16,20 @@ cdef struct Axis:
     Py_ssize_t kernel_begin, kernel_step    # which element of the kernel belongs to each tap
 
 
+cdef struct Stretching:
+    # A stretched image, of which some rows are written at a time; see `stretched`.
+    bint used
+    Py_ssize_t rows             # of output positions that are computed at a time
+    Py_ssize_t lines            # rows of the input that they read, of each plane
+    Py_ssize_t classes          # how many input positions a step along the last axis takes
+    Py_ssize_t positions        # of each class in a row
+    Py_ssize_t width            # numbers of each class in a row
+    Py_ssize_t entries, taps    # taps of the second axis are `taps` for each entry, or entries
+    const Py_ssize_t* at        # (entries,): where the first tap of each is
+    const Py_ssize_t* kernel    # (entries,): which row of the kernel that is
+    Py_ssize_t kernel_step      # rows of the kernel from a tap to the next one
+
+
 cdef struct Sweep:
     # Output positions that are sums over the same taps.
     Axis axes[AXES]
@@ -38,3 +52,4 @@ cdef struct Sweep:
     Tiling tiling               # how
     Py_ssize_t plane_width      # numbers in a row of a plane of `planar`
     const Py_ssize_t* plane_at  # (taps of two axes, channels): where in planes the first position reads
+    Stretching stretching

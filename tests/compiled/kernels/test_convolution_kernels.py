@@ -150,6 +150,32 @@ def test_few_filters_or_channels(seed, dtype):
         check(case, dtype, rng)
 
 
+def few_channels_and_filters(rng):
+    """A convolution over many rows, of images that are worth stretching."""
+    case = Case(rng, False)
+    planes, dilation = (1 if rng.random() < 0.7 else 2), int(rng.choice([1, 1, 1, 2]))
+    case.kernel = (planes, *(int(n) for n in rng.integers(2, 10, 2)))
+    case.stride, case.dilation = (1, *(int(n) for n in rng.choice([1, 1, 1, 2, 3], 2))), (1, dilation, dilation)
+    reach = [(k - 1) * d + 1 for k, d in zip(case.kernel, case.dilation, strict=True)]
+    case.before = tuple(int(rng.integers(0, n)) for n in reach)
+    case.maps = (planes, *(int(n) for n in rng.integers(1, 40, 2)))
+    case.image = tuple(
+        max((m - 1) * s + n - b - int(rng.integers(0, n)), 1)
+        for m, s, n, b in zip(case.maps, case.stride, reach, case.before, strict=True)
+    )
+    case.channels, case.filters, case.groups = int(rng.choice([1, 1, 2, 3])), int(rng.integers(1, 16)), 1
+    return case
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("seed", range(10))
+def test_few_channels_and_filters(seed, dtype):
+    """The image is stretched, so that vectors hold all filters of several positions."""
+    rng = np.random.default_rng(seed)
+    for _ in range(2):
+        check(few_channels_and_filters(rng), dtype, rng)
+
+
 @pytest.mark.parametrize("sizes", [(5, 300, 16, 48), (33, 17, 128, 64), (3, 401, 40, 200)])
 def test_rows_too_long_for_the_tiles_of_one_turn(sizes):
     rng = np.random.default_rng(1)
@@ -190,6 +216,7 @@ def test_nothing_outside_of_the_arrays_is_read(at_end, deep):
     if not deep:
         cases += [three_by_three(rng, size, size + 1, 16 + size, 20) for size in range(6, 12)]
         cases += [three_by_three(rng, 4, size, 9, size % 5 + 1) for size in range(20, 26)]
+        cases += [few_channels_and_filters(rng) for _ in range(20)]
     for case in cases:
         check(case, "float32", rng, lambda n, dtype: beside_locked_pages((n,), dtype, at_end))
 
