@@ -4,7 +4,7 @@ import sys
 import zipfile
 from pathlib import Path, PurePosixPath
 
-LIMIT = 5_300_000
+LIMIT = 5_500_000
 ALLOWED = {".py", ".pyi", ".pxd", ".so", ".pyd", ".npz", ".md", ".typed", ".html", ".css", ".js"}
 
 path = Path(sys.argv[1])
