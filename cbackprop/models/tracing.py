@@ -16,7 +16,7 @@ from cbackprop.models.gradient_check import Differences
 from cbackprop.models.gradients import MOST_KEPT
 from cbackprop.models.untouched import Remembered, untouched
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
-from cbackprop.plan.taps import TappedPlan
+from cbackprop.plan.traced_plan import TracedPlan
 from cbackprop.trace import Trace, WeightTrace
 from cbackprop.trace.layer_trace import told_apart
 from cbackprop.trace.recorder import Recorder
@@ -169,7 +169,7 @@ class TraceMaker:
             known = model._gradient_engines.get(key)
             if known is None or not known.is_up_to_date():
                 links = [link for link in main.links if link is not None]
-                plan = TappedPlan(main.plan, model.dtype, links)
+                plan = TracedPlan(main.plan, model.dtype, links)
                 objectives = [replace(objective, metrics=[]) for objective in main.objectives]
                 kind = engine_class(model.compile_settings()["engine"], plan)
                 trained = main.trainable

@@ -17,7 +17,7 @@ from cbackprop.engine.reference_head import ReferenceHead, targets_of
 from cbackprop.engine.sparse import dense_rows
 from cbackprop.layers.applied_activation import AppliedActivation
 from cbackprop.plan.step import Call, Step
-from cbackprop.plan.taps import TappedPlan
+from cbackprop.plan.traced_plan import TracedPlan
 from cbackprop.reference.layers.layer import Batch
 from cbackprop.trace.layer_trace import LayerTrace, Part
 
@@ -43,7 +43,7 @@ class Judged:
 
 
 class Recorder:
-    """Reads what an engine with a `TappedPlan` has left in its buffers.
+    """Reads what an engine with a `TracedPlan` has left in its buffers.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Recorder:
     """
 
     def __init__(self, engine: Engine, names: list[str], data: Data, training: bool, iteration: int) -> None:
-        assert isinstance(engine.plan, TappedPlan)
+        assert isinstance(engine.plan, TracedPlan)
         self.engine, self.plan, self.data = engine, engine.plan, data
         self.names = names
         self.training, self.iteration = training, iteration

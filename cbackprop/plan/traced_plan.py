@@ -14,11 +14,11 @@ from cbackprop.plan.step import Step
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Tap", "TappedPlan"]
+__all__ = ["CopyStep", "TracedPlan"]
 
 
-class Tap(AppliedActivation):
-    """Passes the output of a step on in a buffer of its own. So no later step writes over the value or the delta."""
+class CopyStep(AppliedActivation):
+    """Copies the output of a step into a buffer of its own. So no later step writes over the value or the delta."""
 
     is_activation = False
     only_looks = True
@@ -28,18 +28,18 @@ class Tap(AppliedActivation):
         self.overwrites_input = False
 
 
-class TappedPlan(Plan):
-    """A plan like another one, with a tap behind each step.
+class TracedPlan(Plan):
+    """A plan like another one, with a copy step behind each step.
 
-    A step writes its value into a buffer that no other step writes to. Later steps read the tap, and may work in place
-    there. The derivative of the loss by the value comes back to the tap's buffer, and the tap copies it.
+    A step writes its value into a buffer that no other step writes to. Later steps read the copy, and may work in
+    place there. The derivative of the loss by the value comes back to the copy, and the copy step copies it back.
 
     Parameters
     ----------
     plan : Plan
     dtype : {"float32", "float64"}
     links : collection of int
-        Steps that a loss takes over; they end in an output and have no tap. They write into the buffer in front of
+        Steps that a loss takes over; they end in an output and are not copied. They write into the buffer in front of
         them, whose delta is that of the logits.
 
     Attributes
@@ -47,7 +47,7 @@ class TappedPlan(Plan):
     places : list of (int, int, int)
         For each step of the other plan: its index here, the buffer with its value, and the one with its delta.
     origins : dict of int to int
-        For the buffer of each tap the one that it copies.
+        For each copy, by its buffer, the buffer that was copied.
     """
 
     def __init__(self, plan: Plan, dtype: str, links: Collection[int]) -> None:
@@ -63,17 +63,17 @@ class TappedPlan(Plan):
             self.steps.append(step._replace(inputs=inputs, output=output))
             delta = output
             if index not in links and not step.layer.makes_mask:
-                delta = now[step.output] = self._add_tap(step, output, dtype)
+                delta = now[step.output] = self._add_copy(step, output, dtype)
             if index < plan.predicting:
                 self.predicting = len(self.steps)
             self.places.append((place, output, delta))
         self.outputs = [now[buffer] for buffer in plan.outputs]
         self.activities = [activity._replace(buffer=now[activity.buffer]) for activity in plan.activities]
 
-    def _add_tap(self, step: Step, output: int, dtype: str) -> int:
-        tap = Tap(f"{step.layer.name}/tap", dtype)
+    def _add_copy(self, step: Step, output: int, dtype: str) -> int:
+        copied = CopyStep(f"{step.layer.name}/copy", dtype)
         buffer = self._new_buffer(step.output_shape)
         shape: Sequence[int] = step.output_shape
-        self.steps.append(Step(tap, (output,), buffer, (tuple(shape),), tuple(shape), step.training, step.within))
+        self.steps.append(Step(copied, (output,), buffer, (tuple(shape),), tuple(shape), step.training, step.within))
         self.origins[buffer] = output
         return buffer
