@@ -51,9 +51,11 @@ def functional_config(model: Any) -> dict[str, Any]:
         counts[node.layer] += 1
         if node.inputs:
             entries[node.layer]["inbound_nodes"].append(_call(node, reference))
+    names = {} if model.class_names is None else {"class_names": list(model.class_names)}
     return {
         "name": model.name,
         "trainable": model.trainable,
+        **names,
         "layers": layers,
         "input_layers": _write(model.input_structure, reference),
         "output_layers": _write(model.output_structure, reference, {layer.name for layer in entries if _begins(layer)}),
@@ -216,9 +218,10 @@ def functional_from_config(cls: Any, config: dict[str, Any]) -> Any:
     }
     _make_calls(layers, calls, tensors)
     begun = {name for name, layer in layers.items() if _begins(layer)}
-    more = {key: value for key, value in config.items() if key not in (*GRAPH, "name", "trainable")}
+    more = {key: value for key, value in config.items() if key not in (*GRAPH, "name", "trainable", "class_names")}
     inputs, outputs = _read(config["input_layers"], tensors), _read(config["output_layers"], tensors, begun)
     model = cls(inputs=inputs, outputs=outputs, name=config.get("name"), **more)
+    model.class_names = config.get("class_names")
     if config.get("trainable") is False:
         model._trainable = False  # each layer has its own
     return model

@@ -66,6 +66,8 @@ class Model(Trainer, FileMethods, Layer):
     inputs, outputs : list of KerasTensor
     input_names, output_names : list of str
         Keys for dicts of arrays.
+    class_names : list of str or int, optional
+        The labels of classes, in the order of the probabilities that the model predicts. It may be set, and is saved.
 
     Raises
     ------
@@ -93,6 +95,7 @@ class Model(Trainer, FileMethods, Layer):
     _graph: Graph | None = None
     input_structure: Any = None
     output_structure: Any = None
+    class_names: list[Any] | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

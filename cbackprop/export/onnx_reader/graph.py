@@ -87,7 +87,10 @@ class ReadGraph:
         self.opset = next(entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx"))
         self.constants: dict[str, Array] = {}
         for tensor in proto.graph.initializer:
-            self.constants[tensor.name] = self._array(tensor)
+            if tensor.data_type == package.TensorProto.STRING:
+                self._unfolded[tensor.name] = "it holds texts"
+            else:
+                self.constants[tensor.name] = self._array(tensor)
         self.nodes = [self._node(index, node) for index, node in enumerate(proto.graph.node)]
         self.bypass_copies()
         self.makers = {name: node for node in self.nodes for name in node.outputs if name}

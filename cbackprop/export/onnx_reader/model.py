@@ -32,6 +32,7 @@ from cbackprop.export.onnx_reader.graph import Node, ReadGraph
 from cbackprop.export.onnx_reader.inference import BATCH
 from cbackprop.export.onnx_reader.input_axes import is_open
 from cbackprop.export.onnx_reader.matching import match
+from cbackprop.export.onnx_reader.scikit_learn import with_plain_operators
 from cbackprop.layers import Input
 from cbackprop.layers.global_pooling import GlobalPooling
 from cbackprop.layers.masks import Chosen
@@ -61,8 +62,11 @@ def model_of(package: Any, path: str, content: bytes, outputs: Sequence[str] | N
     """
     try:
         proto = parsed(package, path, content)
+        labels = with_plain_operators(package, proto, outputs)
         graph = ReadGraph(package, proto)
-        return built(graph, proto, chosen(graph, proto, outputs))
+        model = built(graph, proto, chosen(graph, proto, outputs))
+        model.class_names = labels
+        return model
     except (UnreadableError, ValueError, TypeError) as error:
         raise ValueError(f"{path!r} cannot be read as a model: {error}") from error
 
@@ -78,7 +82,7 @@ def parsed(package: Any, path: str, content: bytes) -> Any:
         raise ValueError("it is no ONNX file: it holds no graph.")
     opset = next((entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")), 0)
     newest = package.defs.onnx_opset_version()
-    if not onnx_limits.OLDEST_READ <= opset <= newest:
+    if not onnx_limits.OLDEST_READ <= opset <= newest and not is_unchanged(proto, opset):
         raise ValueError(
             f"it is written for operator set {opset}, but {onnx_limits.OLDEST_READ} to {newest} are read. "
             "onnx.version_converter may help."
@@ -92,6 +96,12 @@ def parsed(package: Any, path: str, content: bytes) -> Any:
     except Exception as error:  # the checker's errors, or Python's for damaged text
         raise ValueError(f"it is damaged: {str(error).strip()}") from error
     return proto
+
+
+def is_unchanged(proto: Any, opset: int) -> bool:
+    """Whether an older file has only operators that were the same then."""
+    own = {node.op_type for node in proto.graph.node if node.domain in ("", "ai.onnx")}
+    return onnx_limits.OLDEST_UNCHANGED <= opset < onnx_limits.OLDEST_READ and own <= onnx_limits.UNCHANGED
 
 
 def refuse_unknown(package: Any, proto: Any, opset: int) -> None:
