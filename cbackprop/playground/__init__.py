@@ -11,7 +11,7 @@ from cbackprop.trace.page import check_page_path
 
 __all__ = ["page", "write"]
 
-MODULES = ("network.js", "data.js", "script.js", "playground.js")
+MODULES = ("network.js", "settings.js", "data.js", "script.js", "playground.js")
 
 
 def page() -> str:

@@ -18,18 +18,34 @@ export const SETS = {
   }),
 };
 
-// Lines "x, y, class" of a CSV file; a first line without numbers is a header. Points are scaled to [-1, 1].
+// Each line's cells, without quotes. A file with semicolons or tabs may have decimal commas.
+function cellsOf(line) {
+  const mark = line.includes("\t") ? "\t" : line.includes(";") ? ";" : ",";
+  return line.split(mark).map((cell) => cell.trim().replace(/^"(.*)"$/, "$1"));
+}
+const toNumber = (cell) => (cell ? Number(cell.replace(",", ".")) : NaN);
+
+// Lines "number, number, class"; a first line without numbers has the columns' names. Each of the two columns is scaled to
+// -1 to 1. Also found: the names of both classes, and the name and the range of both columns.
 export function parse(text) {
-  const rows = text.trim().split(/\r?\n/).map((line) => line.split(/[,;\t]/).map((cell) => cell.trim()));
-  if (rows.length && rows[0].slice(0, 2).some((cell) => cell === "" || Number.isNaN(Number(cell)))) rows.shift();
+  const lines = text.split(/\r?\n/).map((line, i) => ({ line, at: i + 1 })).filter(({ line }) => line.trim());
+  const rows = lines.map(({ line, at }) => ({ cells: cellsOf(line), at }));
+  let names = ["number 1", "number 2"];
+  if (rows.length && rows[0].cells.slice(0, 2).every((cell) => Number.isNaN(toNumber(cell)))) names = rows.shift().cells.slice(0, 2);
   if (!rows.length) throw new Error("There is no line with numbers.");
-  const classes = [...new Set(rows.map((row) => row[2]))].sort();
-  if (classes.length !== 2) throw new Error("The third column must have two classes, but has " + classes.length + ".");
-  const points = rows.map((row, i) => {
-    const [p, q] = row.slice(0, 2).map(Number);
-    if (row.length < 3 || !Number.isFinite(p) || !Number.isFinite(q)) throw new Error("Line " + (i + 1) + " must be: number, number, class.");
-    return [p, q, classes.indexOf(row[2])];
+  const points = rows.map(({ cells, at }) => {
+    const numbers = cells.slice(0, 2).map(toNumber);
+    if (cells.length < 3 || !cells[2] || !numbers.every(Number.isFinite)) {
+      throw new Error("Line " + at + " must be: number, number, class. It is: " + cells.join(", ").slice(0, 60));
+    }
+    return [...numbers, cells[2]];
   });
-  const scale = Math.max(...points.flatMap(([p, q]) => [Math.abs(p), Math.abs(q)])) || 1;
-  return points.map(([p, q, y]) => [p / scale, q / scale, y]);
+  const kinds = [...new Set(points.map((point) => point[2]))].sort();
+  if (kinds.length !== 2) throw new Error("The third column must have two classes, but has " + kinds.length + ".");
+  const columns = names.map((name, k) => {
+    const values = points.map((point) => point[k]);
+    return { name, from: values.reduce((a, b) => Math.min(a, b)), to: values.reduce((a, b) => Math.max(a, b)) };
+  });
+  const scaled = (value, { from, to }) => (to > from ? 2 * (value - from) / (to - from) - 1 : 0);
+  return { points: points.map(([p, q, kind]) => [scaled(p, columns[0]), scaled(q, columns[1]), kinds.indexOf(kind)]), kinds, columns };
 }

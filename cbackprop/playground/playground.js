@@ -1,5 +1,6 @@
 // The page: settings, the network as a drawing, the plane with its boundary, and the curve of the loss.
 import { Network, Optimizer } from "./network.js";
+import { readSettings } from "./settings.js";
 import { SETS, parse } from "./data.js";
 import { scriptOf } from "./script.js";
 
@@ -7,7 +8,9 @@ const byId = (id) => document.getElementById(id);
 const PLANE = 40; // cells of the large map along each side
 const SMALL = 16; // and of the map of a unit
 const EDGE = 1.2; // how far the plane goes from its middle
-const state = { points: [], network: null, optimizer: null, curve: [], timer: null, last: null, cross: [0, 0] };
+const state = {
+  points: [], file: null, settings: null, network: null, optimizer: null, curve: [], next: 0, timer: null, last: null, cross: [0, 0],
+};
 
 function color(share, dark) {
   // From the color of class 0 over the page's to that of class 1.
@@ -35,33 +38,53 @@ function map(canvas, cells, share) {
   context.putImageData(image, 0, 0);
 }
 
-function units() {
-  return byId("units").value.split(/[,\s]+/).filter(Boolean).map(Number).filter((n) => Number.isInteger(n) && n > 0 && n <= 12).slice(0, 4);
+// Read the fields. If one of them is wrong, say so and leave everything as it is.
+function read() {
+  stop();
+  try {
+    state.settings = readSettings(byId);
+    byId("wrong-setting").textContent = "";
+    return true;
+  } catch (error) {
+    byId("wrong-setting").textContent = error.message;
+    return false;
+  }
 }
 
 export function restart() {
-  stop();
-  state.network = new Network([2, ...units(), 1], byId("activation").value, Number(byId("seed").value) || 0);
-  state.optimizer = new Optimizer(byId("optimizer").value, Number(byId("rate").value));
+  if (!read()) {
+    render();
+    return;
+  }
+  const { units, activation, optimizer, rate, seed } = state.settings;
+  state.network = new Network([2, ...units, 1], activation, seed);
+  state.optimizer = new Optimizer(optimizer, rate);
   state.curve = [];
+  state.next = 0;
   state.last = null;
   render();
 }
 
-function batches() {
-  const size = Number(byId("batch").value) || state.points.length, found = [];
-  for (let i = 0; i < state.points.length; i += size) found.push(state.points.slice(i, i + size));
-  return found;
+const inputsOf = (points) => points.map(([p, q]) => [p, q]);
+const classesOf = (points) => points.map((point) => point[2]);
+const lossOf = (points) => state.network.loss(inputsOf(points), classesOf(points));
+
+// A step on the next batch. After the last batch an epoch is over.
+export function step() {
+  const size = state.settings.batch || state.points.length, batch = state.points.slice(state.next, state.next + size);
+  const result = state.network.gradients(inputsOf(batch), classesOf(batch));
+  state.optimizer.step(state.network, result.gradients);
+  state.last = result;
+  state.next += size;
+  if (state.next < state.points.length) return;
+  state.next = 0;
+  state.curve.push(lossOf(state.points));
 }
 
+// Steps until an epoch is over.
 export function epoch() {
   if (!state.points.length) return;
-  for (const batch of batches()) {
-    const result = state.network.gradients(batch.map(([p, q]) => [p, q]), batch.map((point) => point[2]));
-    state.optimizer.step(state.network, result.gradients);
-    state.last = result;
-  }
-  state.curve.push(state.network.loss(state.points.map(([p, q]) => [p, q]), state.points.map((point) => point[2])));
+  do step(); while (state.next);
 }
 
 function stop() {
@@ -98,6 +121,8 @@ const inWords = ([p, q]) => "(" + p.toFixed(2) + ", " + q.toFixed(2) + ")";
 
 function change(points, said) {
   state.points = points;
+  state.next = 0;
+  state.file = null;
   byId("data").value = "drawn";
   byId("own").hidden = true;
   byId("place").textContent = said + ", " + points.length + (points.length === 1 ? " point" : " points");
@@ -144,8 +169,8 @@ function drawNetwork() {
     made.append(...children);
     return made;
   };
-  const { sizes, layers } = state.network, tallest = Math.max(...sizes, 2), width = 90 * sizes.length, height = 46 * tallest + 12;
-  const place = (k, i) => ({ x: 90 * k + 45, y: 6 + (tallest - sizes[k]) * 23 + 46 * i + 23 });
+  const { sizes, layers } = state.network, tallest = Math.max(...sizes, 2), width = 90 * sizes.length, top = 18, height = top + 46 * tallest + 12;
+  const place = (k, i) => ({ x: 90 * k + 45, y: top + 6 + (tallest - sizes[k]) * 23 + 46 * i + 23 });
   const svg = make("svg", { viewBox: "0 0 " + width + " " + height, width, height, role: "img", "aria-label": "The network" });
   layers.forEach((layer, k) => {
     const largest = Math.max(...layer.W.map(Math.abs), 1e-9);
@@ -161,6 +186,7 @@ function drawNetwork() {
     }
   });
   sizes.forEach((size, k) => {
+    svg.append(make("text", { x: 90 * k + 45, y: 14 }, k ? layers[k - 1].name : "inputs"));
     for (let i = 0; i < size; i++) {
       const { x, y } = place(k, i), canvas = document.createElement("canvas");
       const last = k && layers[k - 1].name;
@@ -211,15 +237,16 @@ export function render() {
   drawNetwork();
   drawNumbers();
   drawCurve();
-  const loss = state.curve.length ? state.curve.at(-1) : state.network.loss(state.points.map(([p, q]) => [p, q]), state.points.map((point) => point[2]));
   const right = state.points.filter(([p, q, y]) => (state.network.forward([p, q]).at(-1)[0] > 0.5) === (y > 0.5)).length;
-  byId("facts").textContent = "epoch " + state.curve.length + ", step " + state.optimizer.steps + ", loss " + loss.toFixed(4) +
-    ", " + right + " of " + state.points.length + " right";
+  byId("facts").textContent = "epoch " + state.curve.length + ", step " + state.optimizer.steps + ", " +
+    (state.points.length ? "loss " + lossOf(state.points).toFixed(4) + ", " + right + " of " + state.points.length + " right" : "no points yet");
 }
 
 function choose() {
   const name = byId("data").value;
   byId("own").hidden = name !== "csv";
+  state.file = null;
+  byId("kinds").textContent = "";
   if (name in SETS) state.points = SETS[name]();
   else if (name === "drawn") state.points = [];
   restart();
@@ -227,6 +254,8 @@ function choose() {
 
 byId("data").addEventListener("change", choose);
 for (const id of ["units", "activation", "optimizer", "rate", "seed"]) byId(id).addEventListener("change", restart);
+byId("batch").addEventListener("change", () => { if (read()) state.next = 0; });
+byId("one").addEventListener("click", () => { stop(); if (state.points.length) step(); render(); });
 byId("step").addEventListener("click", () => { stop(); epoch(); render(); });
 byId("run").addEventListener("click", () => {
   if (state.timer) { stop(); return; }
@@ -243,16 +272,20 @@ byId("plane").addEventListener("keydown", press);
 byId("weights").addEventListener("toggle", drawNumbers);
 byId("use").addEventListener("click", () => {
   try {
-    state.points = parse(byId("csv").value);
+    state.file = parse(byId("csv").value);
+    const { points, kinds, columns } = state.file;
+    state.points = points;
     byId("fault").textContent = "";
+    byId("kinds").textContent = "Class 1 is " + kinds[1] + ", class 0 is " + kinds[0] + ". To the right: " +
+      columns.map(({ name, from, to }) => name + ", " + from + " to " + to).join("; upwards: ") + ".";
     restart();
   } catch (error) { byId("fault").textContent = error.message; }
 });
 byId("file").addEventListener("change", async () => { byId("csv").value = await byId("file").files[0].text(); byId("use").click(); });
 byId("export").addEventListener("click", () => {
   byId("script").hidden = false;
-  byId("script").textContent = scriptOf(state.network, state.optimizer, state.points, Number(byId("batch").value));
+  byId("script").textContent = scriptOf(state.network, state.optimizer, state.points, state.settings.batch, state.file);
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", render);
 choose();
-window.playground = { state, epoch, restart, render, Network, Optimizer, SETS, parse, scriptOf };
+window.playground = { state, step, epoch, restart, render, Network, Optimizer, SETS, parse, scriptOf };

@@ -1,5 +1,5 @@
-// The network as a script for this library.
-export function scriptOf(network, optimizer, points, batch) {
+// The network as a script for this library. Of a file, it says how the numbers in it were made.
+export function scriptOf(network, optimizer, points, batch, file) {
   const numbers = (values) => "[" + Array.from(values, (v) => String(v)).join(", ") + "]";
   const rows = (layer) => "[" + Array.from({ length: layer.inputs }, (_, i) =>
     numbers(layer.W.slice(i * layer.units, (i + 1) * layer.units))).join(", ") + "]";
@@ -8,13 +8,16 @@ export function scriptOf(network, optimizer, points, batch) {
   }[optimizer.name];
   const made = network.layers.map((layer) => "        layers.Dense(" + layer.units + ', "' + layer.name + '"),').join("\n");
   const weights = network.layers.map((layer) => "        " + rows(layer) + ",\n        " + numbers(layer.b) + ",").join("\n");
+  const quoted = (text) => JSON.stringify(text).replaceAll("\u2028", " ").replaceAll("\u2029", " ");
+  const origin = file ? file.columns.map(({ name, from, to }) => "# " + quoted(name) + " is scaled from " + from + " ... " + to + " to -1 ... 1.\n").join("") +
+    "# Class 0 is " + quoted(file.kinds[0]) + ", class 1 is " + quoted(file.kinds[1]) + ".\n" : "";
   return `import numpy as np
 
 import cbackprop as cb
 from cbackprop import layers
 
 cb.config.set_floatx("float64")
-points = np.array([${points.map((point) => numbers(point)).join(", ")}])
+${origin}points = np.array([${points.map((point) => numbers(point)).join(", ")}])
 x, y = points[:, :2], points[:, 2:]
 model = cb.Sequential(
     [

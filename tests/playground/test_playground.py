@@ -124,11 +124,12 @@ def test_data(page, tmp_path):
     """Spirals are those of the library; a CSV file is read, or refused with a sentence."""
     script = """
       const { SETS, parse } = window.playground, faults = [];
-      for (const text of ["", "a,b", "1,2,x", "1,2,x\\n3,4,y\\n5,z,x", "1,2\\n3,4"]) {
+      for (const text of ["", "a,b", "1,2,x", "1,2\\n3,4", "p,q,kind\\n1,2,x\\n\\n3,4,y\\n5,z,x"]) {
         try { parse(text); faults.push(null); } catch (error) { faults.push(error.message); }
       }
       return { spirals: SETS.spirals(), circles: SETS.circles().length, faults,
-        csv: parse("p, q, kind\\n1, 2, red\\n-4, 0, blue\\n0; 1; red\\n") };
+        comma: parse("p, q, kind\\n1, 2, red\\n\\n-4, 0, blue\\n0, 1, red\\n"),
+        decimal: parse('5;1,5;"a"\\r\\n5;2;"b"\\r\\n') };
     """
     found, _ = browser.evaluate(page, script, tmp_path / "profile")
     x, y = cb.datasets.spirals.load_data()
@@ -136,8 +137,97 @@ def test_data(page, tmp_path):
     np.testing.assert_allclose(points[:, :2], x / 6.5, atol=1e-6)
     np.testing.assert_array_equal(points[:, 2], y)
     assert found["circles"] == 80
-    assert found["csv"] == [[0.25, 0.5, 1], [-1, 0, 0], [0, 0.25, 1]]
+    # Each column is scaled to -1 ... 1, so that points are seen, whatever their units are.
+    comma, decimal = found["comma"], found["decimal"]
+    np.testing.assert_allclose(comma["points"], [[1, 1, 1], [-1, -1, 0], [0.6, 0, 1]], atol=1e-12)
+    assert comma["kinds"] == ["blue", "red"]
+    assert comma["columns"] == [{"name": "p", "from": -4, "to": 1}, {"name": "q", "from": 0, "to": 2}]
+    assert decimal["points"] == [[0, -1, 0], [0, 1, 1]]
+    assert decimal["kinds"] == ["a", "b"]
     assert all(found["faults"])
+    assert found["faults"][-1].startswith("Line 5 must be")  # as an editor counts, with the header and empty lines
+
+
+@pytest.mark.browser
+def test_settings_that_are_wrong(page, tmp_path):
+    """Each is refused with a sentence, and the network stays as it is. A batch size of -3 once hung the page."""
+    wrong = {
+        "units": ["13", "0", "a", "1,1,1,1,1", "2.5"],
+        "rate": ["-1", ""],
+        "batch": ["-3", "0.5", ""],
+        "seed": ["-1", ""],
+    }
+    script = f"""
+      const by = (id) => document.getElementById(id), found = [];
+      const set = (id, value) => {{ by(id).value = value; by(id).dispatchEvent(new Event("change")); }};
+      for (const [id, values] of Object.entries({json.dumps(wrong)})) {{
+        const right = by(id).value;
+        for (const value of values) {{
+          set(id, value);
+          by("step").click();
+          found.push([id, by("wrong-setting").textContent, by(id).getAttribute("aria-invalid"),
+            window.playground.state.network.sizes, window.playground.state.optimizer.rate]);
+        }}
+        set(id, right);
+        found.push([id, by("wrong-setting").textContent, by(id).getAttribute("aria-invalid")]);
+      }}
+      set("units", "");
+      return {{ found, none: window.playground.state.network.sizes }};
+    """
+    found, _ = browser.evaluate(page, script, tmp_path / "profile")
+    names = {"units": "Hidden units", "rate": "The learning rate", "batch": "The batch size", "seed": "The seed"}
+    for field, message, invalid, *kept in found["found"]:
+        assert invalid == ("true" if kept else None)
+        assert message.startswith(f"{names[field]} must be") if kept else message == ""
+        assert kept in ([], [[2, 4, 3, 1], 0.03])
+    assert found["none"] == [2, 1]
+
+
+@pytest.mark.browser
+def test_steps_of_an_epoch(page, tmp_path):
+    """Three of XOR's four points and the fourth are two steps, and an epoch, whether one by one or at once."""
+    script = """
+      const by = (id) => document.getElementById(id), found = [by("facts").textContent];
+      by("batch").value = "3";
+      by("batch").dispatchEvent(new Event("change"));
+      for (const id of ["one", "one", "one", "step", "step"]) {
+        by(id).click();
+        found.push(by("facts").textContent);
+      }
+      by("data").value = "drawn";
+      by("data").dispatchEvent(new Event("change"));
+      by("one").click();
+      return [...found, by("facts").textContent];
+    """
+    found, _ = browser.evaluate(page, script, tmp_path / "profile")
+    counts = [[int(n) for n in re.match(r"epoch (\d+), step (\d+), ", facts).groups()] for facts in found]
+    assert counts == [[0, 0], [0, 1], [1, 2], [1, 3], [2, 4], [3, 6], [0, 0]]
+    losses = [re.search(r"loss ([\d.]+), ", facts)[1] for facts in found[:-1]]
+    assert len(set(losses)) == 6  # that of the moment, within an epoch too
+    assert found[-1].endswith("no points yet")
+
+
+@pytest.mark.browser
+def test_own_file(page, tmp_path):
+    """The page says which class is which, and the script how the numbers were scaled."""
+    script = """
+      const by = (id) => document.getElementById(id);
+      by("data").value = "csv";
+      by("data").dispatchEvent(new Event("change"));
+      by("csv").value = "height,mass,kind\\n170,60,cat\\n180,80,dog\\n165,50,cat\\n190,90,dog";
+      by("use").click();
+      by("export").click();
+      return { kinds: by("kinds").textContent, script: by("script").textContent };
+    """
+    found, _ = browser.evaluate(page, script, tmp_path / "profile")
+    assert found["kinds"] == (
+        "Class 1 is dog, class 0 is cat. To the right: height, 165 to 190; upwards: mass, 50 to 90."
+    )
+    assert '# "height" is scaled from 165 ... 190 to -1 ... 1.' in found["script"]
+    assert '# Class 0 is "cat", class 1 is "dog".' in found["script"]
+    path = tmp_path / "exported.py"
+    path.write_text(found["script"], encoding="utf-8")
+    subprocess.run([sys.executable, path], capture_output=True, check=True)
 
 
 @pytest.mark.browser
