@@ -172,7 +172,7 @@ def compare(models: int, rounds: int, clock: Callable[[], float]) -> None:
         "a loop of PyTorch": (TORCH_MODELS, run_torch),
     }
     times: dict[str, list[float]] = {}
-    lasting: dict[str, Callable[[], object]] = {}  # what need not be made anew
+    lasting: dict[str, Callable[[], object]] = {}  # what need not be made again
     for _ in range(rounds):
         for name, (count, make) in peers.items():
             try:

@@ -34,7 +34,7 @@ def peak_memory(run: Callable[[], Any]) -> int:
         # Free memory goes back to the system: otherwise new allocations would be hidden in it.
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins again
         before = memory_status("VmRSS")
         run()
         return memory_status("VmHWM") - before

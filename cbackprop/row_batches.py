@@ -1,4 +1,4 @@
-"""RowBatches: data sets of numbered samples in an order that is drawn anew for each pass."""
+"""RowBatches: data sets of numbered samples in an order that is drawn again for each pass."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ _TRAINING = (
 )
 _WEIGHTS = "weights, trainable_weights, or get_weights() as arrays"
 _STEP = "fit, train_on_batch, or optimizer.apply(gradients, weights)"
-_FRESH = "gradients are made anew each time, and never add up"
+_FRESH = "gradients are made again each time, and never add up"
 _STATE = "get_weights(), save_weights(path)"
 _DEVICE = "everything is computed by the CPU"
 _TYPE = "the argument dtype of layers, or config.set_floatx"

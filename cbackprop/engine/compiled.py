@@ -327,7 +327,7 @@ class CompiledEngine(Engine):
         ]
 
     def buffers(self) -> tuple[dict[int, Array], dict[int, Array]]:
-        """Values and deltas of the last batch, as they lie in the arena."""
+        """Values and deltas of the last batch, as they are in the arena."""
         assert self.room.arena is not None  # because the engine `keeps_buffers`
         arena, layout = self.room.arena
         found: list[dict[int, Array]] = []

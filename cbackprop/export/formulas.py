@@ -254,7 +254,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "attention_or_0": tuple(
         f"MatMul(Where(seen[...], Softmax({_HIDDEN[0].format(scores)}, axis=-1), 0), v)" for scores in _SCORES
     ),
-    # As PyTorch writes it, where what sees nothing is no number.
+    # As PyTorch writes it, where a query that sees no key gets NaN.
     "attention_without_nan": tuple(
         f"p = Softmax({hidden.format(scores)}, axis=-1); MatMul(Where(IsNaN(p), 0, p), v)"
         for scores in _SCORES

@@ -566,7 +566,7 @@ class Layer(Operation, Spec):
             To be that of the layer, if it is given: a model computes in one type.
         trainable : bool, default True
         autocast, aggregation, overwrite_with_gradient
-            Taken for the sake of scripts written for Keras; they have no effect.
+            Accepted so that scripts for Keras run; they have no effect.
         regularizer : str or Regularizer, optional
         constraint : str or Constraint, optional
         name : str, optional

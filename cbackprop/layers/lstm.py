@@ -161,7 +161,7 @@ class LSTM(CellLayer):
     return_sequences, return_state, go_backwards, stateful, unroll
         See `RNN`.
     use_cudnn : bool or "auto", default "auto"
-        Taken for the sake of scripts written for Keras; it has no effect.
+        Accepted so that scripts for Keras run; it has no effect.
     **kwargs
         ``zero_output_for_mask`` of `RNN`, and see `Layer`.
 

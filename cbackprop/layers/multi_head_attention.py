@@ -39,7 +39,7 @@ class MultiHeadAttention(HeadAttention):
     sliding_window : int, optional
         If given, a query sees only keys that are fewer positions away.
     flash_attention : bool, optional
-        Taken for the sake of scripts written for Keras; the weights of a batch are never in memory here.
+        Accepted so that scripts for Keras run; the weights of a batch are never in memory here.
     kernel_initializer : str or Initializer, default "glorot_uniform"
     bias_initializer : str or Initializer, default "zeros"
     kernel_regularizer, bias_regularizer : str or Regularizer, optional

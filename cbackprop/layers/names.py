@@ -32,7 +32,7 @@ def unique_name(class_name: str) -> str:
 
 
 def clear_names(free_memory: bool = True) -> None:
-    """Start counting automatic names anew.
+    """Start counting automatic names from the start.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The step that a plan uses to take one of several outputs, which lie side by side in one array."""
+"""The step that a plan uses to take one of several outputs, which are side by side in one array."""
 
 from __future__ import annotations
 

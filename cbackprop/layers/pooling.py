@@ -24,7 +24,7 @@ class MaxPooling1D(Pooling1D):
     pool_size : int, default 2
         Size of the windows.
     strides : int, optional
-        Distance of the windows. By default that is their size, so that they lie side by side.
+        Distance of the windows. By default that is their size, so that they are side by side.
     padding : {"valid", "same"}, default "valid"
         "valid": only whole windows. "same": ceil(size / stride) windows; what these lack is added on both sides of the
         input, where it is odd one more at the end.
@@ -77,7 +77,7 @@ class MaxPooling2D(Pooling2D):
     pool_size : int or tuple of 2 int, default (2, 2)
         Size of the windows; one number for all axes.
     strides : int or tuple of 2 int, optional
-        Distance of the windows. By default that is their size, so that they lie side by side.
+        Distance of the windows. By default that is their size, so that they are side by side.
     padding : {"valid", "same"}, default "valid"
         "valid": only whole windows. "same": ceil(size / stride) windows; what these lack is added on both sides of the
         input, where it is odd one more at the end.
@@ -131,7 +131,7 @@ class MaxPooling3D(Pooling3D):
     pool_size : int or tuple of 3 int, default (2, 2, 2)
         Size of the windows; one number for all axes.
     strides : int or tuple of 3 int, optional
-        Distance of the windows. By default that is their size, so that they lie side by side.
+        Distance of the windows. By default that is their size, so that they are side by side.
     padding : {"valid", "same"}, default "valid"
         "valid": only whole windows. "same": ceil(size / stride) windows; what these lack is added on both sides of the
         input, where it is odd one more at the end.
@@ -182,7 +182,7 @@ class AveragePooling1D(Pooling):
     pool_size : int
         Size of the windows.
     strides : int, optional
-        Distance of the windows. By default that is their size, so that they lie side by side.
+        Distance of the windows. By default that is their size, so that they are side by side.
     padding : {"valid", "same"}, default "valid"
         "valid": only whole windows. "same": ceil(size / stride) windows; what these lack is added on both sides of the
         input, where it is odd one more at the end.
@@ -237,7 +237,7 @@ class AveragePooling2D(Pooling):
     pool_size : int or tuple of 2 int
         Size of the windows; one number for all axes.
     strides : int or tuple of 2 int, optional
-        Distance of the windows. By default that is their size, so that they lie side by side.
+        Distance of the windows. By default that is their size, so that they are side by side.
     padding : {"valid", "same"}, default "valid"
         "valid": only whole windows. "same": ceil(size / stride) windows; what these lack is added on both sides of the
         input, where it is odd one more at the end.
@@ -291,7 +291,7 @@ class AveragePooling3D(Pooling):
     pool_size : int or tuple of 3 int
         Size of the windows; one number for all axes.
     strides : int or tuple of 3 int, optional
-        Distance of the windows. By default that is their size, so that they lie side by side.
+        Distance of the windows. By default that is their size, so that they are side by side.
     padding : {"valid", "same"}, default "valid"
         "valid": only whole windows. "same": ceil(size / stride) windows; what these lack is added on both sides of the
         input, where it is odd one more at the end.

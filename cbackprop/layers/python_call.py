@@ -25,7 +25,7 @@ class PythonCall(PythonStep):
     """One call of a layer written in Python, as a step of a network.
 
     The step's inputs are the symbolic tensors of the call, followed by the masks that `call` takes. If `call` returns
-    several outputs, they lie side by side in the step's only output.
+    several outputs, they are side by side in the step's only output.
 
     Parameters
     ----------

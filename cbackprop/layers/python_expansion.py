@@ -42,7 +42,7 @@ def expand_python(steps: Any, node: Node, sources: list[Value], penalized: bool 
 
 
 def _split(steps: Any, step: PythonCall, whole: Value, shapes: list[SampleShape]) -> list[Value]:
-    """The outputs that lie side by side in one buffer."""
+    """The outputs that are side by side in one buffer."""
     found, begin = [], 0
     for number, shape in enumerate(shapes):
         part = Part(step, number, begin, begin + math.prod(shape))

@@ -35,7 +35,7 @@ def _call(inputs: Any, states: Any, training: Any = None) -> None:
 
 
 def split_states(steps: Steps, step: Any, whole: Value, shapes: list[tuple[int, ...]]) -> list[Value]:
-    """The output of a step that returns states, and these, which lie side by side."""
+    """The output of a step that returns states, and these, which are side by side."""
     found, begin = [], 0
     for number, shape in enumerate(shapes):
         part = Part(step, number, begin, begin + math.prod(shape))

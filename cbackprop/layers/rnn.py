@@ -74,9 +74,9 @@ class RNN(Layer):
         Whether the time steps are gone through from the last to the first.
     stateful : bool, default False
         Whether each batch begins with the states that the one before has left, sample by sample. The batch size must
-        then be known, ``Input(..., batch_size=n)``. `reset_state` begins anew.
+        then be known, ``Input(..., batch_size=n)``. `reset_state` begins again.
     unroll : bool, default False
-        Taken for the sake of scripts written for Keras; it has no effect.
+        Accepted so that scripts for Keras run; it has no effect.
     zero_output_for_mask : bool, default False
         Whether the output at a hidden time step is 0, not that of the step before.
     **kwargs

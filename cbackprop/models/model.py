@@ -344,7 +344,7 @@ class Model(Trainer, FileMethods, Layer):
         -------
         Stepper
             Called with the inputs of a time step, of shape (batch_size, ...), it returns the outputs. ``reset()``
-            begins anew, ``states`` are the states. It has the weights of the model, also when these change.
+            begins again, ``states`` are the states. It has the weights of the model, also when these change.
 
         Raises
         ------

@@ -97,7 +97,7 @@ class Position:
         if saved["run"] != self.run:
             warnings.warn(
                 f"The samples or batches are not those of the interrupted training: epoch {saved['epoch'] + 1} begins "
-                "anew.",
+                "again.",
                 stacklevel=6,
             )
             self.begin(saved["epoch"])

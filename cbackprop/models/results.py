@@ -75,7 +75,7 @@ class ResultMethods:
         Parameters
         ----------
         x : optional
-            Taken for the sake of code written for Keras; the loss does not depend on it.
+            Accepted so that code for Keras runs; the loss does not depend on it.
         y, y_pred : array_like, or list or dict of them
             One for each output.
         sample_weight : array_like, or list or dict of them, optional

@@ -102,7 +102,7 @@ class Stepper:
         return found + [array for past in self._pasts.values() for array in (past.keys, past.values, past.time)]
 
     def reset(self) -> None:
-        """Begin anew: all states are 0."""
+        """Begin again: all states are 0."""
         for state in self.states:
             state[...] = 0
 

@@ -222,7 +222,7 @@ class TraceMaker:
         with main.lock:
             if current is not main or not remembered.is_current():
                 raise RuntimeError(
-                    "The model has changed since the trace was made: its step no longer fits. Trace anew."
+                    "The model has changed since the trace was made: its step no longer fits. Trace again."
                 )
             model._position = None
             with main.fresh_means():

@@ -224,7 +224,7 @@ class TrainingRun:
 
 
 def _place(resumption: Resumption | None) -> list[int] | None:
-    """The epoch and the step from which training goes on; ``None`` where it begins anew."""
+    """The epoch and the step from which training goes on; ``None`` where it begins again."""
     return None if resumption is None else [resumption.position["epoch"], resumption.position["step"]]
 
 

@@ -63,7 +63,7 @@ class Remembered:
             array[...] = value
 
     def forget_new_slots(self) -> None:
-        """Drop the slots of variables that had none before; the next step makes them anew."""
+        """Drop the slots of variables that had none before; the next step makes them again."""
         new = [variable for variable in self.state.slots if variable not in self.with_slots]
         for variable in new:
             del self.state.slots[variable]

@@ -217,7 +217,7 @@ class _Damping(Search):
             self.key = key
 
     def follow(self, key: Any, diagonal: Array) -> None:
-        """Update the largest elements of the diagonal; start anew for other weights."""
+        """Update the largest elements of the diagonal; start again for other weights."""
         if key != self.key:
             self.key, self.scale = key, np.zeros(diagonal.size)
         # A weight that no output depends on has a row of zeros and must not change.

@@ -115,7 +115,7 @@ class Trace:
         Raises
         ------
         RuntimeError
-            If the model has changed since the trace was made, or was compiled anew.
+            If the model has changed since the trace was made, or was compiled again.
         """
         self.make_step()
 

@@ -69,7 +69,7 @@ def test_partial_sums_are_of_one_variable_alone():
 def test_a_step_too_large_for_the_memory_of_its_chunks_is_refused():
     model, _ = trained(1)
     engine = model._engine
-    engine._bind_gradients()  # anew, with room for one chunk
+    engine._bind_gradients()  # again, with room for one chunk
     with pytest.raises(ValueError, match="no memory for the gradients"):
         engine.learner.train(None, 0, BATCH, BATCH, False)
 

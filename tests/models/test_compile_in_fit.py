@@ -1,4 +1,4 @@
-"""What becomes of a run when the model is compiled anew, or its layers change, while it goes on."""
+"""What becomes of a run when the model is compiled again, or its layers change, while it goes on."""
 
 import contextlib
 import threading
@@ -193,7 +193,7 @@ def test_a_dataset_that_asks_the_model(engine):
 
 
 def test_trainable_is_of_the_next_compile():
-    """As Keras documents it: what a callback freezes is trained on, until the model is compiled anew."""
+    """As Keras documents it: what a callback freezes is trained on, until the model is compiled again."""
     model = model_of(ONE_HOT)
     x, y = data_for(ONE_HOT)
 

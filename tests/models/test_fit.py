@@ -572,7 +572,7 @@ def test_layers_added_after_compile_train(data):
 
 @pytest.mark.parametrize("line", range(12))
 def test_an_interrupt_while_weights_are_bound_leaves_a_model_that_trains(line, data, monkeypatch):
-    """Whatever step of the binding is cut short, the next fit binds anew."""
+    """Whatever step of the binding is cut short, the next fit binds again."""
     from cbackprop.engine.compiled import CompiledEngine
     from cbackprop.optimizers.state import OptimizerState
 

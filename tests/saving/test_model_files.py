@@ -101,7 +101,7 @@ def interrupt_at(epoch, batch=None):
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
 @pytest.mark.filterwarnings("ignore:Your input ran out")  # every other epoch of five steps has two
 def test_an_interruption_changes_no_bit(tmp_path, engine, frequency, batch, steps):
-    """In a model made anew, whose dropout would draw other masks: the backup brings its own along."""
+    """In a model made again, whose dropout would draw other masks: the backup brings its own along."""
     if steps is not None and batch == 6:
         batch = 4
     arguments = {"batch_size": 3, "epochs": 4, "validation_data": (X, Y), "steps_per_epoch": steps, "verbose": 0}
@@ -144,7 +144,7 @@ def test_other_data_begin_the_epoch_anew(tmp_path):
     backup = callbacks.BackupAndRestore(tmp_path, 2)
     with pytest.raises(InterruptError):
         dropping().fit(X, Y, batch_size=3, epochs=3, callbacks=[backup, interrupt_at(1, 3)], verbose=0)
-    with pytest.warns(UserWarning, match="epoch 2 begins anew") as told:
+    with pytest.warns(UserWarning, match="epoch 2 begins again") as told:
         assert dropping().fit(X, Y, batch_size=5, epochs=3, callbacks=[backup], verbose=0).epoch == [1, 2]
     assert told[0].filename == __file__
 

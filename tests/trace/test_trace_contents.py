@@ -267,7 +267,7 @@ def test_apply_only_once():
         trace.apply()
     trace = model.trace(x, y)
     model.compile("sgd", "mse")
-    with pytest.raises(RuntimeError, match="Trace anew"):
+    with pytest.raises(RuntimeError, match="Trace again"):
         trace.apply()
 
 

@@ -41,7 +41,7 @@ class Attention(Layer):
         self.seen = self._seen(inputs)
         any_seen = self.seen.any(axis=-1, keepdims=True)
         s = self.s = np.where(self.seen, self._scores(parameters), -np.inf)
-        if not spec.hidden_is_zero:  # what sees nothing gets the mean of all
+        if not spec.hidden_is_zero:  # a query that sees no key gets the mean of all
             s = np.where(any_seen, s, 0)
         top = np.where(np.isfinite(s), s, np.finfo(s.dtype).min).max(axis=-1, keepdims=True)
         e = np.exp(s - top)

@@ -83,20 +83,26 @@ def read_keras_optimizer(file: KerasFile, model: Any) -> None:
     Warns
     -----
     UserWarning
-        If the state in the file does not match, or has another form than here; the optimizer then starts anew.
+        If the state in the file does not match, or has another form than here; the optimizer then starts from nothing.
     """
     stored = {name[len(VARS) + 1 :]: name for name in file.datasets if name.startswith(f"{VARS}/")}
     if not stored or _is_new(file, stored):
         return
     kind = type(model.optimizer).__name__
     if kind not in GROUPS:
-        warnings.warn(f"The state of {kind} in {file.path!r} has another form here: it starts anew.", stacklevel=5)
+        warnings.warn(
+            f"The state of {kind} in {file.path!r} has another form here: the optimizer starts from nothing.",
+            stacklevel=5,
+        )
         return
     expected = [slot for *_, slot in keras_optimizer_variables(model) or ()]
     arrays = {name: file.array(stored[str(i)]) for i, name in enumerate(expected) if name and str(i) in stored}
     shapes = {name: variable.shape for name, _, variable in _slots(model)}
     if len(stored) != len(expected) or any(arrays[name].shape != shape for name, shape in shapes.items()):
-        warnings.warn(f"The state of {kind} in {file.path!r} does not fit the model: it starts anew.", stacklevel=5)
+        warnings.warn(
+            f"The state of {kind} in {file.path!r} does not fit the model: the optimizer starts from nothing.",
+            stacklevel=5,
+        )
         return
     numbers = {"class_name": kind, "batches": int(file.array(stored["0"]))}
     if model.optimizer.has_constant_rate:
