@@ -95,7 +95,7 @@ class CompiledEngine(Engine):
         self.compiled_gradients: Gradients | None = None  # of a network without weights there are none
         self.gradients_at: Any = None  # the places in memory that these are for
         work = self.gradient_work
-        self.memory = Memory(self, layers, chains, len(heads), work.points, work.point_of)
+        self.memory = Memory(self, layers, chains, len(heads), work)
         self.flops = self._flops()
         read = {v for step in self.plan.steps if not step.layer.reads_rows for v in step.layer.variables}
         self.room = Room(self.memory, self.contexts, sum(variable.size for variable in read) * self.dtype.itemsize)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from cbackprop.compiled.engine.context import Context
 from cbackprop.engine.engine import Engine
+from cbackprop.engine.gradient_work import GradientWork
 from cbackprop.plan.arena import ALIGNMENT, Lifetime, arrange
 from cbackprop.variable import Variable, aligned_zeros
 
@@ -34,10 +36,8 @@ class Memory:
     chains : list of list of int
         Layers that run others on parts of their output, each with those.
     n_heads : int
-    points : list of int
-        In front of which backward steps, in their order, gradients are computed.
-    point_of : dict of Variable to int
-        At which of these points the gradient of a variable is computed; ``len(points)``: after the backward pass.
+    work : GradientWork
+        It knows at which points of the backward pass gradients are computed.
 
     Attributes
     ----------
@@ -53,8 +53,7 @@ class Memory:
         layers: Sequence[Any],
         chains: list[list[int]],
         n_heads: int,
-        points: list[int],
-        point_of: dict[Variable, int],
+        work: GradientWork,
     ) -> None:
         self.engine = engine
         self.itemsize = engine.dtype.itemsize
@@ -64,15 +63,34 @@ class Memory:
         self.shared_bytes = [layer.batch_bytes for layer in layers]
         self.leaders = {follower: chain[0] for chain in reversed(chains) for follower in chain[1:]}
         self.n_heads = n_heads
-        steps, backwards = len(engine.plan.steps), len(engine.backward_steps)
-        at_end = dict.fromkeys(point_of, len(points))
-        self.of_blocks = self._lifetimes(_StepByStep(steps, backwards, []), at_end)
-        self.of_one_thread = self._lifetimes(_StepByStep(steps, backwards, points), point_of)
-        self.of_threads = self._lifetimes(_BetweenMeetings(points), point_of)
-        if engine.keeps_buffers:
-            self.of_one_thread = self.of_threads = _forever(self.of_one_thread)
+        self.work = work
         samples = 24
         self.sample_bytes = self.block_size(samples) / samples
+
+    # When everything is in use. Most engines need one of these only.
+
+    @functools.cached_property
+    def of_blocks(self) -> list[Lifetime | None]:
+        """In a block, whose gradients are computed after its backward pass."""
+        return self._lifetimes(self._step_by_step([]), dict.fromkeys(self.work.point_of, 0))
+
+    @functools.cached_property
+    def of_one_thread(self) -> list[Lifetime | None]:
+        """In a whole batch of one thread."""
+        if not (self.work.points or self.engine.keeps_buffers):
+            return self.of_blocks
+        found = self._lifetimes(self._step_by_step(self.work.points), self.work.point_of)
+        return _forever(found) if self.engine.keeps_buffers else found
+
+    @functools.cached_property
+    def of_threads(self) -> list[Lifetime | None]:
+        """In a whole batch that several threads share."""
+        if self.engine.keeps_buffers:
+            return self.of_one_thread
+        return self._lifetimes(_BetweenMeetings(self.work.points), self.work.point_of)
+
+    def _step_by_step(self, points: list[int]) -> Moments:
+        return _StepByStep(len(self.engine.plan.steps), len(self.engine.backward_steps), points)
 
     def block_size(self, rows: int) -> int:
         """The bytes that a block of so many samples takes of an arena."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 __all__ = ["Lifetime", "arrange"]
 
@@ -34,24 +32,18 @@ def arrange(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
     >>> arrange([Lifetime(64, 0, 1), Lifetime(64, 1, 2), Lifetime(64, 2, 3)])
     ([0, 64, 0], 128)
     """
-    order = sorted(range(len(lifetimes)), key=lambda i: -lifetimes[i].size)
-    # As arrays: networks of thousands of layers have millions of pairs
-    firsts = np.array([lifetimes[i].first for i in order], np.int64)
-    lasts = np.array([lifetimes[i].last for i in order], np.int64)
-    begins, ends = np.zeros_like(firsts), np.zeros_like(firsts)
-    for k, index in enumerate(order):
-        mine = lifetimes[index]
-        rivals = (firsts[:k] <= mine.last) & (mine.first <= lasts[:k])
-        begins[k] = _lowest_gap(begins[:k][rivals], ends[:k][rivals], mine.size)
-        ends[k] = begins[k] + mine.size
-    offsets = dict(zip(order, begins.tolist(), strict=True))
-    return [offsets[i] for i in range(len(lifetimes))], int(ends.max(initial=0))
-
-
-def _lowest_gap(begins: NDArray[np.int64], ends: NDArray[np.int64], size: int) -> int:
-    """The lowest offset for so many bytes that overlaps with none of these."""
-    by_begin = np.argsort(begins)
-    above = np.maximum.accumulate(-(-ends[by_begin] // ALIGNMENT) * ALIGNMENT)  # of each of them and those below
-    starts = np.concatenate([[0], above])
-    fits = starts[:-1] + size <= begins[by_begin]
-    return int(starts[fits.argmax() if fits.any() else -1])
+    offsets, whole = [0] * len(lifetimes), 0
+    # Offset, where the next cache line begins behind the buffer, and first and last moment; by offset.
+    placed: list[tuple[int, int, int, int]] = []
+    for index in sorted(range(len(lifetimes)), key=lambda i: -lifetimes[i].size):
+        (size, first, last), at = lifetimes[index], 0
+        for begin, behind, its_first, its_last in placed:
+            if its_first <= last and first <= its_last:
+                if at + size <= begin:
+                    break
+                if behind > at:
+                    at = behind
+        offsets[index] = at
+        whole = max(whole, at + size)
+        bisect.insort(placed, (at, -(-(at + size) // ALIGNMENT) * ALIGNMENT, first, last))
+    return offsets, whole
