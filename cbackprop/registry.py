@@ -129,7 +129,7 @@ class Registry:
         return shared_objects.write(thing, lambda: self.serialize_alone(thing))
 
     def serialize_alone(self, thing: Any) -> Any:
-        """As `serialize`, but without the number that marks an object that was written before."""
+        """The config of `serialize`, without the number that marks an object that was written before."""
         name = self.name_of(thing)
         if name is None and (own := own_objects.name_of(thing)) is not None:
             return own_config(thing, own, f"cbackprop.{self.module}")

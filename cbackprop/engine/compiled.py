@@ -290,7 +290,7 @@ class CompiledEngine(Engine):
         return in_blocks
 
     def epochs_at_once(self, samples: int, batch_size: int) -> int:
-        """As many as are worth saving the calls of Python between them."""
+        """As many epochs as make the calls of Python between them negligible."""
         if self.ranks is not None:
             return 1
         means = all(isinstance(state, MetricSum) for states in self.metric_states for state in states)
@@ -458,7 +458,7 @@ class CompiledEngine(Engine):
                 self.run.keep_team(self.keepers > 0)
 
     def forget_threads(self) -> None:
-        """In a child process: threads stayed behind in the parent."""
+        """Forget the threads in a child process, which does not have them."""
         if hasattr(self, "run"):  # not yet in an engine that another thread was about to build
             self.run.forget_team()
 

@@ -224,7 +224,7 @@ class Moments(Protocol):
 
 
 class _StepByStep:
-    """Of one thread, which runs one step after the other. Gradients of a point are part of the step behind it."""
+    """The moments of a single thread, which runs one step after the other. A point belongs to the step behind it."""
 
     def __init__(self, steps: int, backwards: int, points: list[int]) -> None:
         self.loss, self.end = steps, steps + 1 + backwards

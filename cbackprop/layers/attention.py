@@ -195,14 +195,14 @@ class Attention(RandomLayer):
             )
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """That of the query."""
+        """The mask of the query."""
         self._check_lists(inputs, mask)
         return None if mask is None or mask[0] is None else np.asarray(mask[0])
 
     def mask_rule(
         self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
     ) -> Any:
-        """That of the query."""
+        """The mask of the query."""
         for shape, mask in list(zip(shapes, masks, strict=True))[:2]:
             if mask is not None and mask != shape[:-1]:
                 raise ValueError(

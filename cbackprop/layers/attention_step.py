@@ -51,7 +51,7 @@ class AttentionSizes(NamedTuple):
 
     @property
     def score_shape(self) -> SampleShape:
-        """Of the weights of a sample."""
+        """The shape of a sample's weights."""
         return (*self.groups, self.heads, *self.queries, *self.keys)
 
 
@@ -191,7 +191,7 @@ class AttentionStep(Operation):
 
     @property
     def weight_names(self) -> list[str]:
-        """Of the weights that there are."""
+        """The names of the weights that the layer has."""
         return list(self._weights)
 
     @property
@@ -216,7 +216,7 @@ class AttentionStep(Operation):
 
     @property
     def value_shape(self) -> SampleShape:
-        """Of the first output."""
+        """The shape of the first output."""
         return self.outer, self.queries, self.heads, self.values
 
     @property
@@ -234,5 +234,5 @@ class AttentionStep(Operation):
         return self.seen * (2 * (self.features * (10 if self.additive else 1) + self.values) + 20)
 
     def multiply_adds(self, input_shapes: list[SampleShape], output_shape: SampleShape) -> int:
-        """Those of both products."""
+        """The multiply-adds of both products."""
         return self.seen * (self.features + self.values)

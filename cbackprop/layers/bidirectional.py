@@ -123,19 +123,19 @@ class Bidirectional(Layer):
 
     @property
     def return_sequences(self) -> bool:
-        """That of both layers."""
+        """The setting of both layers."""
         returns: bool = self.forward_layer.return_sequences
         return returns
 
     @property
     def return_state(self) -> bool:
-        """That of both layers."""
+        """The setting of both layers."""
         returns: bool = self.forward_layer.return_state
         return returns
 
     @property
     def stateful(self) -> bool:
-        """That of both layers."""
+        """The setting of both layers."""
         stateful: bool = self.forward_layer.stateful
         return stateful
 
@@ -170,7 +170,7 @@ class Bidirectional(Layer):
             self.backward_layer.set_weights(self.first_weights[half:])
 
     def compute_output_shape(self, input_shape: Shape, initial_state_shape: Any = None) -> Any:
-        """Of the merged output, or of both; with the states a tuple."""
+        """The shape of the merged output, or of both outputs; with states, a tuple."""
         shapes, more = zip(
             *(self._shapes(layer, input_shape) for layer in (self.forward_layer, self.backward_layer)), strict=True
         )
@@ -205,11 +205,11 @@ class Bidirectional(Layer):
     def mask_rule(
         self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
     ) -> Any:
-        """That of the sequence, if the output is one."""
+        """The mask of the input, if the output is a sequence."""
         return self.forward_layer.mask_rule(shapes, masks, output)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """That of the sequence, for each output that is one; none for states."""
+        """The mask of the input, for each output that is a sequence; none for states."""
         sequence = mask[0] if isinstance(mask, (list, tuple)) else mask
         sequence = sequence if self.return_sequences else None
         outputs = [sequence, sequence] if self.merge_mode is None else [sequence]

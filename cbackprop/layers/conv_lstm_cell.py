@@ -64,7 +64,7 @@ class ConvLSTMStep(RecurrenceStep):
         return 2 * sum(self._products(input_shapes)) + 30 * 4 * self.units * input_shapes[0][0]
 
     def multiply_adds(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
-        """Those of both convolutions."""
+        """The multiply-adds of both convolutions."""
         return sum(self._products(input_shapes))
 
     def gradient_flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> list[int | None]:
@@ -211,7 +211,7 @@ class ConvLSTMCell(LSTMCell):
         check_states(self, "states", more, [tuple(shape)] * self.n_states)
 
     def compute_output_shape(self, input_shape: Shape, states_shape: Any = None) -> Any:
-        """Of the output, and a list with that of each state."""
+        """The shape of the output, and a list with the shape of each state."""
         shape = self.image_shape(input_shape)
         shape = (input_shape[0], *self.channels_in_place(tuple(shape[1:])))
         return shape, [shape] * self.n_states

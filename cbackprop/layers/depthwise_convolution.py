@@ -60,7 +60,7 @@ class ChannelwiseLayer(KernelLayer):
     @classmethod
     @functools.cache
     def argument_names(cls) -> tuple[str, ...]:
-        """Without those of `KernelLayer` that have other names here."""
+        """The names of arguments, without those of `KernelLayer` that have other names here."""
         renamed = {"kernel_initializer", "kernel_regularizer", "kernel_constraint"}
         return tuple(name for name in super().argument_names() if name not in renamed)
 
@@ -109,7 +109,7 @@ class DepthwiseConvolution(ChannelwiseLayer):
         )  # fmt: skip
 
     def out_channels(self, channels: int) -> int:
-        """As many for each channel as `depth_multiplier` says."""
+        """The channels of the output: `depth_multiplier` for each channel."""
         return channels * self.depth_multiplier
 
     def spatial_output(self, sizes: tuple[int, ...], channels: int) -> tuple[tuple[int, ...], int]:

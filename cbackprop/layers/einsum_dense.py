@@ -241,7 +241,7 @@ class EinsumProduct(Operation):
         return {"kernel": self.kernel_shape} | ({} if self.bias_shape is None else {"bias": self.bias_shape})
 
     def flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
-        """Those of the products."""
+        """The operations of the products."""
         return 2 * math.prod(self.counts)
 
     def gradient_flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> list[int | None]:

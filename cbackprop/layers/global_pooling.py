@@ -33,7 +33,7 @@ class GlobalPooling(SpatialLayer):
         self.keepdims = check_boolean("keepdims", keepdims)
 
     def spatial_output(self, sizes: tuple[int, ...], channels: int) -> tuple[tuple[int, ...], int]:
-        """No axes but the channels, or axes of length 1."""
+        """Axes of length 1 or, without `keepdims`, no axes besides the channels."""
         return (1,) * self.rank if self.keepdims else (), channels
 
     def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:

@@ -134,7 +134,7 @@ class GroupQueryAttention(HeadAttention):
         return self.head_dim
 
     def projections(self) -> dict[str, Any]:
-        """By what they make."""
+        """The projections, by the names of their results."""
         made = {"query": self._query_dense, "key": self._key_dense, "gate": self._gate_dense}
         return made | {"value": self._value_dense, "attention_output": self._output_dense}
 
@@ -146,7 +146,7 @@ class GroupQueryAttention(HeadAttention):
         self._value_dense, self._output_dense = made["value"], made["attention_output"]
 
     def shape_of_output(self, query: Shape, value: Shape) -> Shape:
-        """That of the query.
+        """The shape of the query.
 
         Raises
         ------

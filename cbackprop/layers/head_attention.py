@@ -202,7 +202,7 @@ class HeadAttention(RandomLayer):
         return {"shapes_dict": dict(zip(names, self._build_shape, strict=True))}
 
     def compute_output_shape(self, query_shape: Any, value_shape: Any = None, key_shape: Any = None) -> Shape:
-        """That of the query, with as many features as the output has."""
+        """The shape of the query, with as many features as the output has."""
         given = self.joined_shapes(query_shape, value_shape, key_shape)
         what = f"{self._title()} got query, value and key of shapes {given[0]}, {given[1]} and {given[2]}"
         if not all(isinstance(shape, (list, tuple)) for shape in given):
@@ -252,7 +252,7 @@ class HeadAttention(RandomLayer):
     def mask_rule(
         self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
     ) -> Any:
-        """That of the query."""
+        """The mask of the query."""
         for shape, mask in list(zip(shapes, masks, strict=True))[:3]:
             if mask is not None and mask != shape[:-1]:
                 raise ValueError(
@@ -308,7 +308,7 @@ class HeadAttention(RandomLayer):
         return steps.call(layer, [value])
 
     def _sizes(self, query: SampleShape, value: SampleShape, along: int) -> AttentionSizes:
-        """Of projected samples."""
+        """The sizes of projected samples."""
         groups = query[: -2 - along]
         queries, keys = query[-2 - along : -2], value[-2 - along : -2]
         return AttentionSizes(groups, queries, keys, self.heads, self.key_heads, self.features, self.values)

@@ -842,7 +842,7 @@ Layer.kind_of_layers = Layer
 
 
 def _forget_makers() -> None:
-    """In a child process: who held the lock stayed behind in the parent."""
+    """Replace the lock in a child process, which does not have the thread that may have held it."""
     Layer._making = threading.RLock()
 
 

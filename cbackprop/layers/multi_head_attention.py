@@ -177,7 +177,7 @@ class MultiHeadAttention(HeadAttention):
         return self.value_dim
 
     def projections(self) -> dict[str, Any]:
-        """By what they make."""
+        """The projections, by the names of their results."""
         made = {"query": self.query_dense, "key": self.key_dense, "value": self.value_dense}
         return made | {"gate": self._gate_dense, "attention_output": self.output_dense}
 
@@ -189,7 +189,7 @@ class MultiHeadAttention(HeadAttention):
         self.value_dense, self.output_dense = made["value"], made["attention_output"]
 
     def shape_of_output(self, query: Shape, value: Shape) -> Shape:
-        """That of the query, with other sizes behind the positions if they are given."""
+        """The shape of the query, with other sizes behind the positions if they are given."""
         return query if self.output_sizes is None else (*query[:-1], *self.output_sizes)
 
     def positions(self, rank: int) -> tuple[int, ...]:

@@ -31,6 +31,6 @@ class Part(Operation):
 
 
 class MaskPart(Part):
-    """The same of a mask."""
+    """As `Part`, for one of several masks."""
 
     makes_mask = True

@@ -181,5 +181,5 @@ class RandomContrast(RandomColorLayer):
 
     @property
     def ranges(self) -> tuple[Interval, ...]:
-        """By what the contrast is multiplied."""
+        """The interval of the factor of the contrast."""
         return ((1 - self.factor[0], 1 + self.factor[1]),)

@@ -37,7 +37,7 @@ def recording(constructor: Callable[..., None]) -> Callable[..., None]:
 def bound_arguments(
     constructor: Callable[..., None], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> dict[str, Any] | None:
-    """By name what a constructor was called with; ``None`` where that has no names."""
+    """The arguments of a constructor's call by their names; ``None`` if they have no names."""
     signature = inspect.signature(constructor)
     given = dict(signature.bind(None, *args, **kwargs).arguments)
     named_ones: dict[str, Any] = {}

@@ -108,7 +108,7 @@ class RecurrenceStep(Operation):
         return length * self.gates * self.units * (2 * (features + self.units) + 30)
 
     def multiply_adds(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
-        """Those of both products."""
+        """The multiply-adds of both products."""
         length, features = self._sizes(input_shapes)
         return length * self.gates * self.units * (features + self.units)
 

@@ -224,7 +224,7 @@ class RecurrentCell(Layer):
         return self.bias_initializer
 
     def compute_output_shape(self, input_shape: Shape, states_shape: Any = None) -> Any:
-        """Of the output, and a list with that of each state."""
+        """The shape of the output, and a list with the shape of each state."""
         if len(input_shape) != 2 or input_shape[-1] == 0:
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} needs inputs (batch, features), but got shape {input_shape}."

@@ -54,7 +54,7 @@ class Resampled(Operation):
         return self.resampling
 
     def flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
-        """Those of the sums along both axes."""
+        """The operations of the sums along both axes."""
         return flops_of(self.resampling, input_shapes[0])
 
 
@@ -156,5 +156,5 @@ class Resizing(ImageLayer):
         return Resampling(target, windows, self.interpolation, self.antialias, self.fill_value)
 
     def flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
-        """Those of the sums along both axes."""
+        """The operations of the sums along both axes."""
         return flops_of(self.resampling_of(input_shapes[0]), input_shapes[0])

@@ -145,7 +145,7 @@ class ReversibleEmbedding(Embedding):
     def mask_rule(
         self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
     ) -> Any:
-        """As `Embedding`; none on the way back, which adds no axis."""
+        """The mask of `Embedding`; none when vectors are turned back into logits, which adds no axis."""
         return None if len(output) == len(shapes[0]) else super().mask_rule(shapes, masks, output)
 
     def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:

@@ -259,7 +259,7 @@ class RNN(Layer):
     def mask_rule(
         self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
     ) -> Any:
-        """That of the sequence, if the output is one."""
+        """The mask of the input, if the output is a sequence."""
         if masks[0] is not None and masks[0] != shapes[0][:1]:
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} needs a mask of {shapes[0][0]} steps for a sample, but got one "
@@ -268,7 +268,7 @@ class RNN(Layer):
         return 0 if masks[0] is not None and self.return_sequences else None
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """That of the sequence, if the output is one; none for states."""
+        """The mask of the input, if the output is a sequence; none for states."""
         sequence = mask[0] if isinstance(mask, (list, tuple)) else mask
         sequence = sequence if self.return_sequences else None
         return [sequence, *[None] * self.n_states] if self.return_state else sequence

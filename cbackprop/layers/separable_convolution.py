@@ -54,7 +54,7 @@ class ChannelwiseStep(Operation):
 
     @property
     def kernel_size(self) -> tuple[int, ...]:
-        """The layer's."""
+        """The layer's kernel size."""
         return self.layer.kernel_size
 
     def geometry(self, input_shape: tuple[int, ...]) -> Geometry:
@@ -119,7 +119,7 @@ class PointwiseStep(Operation):
         return (*geometry.maps[AXES - self.layer.rank :], self.filters)
 
     def flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
-        """That of the product."""
+        """The operations of the product."""
         return 2 * math.prod(output_shape) * input_shapes[0][-1]
 
     def gradient_flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> list[int | None]:

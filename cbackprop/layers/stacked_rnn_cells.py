@@ -66,12 +66,12 @@ class StackedRNNCells(Layer):
 
     @property
     def state_size(self) -> list[Any]:
-        """That of each cell."""
+        """The state size of each cell."""
         return [cell.state_size for cell in self.cells]
 
     @property
     def output_size(self) -> int:
-        """That of the last cell."""
+        """The output size of the last cell."""
         return cell_output_size(self.cells[-1])
 
     def get_initial_state(self, batch_size: int | None = None) -> list[Any]:
@@ -86,7 +86,7 @@ class StackedRNNCells(Layer):
             input_shape = (input_shape[0], cell_output_size(cell))
 
     def compute_output_shape(self, input_shape: Shape, states_shape: Any = None) -> Any:
-        """Of the output, and a list with those of the states of each cell."""
+        """The shape of the output, and a list with the shapes of the states of each cell."""
         if len(input_shape) != 2:
             raise ValueError(
                 f"StackedRNNCells {self.name!r} needs inputs (batch, features), but got shape {input_shape}."

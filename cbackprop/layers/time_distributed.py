@@ -97,7 +97,7 @@ class TimeDistributed(Layer):
     def mask_rule(
         self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
     ) -> Any:
-        """That of the input, if it is one of the rows of the output."""
+        """The mask of the input, if it fits the rows of the output."""
         return 0 if masks[0] is not None and masks[0] == output[:-1] else None
 
     def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:

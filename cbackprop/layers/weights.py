@@ -107,7 +107,7 @@ def check_penalty(regularizer: Any, values: NDArray[Any], name: str) -> None:
 
 
 def set_values(layer: Any, weights: Any) -> None:
-    """As `Layer.set_weights`."""
+    """Set the weights of a layer, see `Layer.set_weights`."""
     if not isinstance(weights, (list, tuple)):
         raise TypeError(f"weights must be a list of arrays, but got {type(weights).__name__}.")
     variables = layer.variables
@@ -120,7 +120,7 @@ def set_values(layer: Any, weights: Any) -> None:
 
 
 def load_values(layer: Any, store: Any) -> None:
-    """As `Layer.load_own_variables`."""
+    """Load the weights of a layer, see `Layer.load_own_variables`."""
     variables = own_variables(layer)
     if len(store) != len(variables):
         raise ValueError(

@@ -50,7 +50,7 @@ class Pooling(WindowPooling):
         self.padding = check_choice("padding", padding, ("valid", "same"))
 
     def spatial_output(self, sizes: tuple[int, ...], channels: int) -> tuple[tuple[int, ...], int]:
-        """As many windows as fit into the input, or with padding "same" one for each step."""
+        """The number of windows that fit into the input; with padding "same", one for each stride."""
         if self.padding == "same":
             return tuple(-(-size // step) for size, step in zip(sizes, self.strides, strict=True)), channels
         if any(size < pool for size, pool in zip(sizes, self.pool_size, strict=True)):

@@ -121,7 +121,7 @@ def make_inputs(model: Any, x: Any, check: bool = True) -> list[Any]:
 
 
 def inputs_in_order(model: Any, given: Sequence[Any], check: bool = True) -> list[Any]:
-    """As `make_inputs`, if there is an entry for each input already, in their order."""
+    """Check inputs as `make_inputs` does, if there is an entry for each input already, in their order."""
     tensors = model.taken
     names = [f"x[{tensor.name!r}]" if len(tensors) > 1 else "x" for tensor in tensors]
     arrays = [

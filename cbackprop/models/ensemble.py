@@ -148,7 +148,7 @@ class Ensemble:
         return map_structure(_mean, self.predict_each(x, batch_size))
 
     def __call__(self, x: Any) -> Any:
-        """As `predict`."""
+        """Predict, see `predict`."""
         return self.predict(x)
 
     def spread(self, x: Any, batch_size: int | None = None) -> Any:

@@ -96,7 +96,7 @@ def inputs_alone(model: Any, x: Any, *_: Any, check: bool = True) -> Samples:
 
 
 def _unchecked_inputs(model: Any, x: Any, *_: Any) -> Samples:
-    """As `inputs_alone`. The engine checks whether they are finite."""
+    """The inputs of `inputs_alone`. The engine checks whether they are finite."""
     return inputs_alone(model, x, check=False)
 
 

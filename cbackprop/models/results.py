@@ -155,7 +155,7 @@ class ResultMethods:
         return found
 
     def results_of_metrics(self) -> dict[str, Any]:
-        """As `get_metrics_result`, for the metrics of `compile` alone."""
+        """The results of `get_metrics_result`, for the metrics of `compile` alone."""
         objectives = self._known_objectives("results_of_metrics")
         found: dict[str, Any] = {}
         for group, objective in zip(log_names(self, objectives)[1], objectives, strict=True):

@@ -264,7 +264,7 @@ class Sequential(Model):
             self._build(shape)
 
     def _build(self, shape: Any) -> None:
-        """As `build`, while no other thread builds."""
+        """Build the model while no other thread builds one, see `build`."""
         several = shape is not None and not is_shape(shape)
         if self.built:
             if shape is not None and _sizes(shape) != [tensor.shape[1:] for tensor in self.inputs]:

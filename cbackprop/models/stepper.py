@@ -87,7 +87,7 @@ class Stepper:
         return copy
 
     def _with_past(self, layer: HeadAttention) -> HeadAttention:
-        """Of a layer of attention one with the same weights, which remembers keys and values."""
+        """A layer of attention with the same weights, which remembers keys and values."""
         past = AttentionPast(self.batch_size, self.length, layer)
         copy = object.__new__(type(layer))
         copy.__dict__.update(layer.__dict__)

@@ -49,7 +49,7 @@ def split_pairs(grads_and_vars: Any) -> tuple[list[Any], list[Any]]:
 
 
 def take_step(optimizer: Optimizer, memories: Memories, grads: Any, trainable_variables: Any) -> None:
-    """As `Optimizer.apply`. `memories` are those of the optimizer."""
+    """Take a step on arrays, see `Optimizer.apply`. `memories` are the optimizer's states."""
     if trainable_variables is None and memories.shown.built is None:
         raise ValueError("apply needs trainable_variables, unless build has been called with them.")
     given = memories.shown.built if trainable_variables is None else trainable_variables

@@ -471,7 +471,7 @@ class Optimizer(Spec):
         self._state.swap_averages(self)
 
     def finalize_variable_values(self, var_list: Iterable[Any]) -> None:
-        """With `use_ema`, set weights to their moving averages. `fit` does so at its end.
+        """With `use_ema`, set weights to their moving averages. `fit` calls this at its end.
 
         Parameters
         ----------

@@ -47,7 +47,7 @@ class Latest(Generic[Item]):
             return self._items[sizes]
 
     def known(self, sizes: Sizes) -> Item | None:
-        """The same, or ``None`` if it would have to be made."""
+        """The same, or ``None`` if it has not been made yet."""
         return self._items.get(sizes)
 
     def __len__(self) -> int:

@@ -201,7 +201,7 @@ def gradient_lines(trace: Trace, weight: WeightTrace, index: tuple[int, ...]) ->
 
 
 def linear_gradient_line(users: list[LayerTrace], weight: WeightTrace, index: tuple[int, ...]) -> str:
-    """The same of layers other than Dense: as a sum if the only one is linear in the weight."""
+    """The same for layers other than Dense: a sum, if the only layer is linear in the weight."""
     assert weight.gradient is not None
     total, kinds = number(weight.gradient[index]), ", ".join(dict.fromkeys(layer.kind for layer in users))
     terms = gradient_terms(users[0], weight, index) if len(users) == 1 else None

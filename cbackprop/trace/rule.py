@@ -39,7 +39,7 @@ class Rule:
 
     @classmethod
     def of(cls, optimizer: Optimizer, rate: float, iteration: int) -> Rule:
-        """That of an optimizer."""
+        """The rule of an optimizer."""
         config = optimizer.get_config()
         settings = {name: value for name, value in config.items() if isinstance(value, (bool, int, float, str))}
         return cls(type(optimizer).__name__, rate, iteration, settings)

@@ -95,7 +95,7 @@ class ImageBatches(RowBatches):
         return images if self.labels is None else (images, self._encoded(self.labels[rows]))
 
     def _encoded(self, labels: Any) -> Any:
-        """These class numbers as targets."""
+        """Class numbers as targets."""
         if self.label_mode == "categorical":
             return (np.arange(len(self.class_names or [])) == np.asarray(labels)[..., None]).astype(np.float32)
         return np.asarray(labels, np.float32)[..., None] if self.label_mode == "binary" else labels

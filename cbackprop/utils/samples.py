@@ -75,7 +75,7 @@ def _leaves(sample: Any) -> list[Any]:
 
 
 def _nested(sample: Any, leaves: Iterator[Any]) -> Any:
-    """These leaves, nested like a sample."""
+    """Nest leaves like a sample."""
     if isinstance(sample, dict):
         return {name: _nested(item, leaves) for name, item in sample.items()}
     if isinstance(sample, (list, tuple)):

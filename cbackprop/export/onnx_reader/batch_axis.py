@@ -186,7 +186,7 @@ def held(axis: int, rank: int, batch: int) -> int:
 
 
 def without(sizes: Sequence[Any], axis: int) -> list[Any]:
-    """All but one."""
+    """All axes except one."""
     return [size for place, size in enumerate(sizes) if place != axis]
 
 
@@ -239,7 +239,7 @@ def _unsqueeze(walk: Walk, node: Node) -> int:
 
 
 def without_all(sizes: Iterable[Any], axes: Iterable[int]) -> list[Any]:
-    """All but some."""
+    """All axes except some."""
     dropped = set(axes)
     return [size for place, size in enumerate(sizes) if place not in dropped]
 

@@ -29,7 +29,7 @@ LARGEST_SAMPLE = 2**31 - 1
 
 
 class UnreadableError(ValueError):
-    """No layer computes what a node computes."""
+    """A node computes something that no layer computes."""
 
 
 Reader = Callable[["Builder", Node], KerasTensor | list[KerasTensor] | list[KerasTensor | None]]

@@ -151,7 +151,7 @@ def gather(builder: Builder, node: Node) -> KerasTensor:
 
 
 def _taken(builder: Builder, node: Node, x: KerasTensor, axis: int, positions: list[int]) -> KerasTensor:
-    """These elements of an axis, by one slice if they are at equal distances."""
+    """Take these elements of an axis, by one slice if they are at equal distances."""
     steps = {b - a for a, b in itertools.pairwise(positions)}
     if len(steps) < 2 and steps != {0}:
         step = steps.pop() if steps else 1

@@ -19,7 +19,7 @@ class TrueDivide(Merge):
             return a / b
 
     def separate(self, a: Array, b: Array, delta: Array) -> tuple[Array, Array]:
-        """By the quotient rule."""
+        """The deltas of both inputs, by the quotient rule."""
         with np.errstate(all="ignore"):
             da = delta / b
             return da, -da * (a / b)
@@ -50,7 +50,7 @@ class Power(Merge):
             return a**b
 
     def separate(self, a: Array, b: Array, delta: Array) -> tuple[Array, Array]:
-        """By the power rule. Where a is 0, the gradient of exponents that are not negative is 0."""
+        """The deltas of both inputs, by the power rule. If a is 0, exponents of at least 0 get the delta 0."""
         with np.errstate(all="ignore"):
             da = delta * np.where(b == 0, 0, b * a ** (b - 1))
             return da, np.where((a == 0) & (b >= 0), 0, delta * a**b * np.log(a)).astype(delta.dtype)

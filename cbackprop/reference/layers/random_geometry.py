@@ -158,7 +158,7 @@ class RandomZoom(RandomAffine):
     """Zooms."""
 
     def maps(self, drawn: list[Array]) -> Array:
-        """By default one number for both directions."""
+        """The transformations. By default one number counts for both directions."""
         down, right = drawn
         return affine.zoom(down, down if self.spec.width_factor is None else right, *self.sizes)
 

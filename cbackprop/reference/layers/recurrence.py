@@ -37,7 +37,7 @@ class Recurrence(Layer):
 
     @property
     def state_shape(self) -> tuple[int, ...]:
-        """Of a state of a sample."""
+        """The shape of a state of a sample."""
         return (self.spec.units,)
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:

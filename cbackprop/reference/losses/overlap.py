@@ -52,7 +52,7 @@ class Dice(GroupFunction):
     """1 - 2 sum of y p / (sum y + sum p + epsilon)."""
 
     def measure(self, y: Array, p: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
-        """By the quotient rule."""
+        """The value and its derivative, by the quotient rule."""
         both = 2 * (y * p).sum(axes, keepdims=True)
         whole = y.sum(axes, keepdims=True) + p.sum(axes, keepdims=True) + y.dtype.type(epsilon())
         return 1 - both / whole, (both / whole - 2 * y) / whole
