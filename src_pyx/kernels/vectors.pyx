@@ -20,15 +20,15 @@ cdef void copy_or_add(Py_ssize_t n, const floating* x, bint accumulate, floating
 cdef bint all_finite(Py_ssize_t n, const floating* x) noexcept nogil:
     """Whether no number is NaN or infinite: such a number times 0 is NaN."""
     cdef floating parts[16]
-    cdef floating total = 0
+    cdef floating total = 0, zero = 0   # which a literal is not: in C that is a double
     cdef Py_ssize_t i, k
     for k in range(16):
         parts[k] = 0
     for i in range(0, n - 15, 16):
         for k in range(16):
-            parts[k] += x[i + k] * 0
+            parts[k] += x[i + k] * zero
     for i in range(n - n % 16, n):
-        total += x[i] * 0
+        total += x[i] * zero
     for k in range(16):
         total += parts[k]
     return total == 0
