@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -217,7 +218,13 @@ class Engine:
         """The mask of an output, if the output has a loss or metrics."""
         objective = self.objectives[index]
         counts = (objective.loss or objective.metrics) and not self.only_losses
-        return self.plan.output_masks[index] if counts else None
+        mask, shape = self.plan.output_masks[index] if counts else None, self.plan.output_shapes[index]
+        if mask is not None and math.prod(mask.shape) != math.prod(shape[:-1]):
+            raise ValueError(
+                f"Output {index} has samples of shape {shape}, but a mask of shape {mask.shape}: losses and metrics "
+                f"need one with a value for each row, shape {shape[:-1]}."
+            )
+        return mask
 
     def _link(self, index: int) -> int | None:
         """The step that the loss of an output takes over, if link and loss cancel; else ``None``."""

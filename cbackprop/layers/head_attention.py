@@ -176,13 +176,13 @@ class HeadAttention(RandomLayer):
             if is_symbolic([values["query"], values["value"], values["key"]]):
                 call.settings["attention_mask"] = values["attention_mask"] = mask
             else:
-                values["attention_mask"] = self._for_each(mask, np.shape(values["query"]))
+                values["attention_mask"] = self._for_each(mask, _shape_if_known(values["query"]))
 
     def _for_each(self, mask: NDArray[Any], query: tuple[int, ...]) -> NDArray[Any]:
         """A mask for all samples as one for each."""
         axes = 2 * len(self.positions(len(query)))
         mask = mask[np.newaxis] if mask.ndim == axes else mask
-        return np.broadcast_to(mask, (query[0], *mask.shape[1:])) if mask.ndim and len(mask) == 1 else mask
+        return np.broadcast_to(mask, (query[0], *mask.shape[1:])) if query and mask.ndim and len(mask) == 1 else mask
 
     def joined_shapes(  # type: ignore[override]
         self, query_shape: Any = None, value_shape: Any = None, key_shape: Any = None, **more: Any
@@ -242,6 +242,8 @@ class HeadAttention(RandomLayer):
 
     def check_more_inputs(self, tensors: list[Any], more: list[Any]) -> None:
         """Refuse an attention mask that does not fit."""
+        if {len(tensor.shape) for tensor in tensors} != {max(len(tensors[0].shape), 3)}:
+            self.compute_output_shape(*(tensor.shape for tensor in tensors))  # says what is wrong
         for mask in more:
             if not hasattr(mask, "shape"):
                 raise ArgumentTypeError(
@@ -268,6 +270,12 @@ class HeadAttention(RandomLayer):
 
     def expand(self, steps: Steps, inputs: list[Value], shape: Any, mask: Mask | None) -> Any:
         """The projections, the step between them, and what brings axes into its order and back."""
+        if self._past is not None and any(one.mask is not None for one in inputs[:3]):
+            raise ValueError(
+                f"The model cannot be given one time step after the other: {type(self).__name__} {self.name!r} is "
+                "behind a mask, as Masking or Embedding(..., mask_zero=True) makes it, and does not remember which "
+                "time steps were hidden."
+            )
         made = self.projections()
         query = inputs[0]
         plain = [one._replace(mask=None) for one in inputs[:3]]
@@ -414,3 +422,11 @@ def _copy(initializer: Any) -> Any:
     return (
         type(initializer).from_config(initializer.get_config()) if hasattr(initializer, "get_config") else initializer
     )
+
+
+def _shape_if_known(value: Any) -> tuple[int, ...]:
+    """The shape of an array or of nested lists; that of a number for what has none, which is refused later."""
+    try:
+        return np.shape(value)
+    except ValueError:
+        return ()

@@ -351,7 +351,7 @@ class Model(Trainer, FileMethods, Layer):
         TypeError, ValueError
             If `batch_size` is no positive whole number, the model has no shape yet, or one of its layers looks at
             several time steps at once: `Bidirectional`, ``go_backwards=True``, pooling or convolution over time,
-            layers in Python, attention without ``use_causal_mask=True``.
+            layers in Python, attention without ``use_causal_mask=True`` or behind a mask.
 
         Notes
         -----

@@ -67,6 +67,7 @@ class Stepper:
         self._shape = shapes[0][:1] + shapes[0][2:]
         self._inner_shape = shapes[0]
         self._model = make(structure, outputs[0] if len(outputs) == 1 else outputs)
+        self._model.plan  # noqa: B018  what unfolded layers refuse is told here, not at the first step
         # Whether the engine may be asked without a detour; most of the time of a small step would be spent there.
         self._plain = self._takes_one and len(self._timed) == 1 and output_dtype(model.outputs[0]) is None
 

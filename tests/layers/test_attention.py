@@ -250,3 +250,16 @@ def test_other_features_than_it_was_built_for():
     additive([X, X])
     with pytest.raises(ValueError, match="built for 4 features"):
         additive([X[..., :3], X[..., :3]])
+
+
+@pytest.mark.parametrize("make", [lambda: layers.MultiHeadAttention(2, 2), lambda: layers.GroupQueryAttention(2, 2, 1)])
+@pytest.mark.parametrize("shapes", [((3, 4), (4,)), ((4,), (3, 4)), ((4,), (4,)), ((3, 2, 4), (3, 4))])
+def test_a_mask_for_inputs_of_wrong_ranks(make, shapes):
+    with pytest.raises(ValueError, match=r"got query, value and key of shapes .* \(batch, positions, features\)"):
+        make()(*(cb.Input(shape) for shape in shapes), attention_mask=cb.Input((3, 3)))
+    with pytest.raises(ValueError, match=r"got query, value and key of shapes .* \(batch, positions, features\)"):
+        make()(*(np.ones((2, *shape)) for shape in shapes), attention_mask=np.ones((2, 3, 3)))
+    ragged = [[[1.0, 2.0]], [[1.0]]]
+    for query, message in ((np.array(3.0), "batch axis"), (ragged, "its parts differ in shape")):
+        with pytest.raises((TypeError, ValueError), match=message):
+            make()(query=query, value=query, attention_mask=np.ones((1, 3, 3)))

@@ -157,6 +157,10 @@ REFUSED = {
         lambda: layers.MultiHeadAttention(1, 2)(X, X, use_causal_mask=True, attention_mask=np.ones((4, 4))),
         "a mask",
     ),
+    "behind a mask": (
+        lambda: layers.MultiHeadAttention(1, 2)(y := layers.Masking()(X), y, use_causal_mask=True),
+        r"'multi_head_attention.*' is behind a mask, .* does not remember which time steps were hidden",
+    ),
     "scores": (
         lambda: layers.MultiHeadAttention(1, 2)(X, X, use_causal_mask=True, return_attention_scores=True)[0],
         "returns its weights",

@@ -57,3 +57,16 @@ def test_masks_of_some_inputs():
         pair([a, b], mask=[mask])
     with pytest.raises(TypeError, match="must hold symbolic tensors, as its inputs are, but got ndarray"):
         pair([a, b], mask=[SHOWN, None])
+
+
+def test_outputs_of_more_rows_than_their_mask_has_values():
+    """Predictions need no mask, but losses and metrics do."""
+    x = cb.Input((3, 4))
+    masked = layers.Masking()(x)
+    model = cb.Model(x, layers.MultiHeadAttention(2, 2, output_shape=(2, 5))(masked, masked))
+    data = np.ones((2, 3, 4))
+    for engine in ("compiled", "reference"):
+        model.compile("sgd", "mse", engine=engine)
+        with pytest.raises(ValueError, match=r"Output 0 .* shape \(3, 2, 5\), but a mask of shape \(3,\): .* \(3, 2\)"):
+            model.fit(data, np.zeros((2, 3, 2, 5)), verbose=0)
+        assert model.predict(data, verbose=0).shape == (2, 3, 2, 5)

@@ -59,6 +59,7 @@ def run(seed: int) -> dict[str, str | None]:
     """One case."""
     import numpy as np
     import recurrent_attacks  # noqa: F401  enters its own
+    import sequence_attacks  # noqa: F401
     from attacks import ATTACKS
 
     import cbackprop as cb
