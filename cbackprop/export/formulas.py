@@ -241,6 +241,13 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "dense": ("Add(MatMul(x, kernel[...]), bias[...])",),
     "einsum": ("Add(Einsum(x, kernel[...], equation=equation), bias[...])",),
     "rescaling": ("Add(Mul(x, scale[...]), offset[...])",),
+    # Keras's sparsemax, which adds up sums of the largest numbers where it needs the sum of all of them.
+    "sums_of_sums": (
+        "falling = TopK(x, length[...], axis=axis); sums = CumSum(falling, along);"
+        "inside = Greater(Sub(falling, Div(Sub(sums, 1), count[...])), 0);"
+        "number = Cast(ReduceSum(Cast(inside, to=int64), axes[...]), to=float);"
+        "Clip(Sub(x, Div(Sub(ReduceSum(Where(inside, sums, 0), axes[...]), 1), number)), 0)",
+    ),
     "steeper_softplus": ("z = Mul(x, beta); Where(Greater(z, 20), x, Div(Softplus(z), beta))",),
     "repeat": ("Expand(Unsqueeze(x, axes[...]), shape[...])",),
     "resized": (

@@ -10,7 +10,7 @@ import numpy as np
 
 from cbackprop import activations, layers
 from cbackprop.export.formulas import ACTIVATIONS, DOUBLES, LAYERS, OTHER_SPELLINGS, SEVERAL_AXES, mean_rule
-from cbackprop.export.onnx_reader.builder import Builder, positive, recognizes
+from cbackprop.export.onnx_reader.builder import Builder, UnreadableError, positive, recognizes
 from cbackprop.export.onnx_reader.graph import Node
 from cbackprop.tensor import KerasTensor
 
@@ -118,6 +118,15 @@ def _reader_of_several(kernel: str) -> Callable[[Builder, Node, dict[str, Any]],
 
 for _kernel, _text in SEVERAL_AXES.items():
     recognizes(_text, accept=lambda bound: bool(_merged_axes(bound)))(_reader_of_several(_kernel))
+
+
+@recognizes(*LAYERS["sums_of_sums"])
+def sums_of_sums(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """Refuse what Keras writes for sparsemax."""
+    raise UnreadableError(
+        "it ends Keras's sparsemax, of which rows do not add up to 1, unless one number of a row is all that remains; no "
+        "layer computes that"
+    )
 
 
 @recognizes(*LAYERS["steeper_softplus"], accept=lambda bound: bound["beta"] > 0)

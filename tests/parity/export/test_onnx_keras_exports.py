@@ -43,6 +43,16 @@ def test_layers(tmp_path, rng, name):
         assert [type(part).__name__ for part in found.layers[1:]] == expected
 
 
+def test_the_sparsemax_of_keras_is_another_one(tmp_path):
+    """Its rows do not add up to 1, so that it must not be read as sparsemax."""
+    x = np.array([[1.0, 0.8, 0.6]], np.float32)
+    model = keras.Sequential([keras.Input((3,)), L.Activation("sparsemax")])
+    assert abs(np.array(model(x).detach()).sum() - 1) > 0.1
+    model.export(str(tmp_path / "m.onnx"), format="onnx", verbose=False)
+    with pytest.raises(ValueError, match=r"Clip .*Keras's sparsemax, of which rows do not add up to 1"):
+        export.from_onnx(tmp_path / "m.onnx")
+
+
 @pytest.mark.parametrize("shape", [(4, 6), (4, 5, 6)])
 def test_a_matrix_times_a_vector(tmp_path, shape):
     class Product(torch.nn.Module):
