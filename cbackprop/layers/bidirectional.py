@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.layers.concatenate import Concatenate
+from cbackprop.layers.get_item import GetItem
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.layers.merging import Add, Average, Multiply
 from cbackprop.layers.recurrent_cell import check_states
@@ -229,12 +230,19 @@ class Bidirectional(Layer):
         ]
         outputs = [each[0] if self.return_state else each for each in found]
         states = [state for each in found for state in each[1:]] if self.return_state else []
+        if self.return_sequences and not self.backward_layer.go_backwards:
+            outputs[1] = self._turned(steps, outputs[1])
         if self.merge_mode is not None:
             merge = MERGES[self.merge_mode](name=f"{self.name}_merge", dtype=self.dtype)
             merged = shape[0] if self.return_state else shape
             outputs = [steps.add(merge, outputs, merged)]
         everything = [*outputs, *states]
         return everything if len(everything) > 1 else everything[0]
+
+    def _turned(self, steps: Steps, sequence: Value) -> Value:
+        """A sequence from its last time step to its first: as in Keras, that of `backward_layer` in any case."""
+        turn = GetItem((slice(None), slice(None, None, -1)), name=f"{self.name}_turned", dtype=self.dtype)
+        return steps.add(turn, [sequence], sequence.shape)
 
 
 def _copy(layer: Any, prefix: str, turned: bool = False) -> Any:

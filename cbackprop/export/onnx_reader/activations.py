@@ -124,7 +124,7 @@ for _kernel, _text in SEVERAL_AXES.items():
 def sums_of_sums(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     """Refuse what Keras writes for sparsemax."""
     raise UnreadableError(
-        "it ends Keras's sparsemax, of which rows do not add up to 1, unless one number of a row is all that remains; no "
+        "it ends Keras's sparsemax, of which rows do not add up to 1, unless one number of a row is left; no "
         "layer computes that"
     )
 

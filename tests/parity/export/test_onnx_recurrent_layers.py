@@ -108,6 +108,18 @@ def test_both_directions(tmp_path, rng, mode):
             assert layers_of(again)[0] == "Bidirectional"
 
 
+def test_both_directions_by_two_layers(tmp_path, rng):
+    """Of different functions, and with the first layer going backwards."""
+    path, x = str(tmp_path / "m.onnx"), cb.Input((5, 3))
+    first = layers.GRU(4, return_sequences=True)
+    other = layers.GRU(4, "relu", return_sequences=True, go_backwards=True)
+    for ways, operators in (((first, other), ["GRU"]), ((other, first), ["GRU", "GRU"])):
+        y = layers.Bidirectional(ways[0], backward_layer=ways[1])(x)
+        compare(random_bias(cb.Model(x, y), rng), path, rng, expected=operators)
+    y = layers.Bidirectional(first, backward_layer=layers.GRU(4, "gelu", return_sequences=True, go_backwards=True))(x)
+    compare(random_bias(cb.Model(x, y), rng), path, rng, expected=["GRU"])
+
+
 def test_states(tmp_path, rng):
     """States to begin with, and final ones, in one direction and both."""
     path = str(tmp_path / "m.onnx")

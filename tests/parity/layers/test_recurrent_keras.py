@@ -157,3 +157,31 @@ def test_dropout_has_as_many_masks_as_in_keras(name, arguments, dropout, rng, mo
     for gradients in found.values():
         for a, weight in zip(gradients, theirs.weights, strict=True):
             np.testing.assert_allclose(a, weight.value.grad.numpy(), rtol=0, atol=LIMIT)
+
+
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize("back", [False, True])
+def test_bidirectional_of_two_layers(sequences, back, rng):
+    """Keras turns round what the layer behind returns, whichever way it goes."""
+    options = {"return_sequences": sequences}
+    theirs, ours = (
+        library.layers.Bidirectional(
+            library.layers.GRU(UNITS, **options, go_backwards=back),
+            backward_layer=library.layers.GRU(UNITS, **options, go_backwards=not back),
+        )
+        for library in (keras, cb)
+    )
+    x = rng.normal(size=(ROWS, STEPS, FEATURES))
+    expected = theirs(torch.tensor(x)).detach().numpy()
+    tensor = cb.Input((STEPS, FEATURES))
+    model = cb.Model(tensor, ours(tensor))
+    ours.set_weights([weight.numpy() for weight in theirs.weights])
+    delta = rng.normal(size=expected.shape)
+    first = None
+    for engine in ("compiled", "reference"):
+        model.compile("sgd", "mse", engine=engine)
+        np.testing.assert_allclose(model.predict(x, verbose=0), expected, atol=1e-12)
+        gradients = model.backward(x, delta)
+        first = first or gradients
+        for a, b in zip(gradients, first, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-12)
