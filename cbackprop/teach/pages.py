@@ -235,8 +235,8 @@ register(
 register("wrong/1", "What is the largest slope of the sigmoid?", close(0.25, "a (1 − a) is largest for a = 0.5."))
 register(
     "wrong/2",
-    "By what factor does a delta shrink at least through the slopes of 10 sigmoid layers?",
-    close(0.25**10, "Each slope is at most 0.25."),
+    "By at most what number do the slopes of 10 sigmoid layers multiply a delta?",
+    close(0.25**10, "Each slope is at most 0.25, and they are multiplied."),
 )
 register(
     "wrong/3",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cbackprop.suggestions import nearest
 from cbackprop.trace.layer_trace import LayerTrace, WeightTrace
 from cbackprop.trace.linear_terms import gradient_terms, unit_terms
+from cbackprop.trace.loss_slope import loss_slope_in_figures
 from cbackprop.trace.numbers import number, signed, sum_in_figures
 from cbackprop.trace.symbols import slope_formula
 from cbackprop.trace.time_step import has_time_steps, time_step_lines
@@ -105,7 +106,9 @@ def above_in_figures(trace: Trace, layer: LayerTrace, at: tuple[int, ...]) -> st
     assert layer.above is not None
     found, readers = number(layer.above[at]), readers_of(trace, layer)
     if not readers:
-        return f"{found}   from the loss" + ("  (derived)" if layer.linked else "")
+        figures = loss_slope_in_figures(trace, layer, at)
+        made = f"{figures} = {found}" if figures else found
+        return f"{made}   from the loss" + ("  (derived)" if layer.linked else "")
     (reader, *others) = readers
     if others or layer.calls > 1 or not reader.is_dense or reader.calls > 1 or reader.delta is None:
         return f"{found}   from {', '.join(repr(other.title) for other in readers)}"
@@ -151,6 +154,9 @@ def parse_weight(trace: Trace, text: Any) -> tuple[WeightTrace, tuple[int, ...]]
         found = ends[0]
     index = tuple(int(part) for part in (match[2] or "").split(",") if part.strip())
     shape = found.before.shape
+    if match[2] is None and shape:
+        first = ",".join("0" * len(shape))
+        raise ValueError(f"weight must have an index into the shape {shape}, as '{path}[{first}]', but got {text!r}.")
     if len(index) != len(shape) or any(i >= size for i, size in zip(index, shape, strict=True)):
         raise ValueError(f"The index of {path!r} must be one into the shape {shape}, but got [{match[2] or ''}].")
     return found, index

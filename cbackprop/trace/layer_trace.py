@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.trace.numbers import shape_of
+
 __all__ = ["LayerTrace", "Part", "WeightTrace", "told_apart"]
 
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WeightTrace:
     """One weight in one training step.
 
@@ -47,8 +49,13 @@ class WeightTrace:
         difference: Array = self.after - self.before
         return difference
 
+    def __repr__(self) -> str:
+        held = ["before", "after", *([] if self.gradient is None else ["gradient"])]
+        memory = f"; memory {', '.join(self.memory_after)}" if self.memory_after else ""
+        return f"<WeightTrace {self.path!r} {shape_of(self.before)}: {', '.join(held)}{memory}>"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Part:
     """One step of the plan that a call of a layer consists of.
 
@@ -69,8 +76,12 @@ class Part:
     output: Array
     delta: Array | None
 
+    def __repr__(self) -> str:
+        read = ", ".join(shape_of(x) for x in self.inputs)
+        return f"<Part {self.name!r}: {self.kind}, {read} → {shape_of(self.output)}>"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class LayerTrace:
     """One call of a layer in one training step. Samples lie along the first axis of all arrays but weights.
 
@@ -140,6 +151,13 @@ class LayerTrace:
     derived: tuple[str, ...] = ()
     linked: bool = False
     make_twin: Callable[[int], tuple[Any, Any]] | None = field(default=None, compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        named = {"z": self.z, "a": self.a, "slope": self.slope, "above": self.above, "delta": self.delta}
+        held = [f"{name} {shape_of(array)}" for name, array in named.items() if array is not None]
+        held += [f"{weight.name} {shape_of(weight.before)}" for weight in self.weights]
+        function = "" if self.function == "linear" else f", {self.function}"
+        return f"<LayerTrace {self.title!r}: {self.kind}{function}; {', '.join(held)}>"
 
     @property
     def title(self) -> str:

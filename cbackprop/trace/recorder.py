@@ -20,6 +20,7 @@ from cbackprop.plan.step import Call, Step
 from cbackprop.plan.traced_plan import TracedPlan
 from cbackprop.reference.layers.layer import Batch
 from cbackprop.trace.layer_trace import LayerTrace, Part
+from cbackprop.trace.numbers import number, shape_of
 
 if TYPE_CHECKING:
     from cbackprop.engine import Data, Engine
@@ -30,7 +31,7 @@ __all__ = ["Judged", "Recorder"]
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Judged:
     """The loss of one output: the target, the mean loss, and the loss of each sample."""
 
@@ -40,6 +41,9 @@ class Judged:
     target: Array | None
     mean: float
     samples: Array
+
+    def __repr__(self) -> str:
+        return f"<Judged {self.name!r}: {self.loss} {number(self.mean)}, prediction {shape_of(self.prediction)}>"
 
 
 class Recorder:

@@ -100,7 +100,8 @@ def adam(rule: Rule, w: float, g: float, memory: dict[str, float]) -> tuple[list
         f"m ← β₁·m + (1−β₁)·g = {number(b1)}·{factor(m0)} + {number(1 - b1)}·{factor(g)} = {number(m)}",
         f"v ← β₂·v + (1−β₂)·g² = {number(b2)}·{factor(v0)} + {number(1 - b2)}·{factor(g * g)} = {number(v)}",
         f"η' = η·√(1−β₂ᵗ)/(1−β₁ᵗ) = {number(rate)}  (t = {t})",
-        f"w ← w − η'·m/(√v + ε) = {number(w)} {signed(new - w)} = {number(new)}",
+        f"w ← w − η'·m/(√v + ε) = {number(w)} − {number(rate)}·{factor(m)}/(√{number(v)} + {number(epsilon)}) = "
+        f"{number(w)} {signed(new - w)} = {number(new)}",
     ], new
 
 
@@ -112,7 +113,8 @@ def rmsprop(rule: Rule, w: float, g: float, memory: dict[str, float]) -> tuple[l
     new = w - rule.rate * g / math.sqrt(v + epsilon)
     return [
         f"v ← ρ·v + (1−ρ)·g² = {number(rho)}·{factor(before)} + {number(1 - rho)}·{factor(g * g)} = {number(v)}",
-        f"w ← w − η·g/√(v + ε) = {number(w)} {signed(new - w)} = {number(new)}",
+        f"w ← w − η·g/√(v + ε) = {number(w)} − {number(rule.rate)}·{factor(g)}/√({number(v)} + {number(epsilon)}) = "
+        f"{number(w)} {signed(new - w)} = {number(new)}",
     ], new
 
 

@@ -101,7 +101,8 @@ def backward_lines(layer: LayerTrace, symbols: Symbols) -> Iterator[str]:
         mark = "  (derived)" if "above" in layer.derived else ""
         yield from named(f"  dL/dA{k}{mark}", layer.above)
         if layer.slope is not None:
-            yield from named(f"  f'(Z{k}) = {slope_formula(layer.function)}", layer.slope)
+            mark = "  (derived)" if layer.linked else ""
+            yield from named(f"  f'(Z{k}) = {slope_formula(layer.function)}{mark}", layer.slope)
     if layer.delta is not None:
         if layer.linked:
             made = f"δ{k} from loss and {layer.function} at once"

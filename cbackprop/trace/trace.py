@@ -63,7 +63,7 @@ class Trace:
     sample 0, unit 0 of 'unit'
     z = 1·2 + 0 = 2
     a = z = 2
-    dL/da = 1   from the loss
+    dL/da = 2·(ŷ − y)/n = 2·(2 − 1)/2 = 1   from the loss
     δ = dL/da·f'(z) = 1·1 = 1
     >>> trace.apply()
     >>> [round(weights.item(), 3) for weights in model.get_weights()]

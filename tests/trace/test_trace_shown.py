@@ -14,6 +14,7 @@ from traced_models import xor_model
 import cbackprop as cb
 from cbackprop import layers, optimizers
 from cbackprop.trace.numbers import number as shown
+from cbackprop.trace.page import page_of
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_figures_of_a_unit(trace):
         "sample 0, unit 0 of 'output'",
         "z = 0.6·0.09967 − 0.5·0 + 0.4·(−0.09967) + 0.05 = 0.06993",
         "a = sigmoid(z) = 0.5175",
-        "dL/da = 0.5181   from the loss  (derived)",
+        "dL/da = (ŷ − y)/(ŷ·(1 − ŷ))/n = (0.5175 − 0)/(0.5175·(1 − 0.5175))/4 = 0.5181   from the loss  (derived)",
         "δ = dL/da·(a·(1 − a)) = 0.5181·0.5175·(1 − 0.5175) = 0.1294   (the engine goes from z to δ at once)",
     ]
 
@@ -107,6 +108,73 @@ def test_figures_of_a_weight(trace):
     assert lines[3].startswith("w ← w + v = −0.6 − ")
     assert lines[4] == "central difference of the loss, in float64: 0.0288096"
     assert trace.explain(weight="hidden/kernel[1,0]") == trace.explain(weight=" hidden/kernel [ 1 , 0 ] ")
+
+
+LOSSES = {
+    "mse": ("2·(ŷ − y)/n", "tanh", lambda rng: rng.normal(size=(5, 3))),
+    "binary_crossentropy": ("(ŷ − y)/(ŷ·(1 − ŷ))/n", "sigmoid", lambda rng: rng.integers(2, size=(5, 3))),
+    "categorical_crossentropy": ("(1 − y/ŷ)/n", "softmax", lambda rng: np.eye(3)[rng.integers(3, size=5)]),
+    "sparse_categorical_crossentropy": ("(1 − y/ŷ)/n", "softmax", lambda rng: rng.integers(3, size=5)),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_figures_of_a_loss(loss, dtype):
+    """How dL/da follows from prediction and target; with sample weights nothing is claimed."""
+    cb.config.set_floatx(dtype)
+    symbols, activation, targets = LOSSES[loss]
+    rng = np.random.default_rng(0)
+    model = cb.Sequential([cb.Input((4,)), layers.Dense(3, activation, name="output")])
+    model.compile("sgd", loss)
+    x, y = rng.normal(size=(5, 4)), targets(rng)
+    trace = model.trace(x, y)
+    page = page_of([trace])
+    for sample, unit in np.ndindex(5, 3):
+        (line,) = [line for line in trace.explain("output", unit, sample).splitlines() if line.startswith("dL/da")]
+        name, formula, figures, found = line.partition("   ")[0].split(" = ")
+        assert (name, formula) == ("dL/da", symbols)
+        assert evaluated(figures) == pytest.approx(evaluated(found), rel=5e-3, abs=2e-5)  # of four digits
+        assert f"{formula} = {figures}" in page
+    weighted = model.trace(x, y, sample_weight=[3, 3, 3, 3, 3])
+    assert "ŷ" not in weighted.explain("output", 1, 1)
+
+
+def test_traces_are_short_where_python_shows_them(trace):
+    """In a terminal and in a notebook: what there is, and of which shape, instead of all numbers."""
+    assert repr(trace["hidden"]) == (
+        "<LayerTrace 'hidden': Dense, tanh; z (4,3), a (4,3), slope (4,3), above (4,3), delta (4,3), "
+        "kernel (2,3), bias (3)>"
+    )
+    assert repr(trace.weights["hidden/bias"]) == (
+        "<WeightTrace 'hidden/bias' (3): before, after, gradient; memory momentum>"
+    )
+    assert repr(trace.outputs) == "[<Judged 'output': BinaryCrossentropy 0.7091, prediction (4,1)>]"
+    assert repr(trace["hidden"].parts).startswith("[<Part 'hidden")
+
+
+def test_both_factors_are_marked(trace):
+    lines = str(trace).splitlines()
+    assert "  dL/dA2  (derived) (4,1)" in lines
+    assert "  f'(Z2) = a·(1 − a)  (derived) (4,1)" in lines
+    assert "  f'(Z1) = 1 − a² (4,3)" in lines
+
+
+@pytest.mark.parametrize("rule", ["adam", "rmsprop"])
+def test_figures_of_a_rule(rule):
+    """The step of a weight, with each number in its place, comes to the new weight."""
+    cb.config.set_floatx("float64")
+    model = cb.Sequential([cb.Input((2,)), layers.Dense(1, name="unit")])
+    model.compile(rule, "mse")
+    for _ in range(2):
+        trace = model.trace([[1.0, 2.0]], [[1.0]])
+        trace.apply()
+    line = trace.explain(weight="unit/kernel[1,0]").splitlines()[-2]
+    figures, short, found = line.split(" = ")[1:]
+    rooted = re.sub(r"√([\d.]+(?:e−\d+)?|\([^()]*\))", r"(\1)**0.5", figures)
+    assert rooted != figures
+    assert evaluated(rooted) == pytest.approx(evaluated(found), rel=2e-3)
+    assert evaluated(short) == pytest.approx(evaluated(found), rel=2e-3)
 
 
 def traced(inputs, *chain, loss="mse", samples=2):

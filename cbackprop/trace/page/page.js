@@ -178,7 +178,7 @@
     lines.push("a = " + (layer.function === "linear" ? "z" : layer.function + "(z)") + " = " + text(at(a, i, j)));
     if (above) {
       const readers = frame.layers.filter((other) => other.sources.includes(layer.name));
-      let sum = readers.length ? "from " + readers.map((other) => other.title).join(", ") : "from the loss";
+      let sum = readers.length ? "from " + readers.map((other) => other.title).join(", ") : (layer.fromLoss && layer.fromLoss[i][j]) || "from the loss";
       const reader = readers[0];
       if (readers.length === 1 && reader.dense && reader.arrays.delta && reader.arrays.delta.shape.length === 2 && reader.weights[0].before.values) {
         const n = last(reader.weights[0].before);

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.trace.layer_trace import LayerTrace, WeightTrace
+from cbackprop.trace.loss_slope import loss_slope_in_figures
 from cbackprop.trace.symbols import slope_formula
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def _layer(trace: Trace, layer: LayerTrace) -> dict[str, Any]:
         "heads": {name: _array(array) for name, array in layer.heads.items()},
         "weights": [_weight(weight) for weight in layer.weights],
         "explained": _explained(trace, layer),
+        "fromLoss": _from_loss(trace, layer),
     }
 
 
@@ -118,6 +120,14 @@ def _explained(trace: Trace, layer: LayerTrace) -> list[list[list[str]]] | None:
     if layer.is_dense or not layer.weights or len(shape) != 2 or not 0 < layer.a.size <= MOST_EXPLAINED:
         return None
     return [[_lines(trace, layer, unit, sample) for unit in range(shape[1])] for sample in range(shape[0])]
+
+
+def _from_loss(trace: Trace, layer: LayerTrace) -> list[list[str | None]] | None:
+    """For each sample and unit of an output how dL/da follows from the loss, where it has few numbers."""
+    if any(layer.name in other.sources for other in trace.layers) or layer.a.ndim != 2 or layer.a.size > MOST_EXPLAINED:
+        return None
+    samples, units = map(range, layer.a.shape)
+    return [[loss_slope_in_figures(trace, layer, (sample, unit)) for unit in units] for sample in samples]
 
 
 def _lines(trace: Trace, layer: LayerTrace, unit: int, sample: int) -> list[str]:
