@@ -26,7 +26,7 @@ from cbackprop.layers.recurrent_cell import (
 )
 from cbackprop.layers.stacked_rnn_cells import StackedRNNCells
 from cbackprop.tensor import Shape
-from cbackprop.validation import check_boolean, check_memory
+from cbackprop.validation import check_boolean, check_integer, check_memory
 from cbackprop.variable import Variable
 
 __all__ = ["RNN", "CellLayer", "of_cell"]
@@ -184,6 +184,16 @@ class RNN(Layer):
     def reset_states(self) -> None:
         """`reset_state`, under its older name."""
         self.reset_state()
+
+    def get_initial_state(self, batch_size: int) -> list[Any]:
+        """The states that so many sequences begin with: what the cell says, or zeros of shape (batch_size, units)."""
+        of_cell = getattr(self.cell, "get_initial_state", None)
+        if of_cell is not None:
+            found = of_cell(batch_size=batch_size)
+        else:
+            rows = check_integer("batch_size", batch_size, minimum=1)
+            found = [np.zeros((rows, size), self.dtype) for size in flat_sizes(self.cell.state_size)]
+        return list(found) if isinstance(found, (list, tuple)) else [found]
 
     @property
     def function(self) -> None:
