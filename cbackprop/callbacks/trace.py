@@ -43,6 +43,8 @@ class Trace(Callback):
     ------
     TypeError, ValueError
         If an argument is wrong; in `fit`, if the samples do not fit the model.
+    FileNotFoundError
+        If the folder of `path` does not exist.
     OSError
         In `fit`, if the page cannot be written.
 

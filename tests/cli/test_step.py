@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from console import assert_refused
 
@@ -50,6 +51,51 @@ def test_enter_goes_on():
     assert printed.count("3. Backward pass") == printed.count("4. Update") == 1
 
 
+def test_every_step_has_a_head(capsys):
+    assert main(["step", "xor", "--steps", "2"]) == 0
+    heads = re.findall(r"^(Step \d, 4 samples)\n=+\n\n1\. Forward", capsys.readouterr().out, re.MULTILINE)
+    assert heads == ["Step 1, 4 samples", "Step 2, 4 samples"]
+    assert main(["step", "xor", "--steps", "2", "--explain", "hidden[0]"]) == 0
+    assert re.findall(r"^Step \d, 4 samples$", capsys.readouterr().out, re.MULTILINE) == heads
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rate"),
+    [
+        ([], 0.5),
+        (["--optimizer", "adam"], 0.001),
+        (["--optimizer", "rmsprop"], 0.001),
+        (["--optimizer", "adam", "--learning-rate", "0.02"], 0.02),
+    ],
+)
+def test_learning_rate_suits_the_optimizer(arguments, rate, capsys):
+    assert main(["step", "xor", *arguments]) == 0
+    assert f", η = {rate}, step 1" in capsys.readouterr().out
+
+
+def test_spirals_are_points_of_the_plane(capsys):
+    """Four points at even distances along the spirals lie on one line through the middle."""
+    assert main(["step", "spirals"]) == 0
+    rows = re.search(r"^X .*\n((?: .*\n)+)", capsys.readouterr().out, re.MULTILINE)[1].replace("−", "-")
+    points = np.array([[float(number) for number in row.split()] for row in rows.splitlines()])
+    assert points.shape == (4, 2)
+    assert np.linalg.matrix_rank(points - points.mean(axis=0), tol=0.1) == 2
+
+
+def test_columns_of_a_table_are_named(tmp_path, capsys):
+    """Also of a sorted table all classes are among the samples."""
+    path = tmp_path / "sorted.csv"
+    rows = ["length,color,kind", *(f"{i % 7},{'red' if i % 3 else 'blue'},{'abc'[i // 10]}" for i in range(30))]
+    path.write_text("\n".join(rows))
+    assert main(["step", str(path), "--target", "kind"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("Columns of X: length, color is blue, color is red. Numbers are standardised.\n")
+    assert "Classes of kind: 0 is a, 1 is b, 2 is c.\n" in printed
+    targets = re.search(r"^  target \(4,1\)\n((?:    .*\n)+)", printed, re.MULTILINE)[1].split()
+    assert sorted(set(targets)) == ["0", "1", "2"]
+    assert max(map(len, printed.splitlines())) <= 80
+
+
 @pytest.mark.parametrize("data", ["xor", "spirals", "digits", "table"])
 def test_script_makes_the_same_steps(data, table, tmp_path, capsys):
     arguments = [table, "--target", "kind"] if data == "table" else [data]
@@ -59,6 +105,7 @@ def test_script_makes_the_same_steps(data, table, tmp_path, capsys):
     assert main(["step", *arguments, "--python"]) == 0
     script = tmp_path / "script.py"
     script.write_text(capsys.readouterr().out)
+    assert "cb.optimizers.Adam(learning_rate=0.01)" in script.read_text()
     printed = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout
     losses = re.findall(r"loss of the batch .* → .*", shown)
     assert len(losses) == 3
@@ -91,6 +138,10 @@ def test_page(tmp_path, capsys):
         (["xor", "--activation", "tanhh"], "tanh"),
         (["xor", "--optimizer", "sdg"], "sgd"),
         (["nothing.csv", "--target", "a"], "nothing.csv"),
+        (["xro"], "DATA must be xor, spirals, digits, or a table whose name ends in .csv"),
+        (["xor", "--target", "a"], "--target is for a table"),
+        (["xor", "--html", "no/such/folder/page.html"], "no such folder"),
+        (["xor", "--python", "--optimizer", "sdg"], "sgd"),
     ],
 )
 def test_mistakes(arguments, message, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import html
 import json
 from collections.abc import Sequence
@@ -36,12 +37,16 @@ def check_page_path(path: str | PathLike[str]) -> Path:
     ------
     TypeError, ValueError
         If it is no path, or its suffix is not that of a page.
+    FileNotFoundError
+        If there is no such folder.
     """
     if not isinstance(path, (str, PathLike)) or not isinstance(fspath(path), str):
         raise TypeError(f"path must be a str or a PathLike, but got {type(path).__name__}.")
     found = Path(fspath(path))
     if found.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"path must end in .html, as the file is a web page, but got {str(found)!r}.")
+    if not found.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(found.parent))
     return found
 
 
