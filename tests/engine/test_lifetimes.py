@@ -44,10 +44,10 @@ def test_no_thread_takes_what_another_still_uses(name):
     assert all(values[buffer].first == 0 for buffer in made_forwards)
     # Which points a backward step has certainly behind it.
     for i, back in enumerate(engine.backward_steps):
-        passed = sum(point < i for point in engine.points)
+        passed = sum(point < i for point in engine.gradient_work.points)
         life = deltas[engine.plan.steps[back.position].output]
         assert life.first <= 2 * passed <= life.last
-    assert all(life is None or life.last <= 2 * len(engine.points) + 1 for life in memory.of_threads)
+    assert all(life is None or life.last <= 2 * len(engine.gradient_work.points) + 1 for life in memory.of_threads)
     assert steps
 
 
