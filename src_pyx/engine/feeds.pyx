@@ -1,4 +1,4 @@
-"""The data of a run: where the samples of inputs, targets and weights are, and as what they are read."""
+"""The data of a run: where the samples of inputs, targets and weights are, and how they are read."""
 
 import numpy as np
 
@@ -16,13 +16,13 @@ from cbackprop.compiled.kernels.strided cimport (
 )
 from cbackprop.compiled.layers.layer cimport Layer
 
-# What data may be stored as: each batch is turned into the engine's numbers when it is fetched.
+# The types that data may be stored as. Each batch is converted to the engine's type when it is fetched.
 STORED = {
     np.dtype(np.int8): INT8, np.dtype(np.uint8): UINT8, np.dtype(np.int16): INT16, np.dtype(np.uint16): UINT16,
     np.dtype(np.int32): INT32, np.dtype(np.uint32): UINT32, np.dtype(np.int64): INT64, np.dtype(np.uint64): UINT64,
     np.dtype(np.float16): FLOAT16, np.dtype(np.float32): FLOAT32, np.dtype(np.float64): FLOAT64,
 }
-# What there is not where targets of a form are missing.
+# For messages: what is missing if there are no targets of a form.
 UNTOLD = {
     "values": "no targets like its predictions", "index": "no class numbers", "given": "no targets as they were given",
 }

@@ -20,7 +20,7 @@ from cbackprop.compiled.kernels.memory cimport address
 from cbackprop.compiled.layers.layer cimport Batch, Layer
 from cbackprop.compiled.optimizers.optimizer cimport Segment
 
-# Floating point operations of a chunk, at least: some 40 microseconds, beside which adding it up is nothing.
+# The least floating point operations of a chunk: some 40 microseconds, much more than adding it up takes.
 cdef double CHUNK_FLOPS = 4e6
 
 
@@ -86,7 +86,7 @@ cdef class Gradients:
         free(self.groups)
 
     cdef fill(self, Part* parts, Py_ssize_t* firsts, list described):
-        """Take over what is described; firsts (n_points + 1,) OUT: the first of each point, and the end."""
+        """Fill the array of parts; firsts (n_points + 1,) OUT: the first part of each point, and the end."""
         cdef Layer layer
         cdef Py_ssize_t i, point = 0
         firsts[self.n_points] = len(described)
@@ -187,11 +187,11 @@ cdef class Gradients:
         self.n_groups = n
 
     cdef void collect_block(self, const Batch* batch, Py_ssize_t group, bint add) noexcept nogil:
-        """All gradients of a block, added to its group's vector unless it is the first."""
+        """Compute all gradients of a block, and add them to its group's vector unless it is the first."""
         self.collect_all(batch, self.groups[group], add)
 
     cdef void collect_all(self, const Batch* batch, char* vector, bint add) noexcept nogil:
-        """All gradients of a batch, written to a vector or added to what is there."""
+        """Compute all gradients of a batch, and write them to a vector or add them to it."""
         cdef Py_ssize_t i
         cdef Part* part
         for i in range(self.n_parameters):
@@ -241,7 +241,7 @@ cdef class Gradients:
     cdef void collect_parameters(
         self, const Batch* batch, Context own, const Samples* samples, Py_ssize_t point
     ) noexcept nogil:
-        """All gradients of a point by one thread: the same sums as by several, in fewer calls."""
+        """Compute all gradients of a point in one thread: the same sums as in several, in fewer calls."""
         cdef Py_ssize_t i
         cdef Part* part
         for i in range(self.first_parameter[point], self.first_parameter[point + 1]):

@@ -1,4 +1,4 @@
-"""What happens at one output of a network: its loss, its delta, its metrics.
+"""One output of a network: its loss, its delta, its metrics.
 
 Threads run different samples of a batch at the same time, each writing the values of its own rows. These are added up
 by one thread when all have been through, in an order that does not depend on how they were divided.
@@ -119,14 +119,14 @@ cdef class Head:
         free(self.tally_pointers)
 
     def reset(self):
-        """Start all metrics anew."""
+        """Start all metrics again."""
         for metric in [*self.metrics, *self.tallies]:
             metric.reset()
 
     # Data
 
     cdef bint set_form(self, bint element_weights, bint row_weights, tuple given_shape) except -1:
-        """What the data is like; whether that takes other memory than before."""
+        """Take the form of the data. True if it needs different memory than before."""
         cdef bint each = self.width > 1 and self.loss is not None and self.loss.elementwise
         cdef bint by_element = each and (element_weights or self.missing)
         cdef MetricSum metric
@@ -219,7 +219,7 @@ cdef class Head:
         """Whether the loss must be called once with a whole batch."""
         return self.loss is not None and self.loss.couples_samples
 
-    # What counts
+    # Weights of rows and elements
 
     cdef bint sifts(self) noexcept nogil:
         """Whether some units do not count: as a mask says, or their targets."""
@@ -230,7 +230,7 @@ cdef class Head:
         return samples * self.positions * self.per_row
 
     cdef double divisor(self, Py_ssize_t samples, double total_weight) noexcept nogil:
-        """What the sum of the weighted values of a batch is divided by; 0: the loss is 0."""
+        """The divisor of the sum of the weighted values of a batch; 0: the loss is 0."""
         if self.reduction == MEAN_OVER_WEIGHTS:
             return total_weight
         return self.units(samples) if self.reduction == MEAN_OVER_ROWS else self.per_row
@@ -275,7 +275,7 @@ cdef class Head:
         return target.weights[i // self.per_row if self.row_weights else i]
 
     cdef void read_classes(self, Py_ssize_t rows, Py_ssize_t first, const int64_t* classes) noexcept nogil:
-        """Note class numbers, and which of them there are; kernels are given 0 for what is no class."""
+        """Note class numbers, and which targets are present; kernels get 0 for a number that is no class."""
         cdef Py_ssize_t r, j
         for r in range(rows):
             self.labels[first + r] = classes[r]
@@ -307,7 +307,7 @@ cdef class Head:
         return self.reduction == SUM
 
     cdef double masked_divisor(self, Py_ssize_t begin, Py_ssize_t samples) noexcept nogil:
-        """What the sum of the weighted values of some samples is divided by, once all their rows have been weighed."""
+        """The divisor of the sum of the weighted values of some samples, once all their rows have been weighed."""
         cdef const double* counts = self.shown if self.reduction == MEAN_OVER_ROWS else self.counted
         if self.reduction == SUM:
             return self.per_row
@@ -363,7 +363,7 @@ cdef class Head:
     cdef const void* targets_of(
         self, RowFunction function, const Target* target, Py_ssize_t first
     ) noexcept nogil:
-        """The targets that a kernel reads; where some do not count, without what it cannot read."""
+        """The targets that a kernel reads. If some do not count, these have numbers that it can read."""
         cdef Py_ssize_t itemsize = 8 if self.is_double else 4
         if function.given_targets:
             return target.given
@@ -430,7 +430,7 @@ cdef class Head:
         metric.count += count / per_row
 
     cdef double weight_of(self, Py_ssize_t i, Py_ssize_t per_row, bint masked, bint weighted) noexcept nogil:
-        """What row i counts, or with so many of a row's elements the element i."""
+        """The weight of row i or, with more than one unit per row, of element i."""
         cdef Py_ssize_t row = i // per_row, j
         cdef double weight = 1
         if weighted and per_row == self.per_row:

@@ -66,7 +66,7 @@ cdef void differentiate(
     Predictor predictor, Context context, Py_ssize_t begin, Py_ssize_t rows, Py_ssize_t numbers, Gradients gradients,
     char* derivatives, Py_ssize_t row_bytes, double* errors, bint training,
 ) noexcept nogil:
-    """A block: a pass forwards and back for each predicted number. Layers may destroy what they have read."""
+    """Run a block: for each predicted number both passes, because layers may destroy what they have read."""
     cdef Py_ssize_t h, k, i, r, at, number = 0
     for h in range(predictor.network.n_heads):
         if (<Head>predictor.network.head_pointers[h]).loss is None:

@@ -224,7 +224,7 @@ cdef class Learner:
         return min(block_count(rows, self.contexts.block_capacity), <Py_ssize_t>MOST_GROUPS)
 
     cdef void run_batches(self, Py_ssize_t thread) noexcept nogil:
-        """What each thread does: its share of every batch."""
+        """The work of each thread: its share of every batch."""
         cdef Py_ssize_t position = self.start, rows, steps = 0
         cdef uint64_t iteration = self.network.iteration
         cdef bint clock_each_step = self.work_of(self.batch_size) > 100_000
@@ -270,7 +270,7 @@ cdef class Learner:
             self.run_blocks(thread, &place, iteration, groups)
         elif place.rows:
             self.run_rows(thread, &place, iteration)
-        if self.network.penalties is not None:      # which may be divided by what a mask has left
+        if self.network.penalties is not None:      # these may be divided by a divisor that depends on a mask
             self.network.penalties.evaluate(
                 thread, self.run.team.size,
                 (<Head>self.network.head_pointers[0]).row_divisor(self.divisors.of_thread[thread, 0]), self.backwards,
@@ -441,7 +441,7 @@ cdef class Learner:
     cdef void weigh(
         self, Py_ssize_t thread, Context context, const Place* place, Py_ssize_t begin
     ) noexcept nogil:
-        """What rows with a mask count, and, when all threads know that, what sums of theirs are divided by."""
+        """Weigh rows with a mask, and set the divisors of their sums when all threads have done so."""
         cdef Py_ssize_t i
         for i in range(self.network.n_heads):
             if (<Head>self.network.head_pointers[i]).sifts() and context.batch.rows:

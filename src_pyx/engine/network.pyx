@@ -1,4 +1,4 @@
-"""Layers, heads and what trains them, connected: what is there before anything runs.
+"""Layers, heads, gradients and optimizer, connected: everything that exists before a run.
 
 Everything here was checked by the plan and by `cbackprop.engine.compiled`, which builds it; what this
 file checks again is only what would be a read or write outside of an array.
@@ -205,7 +205,7 @@ cdef class Network:
         self.heads_version += 1
 
     def set_optimizer(self, Optimizer optimizer, SegmentList segments):
-        """The optimizer, and what it works on."""
+        """Set the optimizer, and the segments that it updates."""
         self.run.check_idle()
         self.optimizer = optimizer
         if optimizer is not None:
@@ -218,7 +218,7 @@ cdef class Network:
         self.gradients = gradients
 
     def set_tables(self, list tables):
-        """Parameters of which a batch reaches only some rows; after `set_optimizer`."""
+        """Set the tables: parameters of which a batch reads only some rows. Call this after `set_optimizer`."""
         cdef Py_ssize_t i
         cdef Table table
         self.run.check_idle()
@@ -239,12 +239,12 @@ cdef class Network:
         self.n_tables = len(tables)
 
     def set_penalties(self, Penalties penalties):
-        """What the weights add to the loss (None: nothing)."""
+        """Set the penalties of weights (None: no penalties)."""
         self.run.check_idle()
         self.penalties = penalties
 
     def set_projections(self, Projections projections):
-        """What the weights are held to after each step (None: nothing)."""
+        """Set the constraints of weights (None: no constraints)."""
         self.run.check_idle()
         self.projections = projections
 

@@ -4,8 +4,7 @@ import numpy as np
 
 
 cdef class Pieces:
-    """Divides each batch into pieces, of which this process has some neighbours. Without ranks it has the whole batch.
-    """
+    """Divides each batch into pieces. This process has some neighbouring ones; without ranks, the whole batch."""
 
     def __cinit__(self):
         self.begins = np.zeros(2, np.intp)
@@ -14,8 +13,8 @@ cdef class Pieces:
         """Share each batch with other processes; with `ranks` None, do not.
 
         A batch has `total` pieces, of which this process has `n` from `first` on. With `own` the process has batches of
-        its own: each counts as one piece of a batch that nobody sees as a whole. With `in_order`, layers compute what
-        they would if one process had all pieces.
+        its own: each counts as one piece of a batch that no process sees as a whole. With `in_order`, layers compute
+        what they would if one process had all pieces.
         """
         self.ranks, self.shared, self.own, self.in_order = ranks, ranks is not None, own, in_order
         if ranks is None:

@@ -68,7 +68,7 @@ cdef class Predictor:
         return not self.found_infinite
 
     cdef void run_predictions(self, Py_ssize_t thread) noexcept nogil:
-        """What each thread does: some of the blocks."""
+        """The work of each thread: some of the blocks."""
         cdef Py_ssize_t rows = self.stop - self.start, i, begin, end
         cdef Py_ssize_t count = block_count(rows, self.contexts.block_capacity)
         for i in range(count * thread // self.run.team.size, count * (thread + 1) // self.run.team.size):
@@ -113,7 +113,7 @@ cdef class Predictor:
         return True
 
     cdef void run_layers(self, Context context, Py_ssize_t first) noexcept nogil:
-        """All layers forwards that a prediction needs, of the samples from number `first` of the data on."""
+        """Run all layers that a prediction needs, on the samples from number `first` of the data on."""
         describe(
             context, context.batch.rows, self.training, self.network.iteration, first, 0, context.batch.rows,
             self.network.blas,

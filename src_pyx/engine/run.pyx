@@ -12,7 +12,7 @@ cdef double TICK = 0.05
 
 
 cdef class Run:
-    """What training, testing and predicting have in common."""
+    """The part that training, testing and predicting share."""
 
     def __cinit__(self):
         self.team = Team()
@@ -21,7 +21,7 @@ cdef class Run:
         take_failure(&self.failure)
 
     cdef begin(self):
-        """From here on until `busy` is unset again, memory is in use."""
+        """Begin a run: memory is in use until `busy` is unset."""
         self.busy = True
         self.caller = PyThread_get_thread_ident()
 

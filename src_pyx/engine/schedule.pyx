@@ -69,7 +69,7 @@ cdef class Schedule:
         self.meets = self.meets or kind == ITEMS
 
     cdef void run_rows(self, Py_ssize_t stage, const Batch* batch) noexcept nogil:
-        """All phases of a stage of ROWS, for some samples."""
+        """Run all phases of a stage of ROWS on some samples."""
         cdef Py_ssize_t i
         for i in range(self.stages[stage].begin, self.stages[stage].end):
             (<Layer>self.phases[i].layer).run_rows(batch, self.back, self.phases[i].number)

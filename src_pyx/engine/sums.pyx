@@ -8,7 +8,7 @@ from cbackprop.compiled.engine.network cimport Network
 
 
 cdef void end_mean(MetricSum metric, double* sums) noexcept nogil:
-    """Note the two sums of a metric, and start anew."""
+    """Store the two sums of a metric, and start again from 0."""
     sums[0], sums[1] = metric.total, metric.count
     metric.total = metric.count = 0
 
@@ -83,7 +83,7 @@ cdef class Sums:
         self.reset()
 
     cdef void end_epoch(self) noexcept nogil:
-        """Note what an epoch has added up, and start anew."""
+        """Store the sums of an epoch, and start again from 0."""
         cdef double* sums = &self.epochs[self.epochs_done, 0]
         cdef Py_ssize_t i, k, at = 2 + self.network.n_heads
         sums[0], sums[1] = self.loss_total, self.loss_count
@@ -99,7 +99,7 @@ cdef class Sums:
     # Without the metrics, whose sums are in themselves
 
     def get(self):
-        """What `set` takes: everything added up since the last reset."""
+        """All sums since the last reset, as `set` takes them."""
         self.follow_heads()
         return self.loss_total, self.loss_count, self.head_losses()
 

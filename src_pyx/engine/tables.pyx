@@ -1,4 +1,4 @@
-"""Tables of which a batch reads only some rows: a step's cost follows these, not the table.
+"""Tables of which a batch reads only some rows. The cost of a step depends on these rows, not on the table's size.
 
 The gradient is a list of the rows that were reached, in the order in which they were reached first, with the sums of
 what came to each, in the order of samples. For the optimizer's step the same rows of weights and slots are copied side

@@ -1,4 +1,4 @@
-"""What a step does once all threads have computed their parts of the gradients: merge, and update.
+"""The end of a training step, once all threads have computed their parts of the gradients: merge, and update.
 
 Between the two lies a hook, `Learner.agree`: there, all gradients of the batch are complete, and no weight has
 changed. Ranks add up theirs there, and what penalties add comes after that, once for all ranks.

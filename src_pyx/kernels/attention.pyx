@@ -14,7 +14,7 @@ from cbackprop.compiled.kernels.sums cimport sum_of
 
 
 cdef inline floating hidden_score(floating like) noexcept nogil:
-    """The score of a key that is not seen: so low that its weight is 0 beside one that is."""
+    """The score of a key that is not seen: so low that its weight is 0 compared with a key that is seen."""
     return <floating>(-0.7 * FLT_MAX) if floating is float else <floating>(-0.7 * DBL_MAX)
 
 
@@ -201,7 +201,7 @@ cdef void additive_deltas(
     floating* dinner,           # (1,): added to; or NULL
     floating* spare,            # (3, width), destroyed
 ) noexcept nogil:
-    """What the deltas of scores are for all that `additive_scores` reads."""
+    """The derivatives of everything that `additive_scores` reads, from the deltas of scores."""
     cdef Py_ssize_t _, h, r
     cdef floating key, weight, t
     cdef floating* of_sum = spare

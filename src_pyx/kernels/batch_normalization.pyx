@@ -1,4 +1,4 @@
-"""Batch normalization: moments of channels, and what is made of them. For sums see channels.h and sums.pxd."""
+"""Batch normalization: moments of channels, and scales and shifts from them. For sums see channels.h and sums.pxd."""
 
 from libc.math cimport sqrt
 from libc.string cimport memset
@@ -190,7 +190,7 @@ cdef void masked_moments(
     double* spread,             # (count,) OUT
     double* size,               # (count,) OUT: how many elements count
 ) noexcept nogil:
-    """As `batch_moments`, of what counts; 0 where nothing does."""
+    """As `batch_moments`, of the rows that count; 0 if no row counts."""
     cdef Py_ssize_t r, c, i
     for c in range(count):
         mean[c], spread[c], size[c] = 0, 0, 0
@@ -222,7 +222,7 @@ cdef void masked_backward(
     bint add,
     floating* dx,               # (rows, channels, inner) OUT
 ) noexcept nogil:
-    """As `batch_backward`, where mean and inverse depend only on what counts."""
+    """As `batch_backward`, where mean and inverse depend only on the rows that count."""
     cdef Py_ssize_t r, c, i
     cdef double scale, delta
     for c in range(count):
@@ -254,7 +254,7 @@ cdef void renormalize(
     double* factor,                     # (count,) OUT
     double* shift,                      # (count,) OUT
 ) noexcept nogil:
-    """What makes of a batch's own mean and deviation moving ones, within limits."""
+    """The limited correction from a batch's own mean and deviation to the moving ones."""
     cdef Py_ssize_t c
     cdef double usual
     for c in range(count):

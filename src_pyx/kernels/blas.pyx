@@ -29,7 +29,7 @@ cdef void start(
     Py_ssize_t m, Py_ssize_t n, const floating* bias, bint add,
     floating* c, Py_ssize_t c_row, Py_ssize_t c_column,
 ) noexcept nogil:
-    """Write what the product is added to: C = bias or 0, or C + bias if `add`."""
+    """Initialize C, to which the product is added: C = bias or 0, or C + bias if `add`."""
     cdef Py_ssize_t i, j
     for i in range(m):
         for j in range(n):

@@ -1,4 +1,4 @@
-"""What dropout and alpha dropout do, given a mask."""
+"""Dropout and alpha dropout, given a mask."""
 
 cdef void dropout_forward(
     Py_ssize_t n, floating scale,

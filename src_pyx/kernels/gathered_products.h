@@ -1,4 +1,4 @@
-/* Products whose rows of A lie anywhere: what convolutions are made of. */
+/* Products whose rows of A may begin anywhere in memory, as convolutions need them. */
 
 #define GATHERS 1
 #include "matrix.h"

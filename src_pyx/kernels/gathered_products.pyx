@@ -109,7 +109,7 @@ cdef void pack_rows(
 cdef void pack_columns(
     Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const floating* b, Py_ssize_t b_column, floating* panel
 ) noexcept nogil:
-    """A panel of B (k, width) from the transpose of B; what is behind its columns may be anything."""
+    """Pack a panel of B (k, width) from the transpose of B. Numbers behind its columns are not set."""
     if floating is float:
         pack_columns_float(k, columns, width, b, b_column, panel)
     else:

@@ -139,7 +139,7 @@ cdef void raise_best(
 
 
 cdef void raise_alone(Py_ssize_t width, const floating* x, floating* best) noexcept nogil:
-    """`raise_best` where nobody needs ties."""
+    """As `raise_best`, where ties are not needed."""
     cdef Py_ssize_t j
     cdef floating now, before
     for j in range(width):

@@ -42,7 +42,7 @@ cdef void take(
     bint add,
     floating* y,                # (samples, part of box) OUT
 ) noexcept nogil:
-    """The part, added to what is there if `add`."""
+    """Copy the part, or add it if `add`."""
     cdef Py_ssize_t s, whole = product(box.whole), part = product(box.part)
     for s in range(samples):
         if not add:
@@ -61,7 +61,7 @@ cdef void put(
     bint add,
     floating* y,                # (samples, whole of box) OUT
 ) noexcept nogil:
-    """The part within zeros, added to what is there if `add`."""
+    """Copy the part within zeros, or add it if `add`."""
     cdef Py_ssize_t s, whole = product(box.whole), part = product(box.part)
     for s in range(samples):
         if not add:
@@ -95,7 +95,7 @@ cdef void sum_repeated(
     floating* sums,             # (pixels of a row * their times, channels), destroyed
     floating* y,                # (samples, sizes) OUT
 ) noexcept nogil:
-    """The sums over repetitions, added to what is there if `add`."""
+    """Write the sums over repetitions, or add them if `add`."""
     cdef Py_ssize_t s, width = product(of.sizes) * of.sizes[3], out_width = width * product(of.times)
     for s in range(samples):
         if floating is float:

@@ -1,4 +1,4 @@
-"""What the processor can do at most: floating-point operations and memory traffic, measured.
+"""The processor's limits: floating-point operations and memory traffic, measured.
 
 Benchmarks divide by these numbers. The loops are written in C, because a peak needs accumulators that stay in
 registers: named variables do, an array of vectors is spilled to the stack by gcc 12.

@@ -1,4 +1,4 @@
-"""The cells of recurrent layers, for one sample at one time step, on numbers that lie in the first level cache.
+"""The cells of recurrent layers, for one sample at one time step, on numbers in the first level cache.
 
 Gates stand one behind the other, n numbers each. A cell gets what the input adds to them in `z`, and what the state
 adds in `more`; it leaves in `z` what the gates' functions return. `before` (as long as `z`) OUT is what they were
@@ -153,10 +153,10 @@ cdef void lstm_backward(
     const floating* c_before,   # (n,) IN
     const floating* dh,         # (n,) IN
     floating* dc,               # (n,) IN and OUT
-    floating* deltas,           # (4 n,) OUT: of what the gates' functions were given
+    floating* deltas,           # (4 n,) OUT: of the arguments of the gates' functions
     floating* spare,            # (3 n,), destroyed
 ) noexcept nogil:
-    """From what reaches h and c to the gates, and to the cell state before."""
+    """The deltas of the gates and of the previous cell state, from those of h and c."""
     cdef floating* c = spare
     cdef floating* a = spare + n
     cdef floating* through = spare + 2 * n
@@ -191,7 +191,7 @@ cdef void gru_forward(
     floating* more,             # (3 n,) IN, destroyed
     floating* z,                # (3 n,) IN and OUT: gates z, r, g
     floating* before,           # (3 n,) OUT, or NULL
-    floating* product,          # (n,) OUT: what the state adds to the candidate g, before it is reset
+    floating* product,          # (n,) OUT: the state's term of the candidate g, before it is reset
     floating* h,                # (n,) IN and OUT
 ) noexcept nogil:
     """g = outer(x_g + r product), h = z h + (1 - z) g."""
@@ -222,7 +222,7 @@ cdef void gru_gates(
 
 cdef void gru_candidate(
     Py_ssize_t n, const Gate* outer,
-    const floating* more,       # (n,) IN: what the state adds to the candidate
+    const floating* more,       # (n,) IN: the state's term of the candidate
     floating* z,                # (3 n,) IN and OUT: gates z, r, g
     floating* before,           # (3 n,) OUT, or NULL
     floating* h,                # (n,) IN and OUT
@@ -243,7 +243,7 @@ cdef void gru_backward(
     floating* dh,               # (n,) IN and OUT: of h, then what goes past the gates to the state before
     floating* deltas,           # (3 n,) OUT: the first and the last n
 ) noexcept nogil:
-    """From what reaches h to the gates z and g."""
+    """The deltas of the gates z and g, from that of h."""
     cdef bint plain = is_plain(inner, outer)
     if floating is float:
         gru_deltas_float(n, plain, z, h_before, dh, deltas)
@@ -260,7 +260,7 @@ cdef void reset_backward(
     const floating* before,     # (3 n,) IN, or NULL
     const floating* p,          # (n,) IN
     const floating* dq,         # (n,) IN
-    floating* dr,               # (n,) OUT: of what the reset gate's function was given
+    floating* dr,               # (n,) OUT: of the argument of the reset gate's function
     floating* dp,               # (n,) OUT
 ) noexcept nogil:
     """Back through q = r p."""

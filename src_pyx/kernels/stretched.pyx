@@ -140,7 +140,7 @@ cdef void stretch_plane(
     Py_ssize_t rows,            # rows that there are
     floating* to,               # (lines, channels, classes, width) OUT
 ) noexcept nogil:
-    """Rows of the stretched image, with zeros beside them."""
+    """Write rows of the stretched image, with zeros at both ends."""
     cdef const Stretching* given = &sweep.stretching
     cdef const Axis* axis = &sweep.axes[2]
     cdef Py_ssize_t channels = sweep.in_channels, columns = sweep.out_channels, row = sweep.in_sizes[2] * channels

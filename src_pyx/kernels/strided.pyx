@@ -17,7 +17,7 @@ cdef enum:
 
 
 cdef Reader reader(int stored, int read_as) noexcept nogil:
-    """What turns numbers of the type `stored` into those that are read."""
+    """The function that converts numbers of the type `stored` to the type that is read."""
     return runs_reader_of(stored, read_as)
 
 

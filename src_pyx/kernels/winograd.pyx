@@ -156,7 +156,7 @@ cdef void pack_kernel(
 cdef void copy_strip(
     const Tiling* tiling, const floating* source, Py_ssize_t y, Py_ssize_t x, floating* strip
 ) noexcept nogil:
-    """What the tiles from row y and column x on read, with zeros around it."""
+    """Copy the part of the image that the tiles from row y and column x on read, with zeros around it."""
     cdef Py_ssize_t width = strip_width(tiling), first = (tiling.left + 2 * x) * tiling.channels, row, at
     cdef Py_ssize_t all_columns = tiling.in_width * tiling.channels
     cdef Py_ssize_t left = min(max(-first, <Py_ssize_t>0), width)
@@ -176,7 +176,7 @@ cdef void write_tiles(
     const Tiling* tiling, const floating* m, Py_ssize_t y, Py_ssize_t x, Py_ssize_t rows, Py_ssize_t columns,
     const floating* bias, bint add, floating* out, floating* spare,
 ) noexcept nogil:
-    """Output positions of tiles from row y and column x on; what is outside of the output goes to `spare`."""
+    """Write the output positions of tiles from row y and column x on; positions outside of the output go to `spare`."""
     cdef Py_ssize_t plane = plane_numbers(tiling, tiling.filters), filters = tiling.filters, row, column
     cdef floating* y00
     cdef floating* y01

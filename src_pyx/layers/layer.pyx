@@ -1,4 +1,4 @@
-"""One use of a layer in a network, compiled: which buffers it works on, and what it does to them.
+"""One use of a layer in a network, compiled: its buffers, and its forward and backward passes.
 
 The engine fills in the numbers, calls `forward` on every layer in order and `backward` in reverse order, for all
 samples of a batch or for some of them. A layer writes its output's value; then, given its output's delta, its inputs'
@@ -59,7 +59,7 @@ cdef class Layer:
         free(self.followers)
 
     cdef expect(self, list inputs, tuple output, dict weights):
-        """Say once what the layer reads and writes, whatever the spec's class makes of it: a network checks that.
+        """Declare once which shapes the layer reads and writes. A network compares them with those of the spec.
 
         Parameters
         ----------
@@ -72,7 +72,7 @@ cdef class Layer:
         Raises
         ------
         ValueError
-            If that is not what the layer was given.
+            If the layer was given other shapes.
         """
         spec, input_shapes, output_shape = self.given
         check_fit(spec, name_of(self), input_shapes, output_shape, inputs, output, weights)
@@ -81,7 +81,7 @@ cdef class Layer:
         self.given = None
 
     cdef LayerMemory needs(self):
-        """The bytes that the layer needs beside its buffers; its float type is known by now. By default none."""
+        """The bytes that the layer needs besides its buffers, by default none. Its float type is known by now."""
         return LayerMemory(0, 0, 0)
 
     @property

@@ -1,4 +1,4 @@
-"""What weights are held to after each step. Other packages may `cimport` this to add their own."""
+"""Compiled constraints of weights, applied after each step. Other packages may `cimport` this to add their own."""
 
 from cpython.ref cimport PyObject
 

@@ -11,7 +11,7 @@ from cbackprop.compiled.layers.layer cimport Batch, Buffer
 cdef struct Feed:
     # An array of data, a row a sample.
     StridedRows rows            # where they are, unless the array is a sparse matrix
-    bint as_they_lie            # they are one after the other, and numbers of the type that is read
+    bint as_they_lie            # rows follow each other, and have the type that is read
     Py_ssize_t row_bytes        # of a row as it is read
     Py_ssize_t width            # numbers in a row
     int64_t classes             # of class numbers that may change at any time: others are read as 0; else 0
@@ -19,7 +19,7 @@ cdef struct Feed:
     bint direct                 # all layers that read it take sparse rows
     Py_ssize_t buffer           # the buffer that it is the value of, or -1
     Py_ssize_t head             # else the head, and
-    int role                    # what it is to the head: VALUES, CLASSES, WEIGHTS or GIVEN
+    int role                    # its meaning for the head: VALUES, CLASSES, WEIGHTS or GIVEN
 
 
 cdef enum:
@@ -30,7 +30,7 @@ cdef enum:
 
 
 cdef struct Target:
-    # What one head compares the predictions of these samples with; NULL where it has none.
+    # The targets of these samples for one head; NULL where it has none.
     const void* values          # (rows, width): shaped like the prediction
     const int64_t* classes      # (rows,): class numbers
     const double* weights       # (rows,), or (rows, width)
@@ -66,7 +66,7 @@ cdef inline void describe(
     Context context, Py_ssize_t rows, bint training, uint64_t iteration, Py_ssize_t first, Py_ssize_t offset,
     Py_ssize_t total, bint blas,
 ) noexcept nogil:
-    """Tell layers what they are called with, besides buffers."""
+    """Set what a batch tells layers, besides buffers."""
     context.batch.rows = rows
     context.batch.training = training
     context.batch.iteration = iteration

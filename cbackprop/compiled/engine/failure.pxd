@@ -1,4 +1,4 @@
-"""What Python code that runs inside of a step has raised: a layer, a loss, a schedule written in Python.
+"""Exceptions of Python code that runs inside a step: a layer, a loss, a schedule written in Python.
 
 Nothing can be raised without the GIL. The first exception is kept, the batch is worked off on whatever numbers there
 are, and before it changes anything the run ends and raises what was kept.
@@ -19,7 +19,7 @@ cdef inline void fail(Failure* failure, object error) noexcept:
 
 
 cdef inline object take_failure(Failure* failure):
-    """The exception that was kept, or None; from now on there is none."""
+    """Take the exception that was kept, or None."""
     if failure.error == NULL:
         return None
     error = <object>failure.error

@@ -1,4 +1,4 @@
-"""The data of a run: where the samples of inputs, targets and weights are, and as what they are read."""
+"""The data of a run: where the samples of inputs, targets and weights are, and how they are read."""
 
 from libc.stdint cimport int64_t
 

@@ -41,18 +41,18 @@ cdef class Head:
     cdef double* coefficients       # (units,)
     cdef double* values             # (units,): of the loss
     cdef double* weights            # (units,)
-    cdef double* shown              # (units,): 0 for those that do not count in the loss, 1 or what a mask says
+    cdef double* shown              # (units,): how much a unit counts in the loss: 0, 1 or the mask's number
     cdef double* counted            # (units,): that times the weights
     cdef double* present            # (units,): 0 for those whose target is missing
-    cdef double* tally_weights      # (units,): what they count for one of the metrics
+    cdef double* tally_weights      # (units,): how much units count in one of the metrics
     cdef double* mask_rows          # (rows,): the mask, or 1
-    cdef double* scratch            # (samples, scratch_doubles): what the loss, or a metric, needs while it runs
+    cdef double* scratch            # (samples, scratch_doubles): memory of the loss, or of a metric, while it runs
     cdef Py_ssize_t scratch_doubles
     cdef double[::1] memory
     cdef list sifted                # what these point into: where some targets are missing or ignored, else NULL
-    cdef char* clean_values         # (rows, width): targets with 0 for what is missing
+    cdef char* clean_values         # (rows, width): targets, with 0 for missing ones
     cdef int64_t* labels            # (rows,): class numbers as they were given
-    cdef int64_t* clean_classes     # (rows,): with 0 for what is no class
+    cdef int64_t* clean_classes     # (rows,): class numbers, with 0 for numbers that are no class
     # Metrics that see a batch as a whole
     cdef readonly list tallies
     cdef PyObject** tally_pointers

@@ -43,7 +43,7 @@ cdef class Network:
     cdef readonly bint blas             # matrix products of this run are BLAS's
     cdef public uint64_t iteration      # training batches so far
     cdef dict schedules                 # by mode: forwards and backwards; made when they are needed
-    cdef list points                    # where in a backward pass gradients are computed, beside its end
+    cdef list points                    # where in a backward pass gradients are computed, besides its end
     cdef Py_ssize_t n_points
 
     cdef Py_ssize_t buffer(self, Py_ssize_t index) except -1

@@ -1,4 +1,4 @@
-"""Tables of which a batch reads only some rows."""
+"""Tables: weights of which a batch reads only some rows."""
 
 from cpython.ref cimport PyObject
 

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t
 
-# What each thread of a team does, given the same argument and its own number.
+# The function that each thread of a team calls, with the same argument and its own number.
 ctypedef void (*Work)(void* argument, Py_ssize_t thread) noexcept nogil
 
 

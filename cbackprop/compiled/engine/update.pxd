@@ -1,4 +1,4 @@
-"""What a step does once all threads have computed their parts of the gradients: merge, and update."""
+"""The end of a training step, once all threads have computed their parts of the gradients: merge, and update."""
 
 from cbackprop.compiled.engine.network cimport Network
 

@@ -1,4 +1,4 @@
-"""Sums of channels over a batch, and what is made of them. Other packages may `cimport` them."""
+"""Sums of channels over a batch, and moments from these sums. Other packages may `cimport` them."""
 
 from cython cimport floating
 

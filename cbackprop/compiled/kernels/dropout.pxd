@@ -1,4 +1,4 @@
-"""What dropout and alpha dropout do, given a mask. Other packages may `cimport` it."""
+"""Dropout and alpha dropout, given a mask. Other packages may `cimport` it."""
 
 from cython cimport floating
 from libc.stdint cimport uint8_t

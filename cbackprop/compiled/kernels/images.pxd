@@ -22,7 +22,7 @@ cdef struct Taps:
     const Py_ssize_t* first     # (outputs,): the first input
     const Py_ssize_t* ends      # (outputs + 1,): where the weights of an output begin
     const void* weights         # (number of all,)
-    const void* constants       # (outputs,): what is added
+    const void* constants       # (outputs,): added to the sums
 
 
 cdef void take(Py_ssize_t samples, const Box* box, const floating* x, bint add, floating* y) noexcept nogil

@@ -10,7 +10,7 @@ ctypedef void (*Reader)(
 
 
 cdef enum Stored:
-    # What the numbers of an array are stored as.
+    # The types in which numbers of an array are stored.
     INT8 = 1
     UINT8 = 2
     INT16 = 3

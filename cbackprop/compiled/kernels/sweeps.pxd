@@ -1,4 +1,4 @@
-"""What a convolution computes together: positions that are sums over the same taps."""
+"""Positions of a convolution that are sums over the same taps, and are computed together."""
 
 from cbackprop.compiled.kernels.winograd cimport Tiling
 

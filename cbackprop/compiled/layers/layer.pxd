@@ -10,7 +10,7 @@ from cbackprop.compiled.kernels.rows cimport SparseRows
 
 cdef struct Buffer:
     void* value             # (rows, width): what a layer computed
-    void* delta             # (rows, width): dL/dvalue; NULL where nobody needs it
+    void* delta             # (rows, width): dL/dvalue; NULL where it is not needed
     Py_ssize_t width        # elements in one row
     const SparseRows* sparse    # the value, if only layers that take such rows read it; NULL elsewhere
 
@@ -22,7 +22,7 @@ cdef struct Parameter:
 
 
 cdef struct LayerMemory:
-    # Bytes that a layer needs beside its buffers.
+    # Bytes that a layer needs besides its buffers.
     Py_ssize_t sample       # for each sample, kept from the forward to the backward pass: `scratch_of`
     Py_ssize_t batch        # for a batch as a whole, kept until its step ends, and seen by all threads: `shared_of`
     Py_ssize_t thread       # for each thread, destroyed by the next layer that it runs: `Batch.workspace`
@@ -64,7 +64,7 @@ cdef enum:
 
 
 cdef enum:
-    # What a phase of a layer's forward or backward pass works on.
+    # The samples that a phase of a layer's forward or backward pass works on.
     ROWS = 0        # samples: each thread has its own, and need not wait for others
     ITEMS = 1       # pieces of the whole batch, shared by the threads between two meetings
     MOST_PHASES = 3
@@ -124,12 +124,12 @@ cdef inline Py_ssize_t reach(RowSums* sums, Py_ssize_t row) noexcept nogil:
 
 
 cdef inline Buffer* input_of(Layer layer, const Batch* batch, Py_ssize_t i) noexcept nogil:
-    """What input i of the layer is in this batch."""
+    """Input i of the layer in this batch."""
     return &batch.buffers[layer.inputs[i]]
 
 
 cdef inline Buffer* output_of(Layer layer, const Batch* batch) noexcept nogil:
-    """What the output of the layer is in this batch."""
+    """The output of the layer in this batch."""
     return &batch.buffers[layer.output]
 
 
@@ -149,7 +149,7 @@ cdef inline void* shared_of(Layer layer, const Batch* batch) noexcept nogil:
 
 
 cdef inline void run_whole(Layer layer, const Batch* batch, bint back) noexcept nogil:
-    """All phases of a pass, by a thread that has all samples of the batch."""
+    """Run all phases of a pass, in a thread that has all samples of the batch."""
     cdef int kinds[MOST_PHASES]
     cdef int phase
     for phase in range(layer.phases(batch.training, back, kinds)):

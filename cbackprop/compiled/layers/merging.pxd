@@ -8,7 +8,7 @@ cdef struct Operand:
 
 cdef class Merge(Layer):
     cdef Operand* operands
-    cdef list memory            # what the operands' indices point into
+    cdef list memory            # the memory of the operands' indices
     cdef Py_ssize_t n_stretched
     cdef bint reads_values
 

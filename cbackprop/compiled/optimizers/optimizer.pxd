@@ -14,7 +14,7 @@ cdef struct Segment:
     Py_ssize_t size
     void* values                # (size,) IN and OUT
     void* gradients             # (size,) IN, may be destroyed
-    # What is remembered of each parameter: first the rule's own slots, then those that the base keeps, see `Optimizer`.
+    # The slots: first those of the rule, then those of the base class, see `Optimizer`.
     # Each (size,) IN and OUT, unless the rule works on whole variables; NULL where it needs none of this variable.
     void* slots[MAX_SLOTS]
     double decay                # of the weights; 0: none
@@ -33,7 +33,7 @@ cdef class Optimizer:
     cdef readonly Py_ssize_t n_slots
     cdef readonly bint whole                # `update` needs whole variables
     cdef public bint blas                   # matrix products are BLAS's, whose module has been imported
-    cdef readonly Py_ssize_t n_memories     # slots, and what the base remembers
+    cdef readonly Py_ssize_t n_memories     # slots of the rule and of the base class
     cdef readonly str dtype                 # None: weights of any float type are left alone
     cdef bint use_average
     cdef double clipnorm, clipvalue, global_clipnorm, ema_momentum      # 0: none

@@ -1,4 +1,4 @@
-"""What regularizers add to the loss and to gradients. Other packages may `cimport` this to add their own."""
+"""Compiled regularizers, which add to the loss and to gradients. Other packages may `cimport` this to add their own."""
 
 from cpython.ref cimport PyObject
 
@@ -12,7 +12,7 @@ cdef class Penalty:
     cdef void* weights              # (size,): of one variable
     cdef Py_ssize_t size
     cdef Py_ssize_t offset          # of the variable, in the flat vectors
-    cdef bint divided               # by what the loss of a batch is divided by
+    cdef bint divided               # by the divisor of the loss of a batch
     cdef double divisor             # that of the current batch, or 1
     cdef object owner               # what `weights` points into: kept alive here
 

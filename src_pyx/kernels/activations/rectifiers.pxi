@@ -228,7 +228,7 @@ cdef void squareplus_forward(
 ) noexcept nogil:
     """y = (x + h) / 2 with h = sqrt(x^2 + b), b = p[0] >= 0; for x < 0 in the form b / (2 (h - x))."""
     cdef floating zero = 0, b = <floating>p[0], half = <floating>0.5, h
-    cdef floating huge = <floating>1e18 if floating is float else <floating>1e150       # b is nothing beside its square
+    cdef floating huge = <floating>1e18 if floating is float else <floating>1e150   # b is negligible beside b^2
     cdef Py_ssize_t i
     for i in range(rows * width):
         h = sqrt(x[i] * x[i] + b) if fabs(x[i]) < huge else fabs(x[i])
