@@ -93,6 +93,8 @@ class Builder:
         The values that something reads.
     ends : set of str
         The outputs that the model predicts.
+    shared : dict of tuple to Layer
+        Layers that are called again, by the constants of the graph that are their weights.
     """
 
     def __init__(self, graph: ReadGraph, dtype: str, names: Sequence[str]) -> None:
@@ -101,6 +103,7 @@ class Builder:
         self.batch: int | None = None
         self.wanted: set[str] = set()
         self.ends: set[str] = set()
+        self.shared: dict[tuple[int, ...], Layer] = {}
         self._names = set(names)
         self._permutes: dict[str, Layer] = {}
         self._permuted: dict[tuple[int, tuple[int, ...]], KerasTensor] = {}

@@ -165,6 +165,11 @@ def _triangle(node: Any, array: Array, diagonal: Array | None = None) -> Array:
     return np.triu(array, offset) if node.attribute("upper") else np.tril(array, offset)
 
 
+def _matmul(node: Any, a: Array, b: Array) -> Array:
+    _refuse_growth((*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), *a.shape[-2:-1], *b.shape[-1:]), [a, b])
+    return np.matmul(a, b)
+
+
 # Operators on shapes that contain the size of the batch.
 MOVES = ("Identity", "Reshape", "Squeeze", "Unsqueeze", "Concat", "Gather", "Slice", "Flatten")
 # Operators on constants.
@@ -188,6 +193,10 @@ FOLDED: dict[str, Callable[..., Any]] = {
     "Equal": _comparison(np.equal),
     "Greater": _comparison(np.greater),
     "Less": _comparison(np.less),
+    "MatMul": _matmul,
+    "Relu": _elementwise(lambda array: np.maximum(array, 0)),
+    "Sigmoid": _elementwise(lambda array: 1 / (1 + np.exp(-array))),
+    "Tanh": _elementwise(np.tanh),
     "Not": _comparison(np.logical_not),
     "And": _comparison(np.logical_and),
     "Or": _comparison(np.logical_or),

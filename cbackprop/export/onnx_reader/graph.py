@@ -199,6 +199,8 @@ class ReadGraph:
             return
         if node.operator in ("Reshape", "Expand"):
             self._without_batch(node)
+        if node.operator == "Where":
+            self._choose(node)
         names = node.inputs
         if not any(names) or not all(not name or name in self.constants or name in self.sizes for name in names):
             return
@@ -255,6 +257,16 @@ class ReadGraph:
         if found is None:
             raise FoldingError("it computes with sizes that the graph leaves open")
         return found
+
+    def _choose(self, node: Node) -> None:
+        """Make a copy of a choice between two values that is the same for all elements."""
+        condition = self.constants.get(node.inputs[0])
+        if condition is None or condition.size != 1:
+            return
+        value = node.inputs[1 if condition.all() else 2]
+        shape = self.shapes.get(value)
+        if shape is not None and None not in shape and shape == self.shapes.get(node.outputs[0]):
+            node.operator, node.inputs = "Identity", [value]
 
     def _keep(self, node: Node, value: Sizes | Array | None) -> None:
         if isinstance(value, Sizes):

@@ -25,14 +25,26 @@ from cbackprop.tensor import KerasTensor, Shape
 # Products
 
 
-def _dense(builder: Builder, node: Node, x: KerasTensor, kernel: Array, bias: Array | None) -> KerasTensor:
+def _dense(
+    builder: Builder, node: Node, x: KerasTensor, kernel: Array, bias: Array | None, *constants: Array
+) -> KerasTensor:
+    """A Dense layer; the same one as before, if the same constants of the graph have been read as one."""
     if bias is None and kernel.ndim == 1:  # sums along the last axis, which disappears
         summed = _dense(builder, node, x, kernel[:, np.newaxis], None)
         return builder.apply(node, layers.Reshape, summed, sample_shape(x)[:-1])
     if kernel.ndim != 2 or x.ndim < 2 or kernel.shape[0] != x.shape[-1] or kernel.size == 0:
         raise UnreadableError(f"a matrix of shape {kernel.shape} does not fit values of shape {x.shape}")
+    key = tuple(map(id, constants))
+    if key in builder.shared:
+        again: KerasTensor = builder.shared[key](x)
+        return again
     weights = [kernel] if bias is None else [kernel, bias]
-    return builder.apply(node, layers.Dense, x, kernel.shape[1], use_bias=bias is not None, weights=weights)
+    made: KerasTensor = builder.apply(
+        node, layers.Dense, x, kernel.shape[1], use_bias=bias is not None, weights=weights
+    )
+    if constants and made.node is not None:
+        builder.shared[key] = made.node.layer
+    return made
 
 
 @recognizes(
@@ -46,7 +58,8 @@ def _dense(builder: Builder, node: Node, x: KerasTensor, kernel: Array, bias: Ar
 )
 def dense(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     """A product with a matrix, plus a bias."""
-    return _dense(builder, node, builder.tensor(bound["x"]), bound["kernel"], bound["bias"].ravel())
+    kernel, bias = bound["kernel"], bound["bias"]
+    return _dense(builder, node, builder.tensor(bound["x"]), kernel, bias.ravel(), kernel, bias)
 
 
 @reads("MatMul")
@@ -54,7 +67,8 @@ def matmul(builder: Builder, node: Node) -> KerasTensor:
     """A product with a matrix of weights, or of two values."""
     a, b = node.inputs
     if builder.graph.is_constant(b):
-        return _dense(builder, node, builder.tensor(a), builder.graph.constants[b], None)
+        kernel = builder.graph.constants[b]
+        return _dense(builder, node, builder.tensor(a), kernel, None, kernel)
     if builder.graph.is_constant(a):
         raise UnreadableError("a constant stands on the left")
     tensors = [builder.tensor(a), builder.tensor(b)]

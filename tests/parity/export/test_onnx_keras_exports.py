@@ -25,6 +25,10 @@ LAYERS = {
         name: (L.Dense(4, activation=name), (5,), None, ["Dense", "Activation"])
         for name in ("sparse_plus", "sparse_sigmoid", "hard_sigmoid")
     },
+    # Written step by step
+    "simple": (L.SimpleRNN(4, return_sequences=True), (4, 3), None, None),
+    "lstm": (L.Bidirectional(L.LSTM(2)), (3, 3), None, None),
+    "gru": (L.GRU(2, go_backwards=True), (3, 3), None, None),
     "squareplus": (L.Dense(4, activation="squareplus"), (5,), None, None),
 }
 

@@ -250,3 +250,22 @@ def test_modules_of_pytorch_by_the_newer_exporter(tmp_path, name):
     for place, (mine, theirs) in enumerate(zip(model.predict(x.numpy(), verbose=0), wanted, strict=True)):
         moved = theirs.numpy().swapaxes(0, 1) if place else theirs.numpy()
         np.testing.assert_allclose(mine, moved, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_module_that_the_newer_exporter_writes_step_by_step(tmp_path, first):
+    """nn.RNN. All steps have the weights of one layer."""
+    pytest.importorskip("onnxscript")
+    path = str(tmp_path / "m.onnx")
+    torch.manual_seed(0)
+    module = Taken(nn.RNN(3, 4, batch_first=first), TAKE["sequence"]).eval()
+    x = torch.randn(2, 5, 3)
+    given = x if first else x.transpose(0, 1)
+    shapes = ({0 if first else 1: torch.export.Dim("n")},)
+    torch.onnx.export(module, (given,), path, dynamo=True, dynamic_shapes=shapes, verbose=False)
+    model = cb.export.from_onnx(path)
+    with torch.no_grad():
+        wanted = module(given).numpy()
+    found = model.predict(x.numpy(), verbose=0)
+    np.testing.assert_allclose(found, wanted if first else wanted.swapaxes(0, 1), rtol=1e-5, atol=1e-5)
+    assert [weight.shape for weight in model.trainable_weights] == [(3, 4), (4,), (4, 4), (4,)]
