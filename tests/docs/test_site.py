@@ -86,15 +86,15 @@ def look(folder, profile):
 
 
 def until_told(found):
-    """What the server was told, until all pages are done."""
+    """What the server was told, until the page that looks at all others asks for what is the end."""
     while True:
         path, said = found.get(timeout=PATIENCE)
-        if path == "/done":
-            return
         if path == "/found":
             yield from said
         elif path == "/asked":
             report = said["csp-report"]
+            if report["blocked-uri"] == "https://end.invalid/":
+                return
             yield f"{report['document-uri']} asks for {report['blocked-uri']}"
         else:
             yield f"there is no {said}"
