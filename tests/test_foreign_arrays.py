@@ -1,4 +1,4 @@
-"""What exports its memory by DLPack, without any other library; those of others are in tests/parity."""
+"""Objects that export their memory by DLPack, without other libraries; arrays of those are in tests/parity."""
 
 import numpy as np
 import pytest

@@ -37,7 +37,7 @@ NEEDED = {
     cb.metrics.OneHotMeanIoU: {"num_classes": 3},
     cb.metrics.MeanMetricWrapper: {"fn": cb.metrics.mean_squared_error},
 }
-# What each docstring has.
+# The sections of each docstring.
 SECTIONS = {
     ("activations", "function"): ("Parameters", "Returns", "Examples"),
     ("losses", "class"): ("Parameters", "Raises", "Notes", "References", "Examples"),

@@ -1,4 +1,4 @@
-"""What each callback does, and what it refuses."""
+"""The effects of each callback, and its refusals."""
 
 import csv
 import json

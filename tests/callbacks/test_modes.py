@@ -1,4 +1,4 @@
-"""What callbacks that watch a number do with an unknown mode, and where the logs have several numbers for one name."""
+"""Callbacks that watch a number: unknown modes, and logs with several numbers for one name."""
 
 import warnings
 

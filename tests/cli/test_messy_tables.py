@@ -104,7 +104,7 @@ def save(path, columns, separator=","):
 
 
 def trained(capsys, *options):
-    """What the training prints, without the time that it takes, and the notes."""
+    """The output of the training, without times, and the notes."""
     assert main(["train", *options, "--epochs", "15", "--learning-rate", "0.01", "--layers", "8"]) == 0
     printed = capsys.readouterr()
     return re.sub(r"in \d+\.\d\d s", "", printed.out), printed.err

@@ -1,4 +1,4 @@
-"""What is printed fits the terminal, without broken words; in files lines are whole and do not end in spaces."""
+"""Output fits the terminal, without broken words; in files lines are whole and do not end in spaces."""
 
 import io
 import os
@@ -82,7 +82,7 @@ def test_progress_bars_of_ones_own(columns, capsys):
 
 
 class Terminal(io.StringIO):
-    """What rich takes for a terminal."""
+    """An output that rich takes for a terminal."""
 
     def isatty(self):
         return True

@@ -1,4 +1,4 @@
-"""What every generated data set does alike."""
+"""Properties of every generated data set."""
 
 import numpy as np
 import pytest

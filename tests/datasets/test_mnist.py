@@ -68,7 +68,7 @@ def test_the_environment_variable(tmp_path, monkeypatch, write_idx):
     write(tmp_path / "keras/datasets/mnist.npz")
     with pytest.raises(FileNotFoundError, match=r"data/mnist lacks train-images.*; there is no file .*data/mnist.npz"):
         mnist.load_data()
-    # What lies in the folder itself may be another data set in the same form.
+    # Files in the folder itself may be another data set in the same form.
     (tmp_path / "data").mkdir()
     for name, array in zip(mnist_files.NAMES, ARRAYS.values(), strict=True):
         write_idx(tmp_path / "data" / name, array)

@@ -1,4 +1,4 @@
-"""What goes wrong on one rank ends all of them, soon, and says what it was."""
+"""A failure on one rank soon ends all ranks, with its message."""
 
 import signal
 import subprocess

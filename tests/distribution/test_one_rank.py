@@ -1,4 +1,4 @@
-"""What can be said without any other rank."""
+"""Tests that need no other rank."""
 
 import subprocess
 import sys

@@ -13,7 +13,7 @@ NAMES = list(rank_cases.CASES)
 
 
 def trained(folder, ranks, kind, dtype, *names):
-    """What rank 0 has written, by case and name."""
+    """The arrays that rank 0 has written, by case and name."""
     path = folder / f"{kind}-{ranks}.npz"
     succeed(ranks, folder, PROGRAM, kind, path, dtype, *names, alone=kind == "alone")
     with np.load(path) as found:

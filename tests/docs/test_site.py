@@ -73,7 +73,7 @@ class Site(http.server.SimpleHTTPRequestHandler):
 
 
 def look(folder, profile):
-    """What a browser finds wrong with the pages in a folder."""
+    """The faults that a browser finds in the pages of a folder."""
     found = queue.Queue()
     handler = functools.partial(Site, directory=str(folder), found=found)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

@@ -181,7 +181,7 @@ def test_an_interrupt_stops_a_long_epoch_after_a_whole_step(interrupts):
 
 
 def test_a_running_model_cannot_be_used_from_within():
-    """What the engine calls now and then runs in the middle of an epoch, as a signal handler does."""
+    """A callback of the engine runs in the middle of an epoch, as a signal handler does."""
     model = network()
     x, y = samples(400_000)
     model.fit(x[:8], y[:8], verbose=0)

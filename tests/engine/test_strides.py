@@ -102,7 +102,7 @@ def as_it_lies(monkeypatch):
 
 
 def maker(dtype):
-    """What makes an array of some shape, with numbers that all types can hold."""
+    """A function that makes an array of some shape, with numbers that all types can hold."""
     low = 0 if dtype == "bool" or dtype.startswith("u") else -3
     return lambda shape: RNG.integers(low, 2 if dtype == "bool" else 4, shape).astype(dtype)
 
@@ -116,7 +116,7 @@ def model_of(shape, dtype, engine, seed=1):
 
 
 def numbers_of(x, y, dtype, engine, **settings):
-    """What training on these samples, evaluating and predicting gives."""
+    """The results of training on these samples, evaluating and predicting."""
     model = model_of(x.shape[1:], dtype, engine)
     history = model.fit(x, y, batch_size=16, epochs=3, verbose=0, validation_split=0.2, **settings)
     return [
@@ -286,7 +286,7 @@ def test_memory(what, engine):
 
 
 def test_memory_of_part_of_a_file(tmp_path, monkeypatch):
-    """What is read of a mapped file is copied a piece at a time."""
+    """A mapped file is copied a piece at a time."""
     monkeypatch.setattr(blocks, "PIECE", 2**20)
     data = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", "float32", (2**15, 130))  # 17 MB
     y = np.zeros((len(data), 1), "float32")

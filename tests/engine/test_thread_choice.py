@@ -192,7 +192,7 @@ def test_an_interrupt_ends_a_run_in_trials(auto):
     model.fit(np.zeros((100, 6)), np.zeros((100, 2)), batch_size=10, verbose=0)
 
 
-# What limits the number
+# Limits of the number
 
 
 @pytest.mark.parametrize("noise", [layers.Dropout, layers.GaussianNoise])

@@ -264,7 +264,7 @@ def test_more_threads_than_rows():
 
 
 def test_an_exception_from_a_display_ends_all_threads(monkeypatch):
-    """What the caller's thread meets between two batches stops its helpers too, and the model can be used again."""
+    """An exception in the caller between two batches stops its helpers too, and the model can be used again."""
     cb.config.set_num_threads(2)
     model = classifier()
     model.compile("sgd", "sparse_categorical_crossentropy")

@@ -30,7 +30,7 @@ CUT = float(stats.truncnorm(-2, 2).std())
 
 @dataclass(frozen=True)
 class Law:
-    """What the formula promises: moments and range of all values, and their distribution if they are independent."""
+    """The formula's moments and range of all values, and their distribution if they are independent."""
 
     mean: float
     stddev: float

@@ -1,4 +1,4 @@
-"""What only attention layers do: masks, settings of a call, several axes, memory, and what they refuse."""
+"""Tests of attention layers only: masks, settings of a call, several axes, memory, and refusals."""
 
 import tracemalloc
 

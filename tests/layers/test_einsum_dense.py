@@ -15,7 +15,7 @@ ALL = [*CASES, *(random_case(seed) for seed in range(60))]
 
 
 def expected(layer, x):
-    """What NumPy makes of the layer's weights."""
+    """NumPy's result with the layer's weights."""
     y = np.einsum(layer.equation, x, layer.kernel.numpy())
     return y if layer.bias is None else y + layer.bias.numpy()
 

@@ -142,7 +142,7 @@ def test_a_layer_used_twice_and_a_frozen_input():
     assert_backward(make)
 
 
-# What PyTorch's autograd gives for max(max(a, b), c), which Keras computes: see test_layers_keras.py.
+# The gradients of PyTorch's autograd for max(max(a, b), c), which Keras computes: see test_layers_keras.py.
 TIES = {
     (1, 1): (0.5, 0.5),
     (1, 2): (0, 1),

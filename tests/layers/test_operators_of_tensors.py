@@ -10,7 +10,7 @@ from cbackprop import layers
 
 ARRAY = np.arange(1.0, 5.0)
 COLUMN = np.array([[1], [2], [-3], [4], [5], [6]])
-# What is done with x (batch, 6, 4) and y (batch, 1, 4), both of which may be arrays
+# Operations on x (batch, 6, 4) and y (batch, 1, 4), both of which may be arrays
 PARTS = {
     "range": lambda x, y: x[:, 1:3],
     "steps": lambda x, y: x[:, ::2],

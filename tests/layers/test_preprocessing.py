@@ -152,7 +152,7 @@ def test_arguments_are_copies():
     np.testing.assert_array_equal(layer([[1.0, 2.0]]), [[0, 0]])
 
 
-# What adapt takes
+# Data for adapt
 
 X = np.random.default_rng(0).normal(3, 2, (24, 3)).astype("float32")
 

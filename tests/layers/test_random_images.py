@@ -35,7 +35,7 @@ def both(layer, x, training=True):
     return found[0]
 
 
-# What all of them have in common
+# Tests of all of them
 
 
 @EACH

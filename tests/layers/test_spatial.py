@@ -1,4 +1,4 @@
-"""What layers over signals, images and volumes share: shapes, unknown sizes, configs, single images."""
+"""Layers over signals, images and volumes: shapes, unknown sizes, configs, single images."""
 
 from __future__ import annotations
 

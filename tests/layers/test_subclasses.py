@@ -249,7 +249,7 @@ def test_a_compiled_layer_must_say_what_it_reads():
 @pytest.mark.parametrize("where", ["layer", "class"])
 @pytest.mark.parametrize("run", ["connected", "called on an array"])
 def test_a_call_that_is_set_later_is_refused(where, run):
-    """What computes was chosen when the class was made: to go on with that would pass over the new one in silence."""
+    """The computation was chosen when the class was made, so a `call` that is set later would be ignored in silence."""
 
     class Own(layers.Dense):
         pass

@@ -13,7 +13,7 @@ LABELS = np.array([[1, 2, 0], [2, 2, 0], [1, 1, 1], [0, 0, 0], [2, 0, 0], [1, 2,
 
 
 def said(alignment):
-    """What a row of classes says: without repetitions, then without blanks."""
+    """The labels of a row of classes: without repetitions, then without blanks."""
     return tuple(label for label, _ in itertools.groupby(alignment) if label)
 
 

@@ -106,7 +106,7 @@ def predictions(loss, rows, width, rng, linked=False):
 
 
 def compiled(loss, y_true, y_pred, coefficients=None, linked=False):
-    """What the kernel makes of copies: predictions, values and, given coefficients, delta."""
+    """The kernel's results for copies: predictions, values and, given coefficients, delta."""
     y_pred = np.array(y_pred)
     function = loss.row_function(linked, y_pred.dtype.name)
     evaluate = function.values_of_classes if loss.target_kind == "index" else function.values
@@ -124,7 +124,7 @@ def twin_class(cls):
 
 
 def twin(loss, y_true, y_pred, coefficients, linked=False):
-    """What the NumPy twin makes of the same."""
+    """The NumPy twin's results for the same."""
     y_true = y_true if loss.target_kind == "index" else np.asarray(y_true, y_pred.dtype)
     p, values, gradient = twin_class(type(loss))(loss, linked).evaluate(y_true, y_pred)
     assert {p.dtype, values.dtype, gradient.dtype} == {y_pred.dtype}
@@ -274,7 +274,7 @@ def test_rows_without_any_probability(name, dtype):
 
 @pytest.mark.parametrize("name", LINKED)
 def test_linked_loss_is_the_loss_of_the_activation(name, rng):
-    """What a loss makes of logits that it has taken over: the activation's predictions, and their loss."""
+    """The results of a loss for logits that it has taken over: the activation's predictions, and their loss."""
     loss = CLASSES[name](dtype="float64")
     y_true, z = targets(loss, 20, 3, rng), rng.normal(size=(20, 3))
     p = cb.activations.get(loss.link)(z)

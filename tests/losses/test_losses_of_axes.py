@@ -60,7 +60,7 @@ def test_kernel_agrees_with_twin(name, axis, dtype, reduction, rng):
 @EACH_AXIS
 @pytest.mark.parametrize("reduction", ["sum", "sum_over_batch_size", "mean_with_sample_weight"])
 def test_rows_have_the_reduction_of_the_loss(name, axis, reduction, rng):
-    """What training reduces, a value for each row, comes to what a call on arrays gives."""
+    """Training reduces a value for each row to the same number as a call on arrays."""
     loss = CLASSES[name](axis=axis, reduction=reduction, dtype="float64")
     y_true, y_pred = problem(rng)
     values = evaluate(loss, y_true, y_pred, np.ones(y_pred.size // 5))[0]

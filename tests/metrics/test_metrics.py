@@ -46,7 +46,7 @@ def problem(metric, rng, shape=(4, 3, 2)):
 
 
 def compiled(metric, y_true, y_pred):
-    """What the kernel gives for matrices."""
+    """The kernel's result for matrices."""
     function = metric.row_function(False, y_pred.dtype.name)
     if metric.target_kind == "index":
         return function.values_of_classes(np.ascontiguousarray(y_true, np.int64), y_pred)
@@ -59,7 +59,7 @@ def twin_class(cls):
 
 
 def finish(metric, mean):
-    """What `result` makes of a mean."""
+    """The `result` for a mean."""
     return math.sqrt(mean) if type(metric).__name__ == "RootMeanSquaredError" else mean
 
 

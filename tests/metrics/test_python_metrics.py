@@ -84,7 +84,7 @@ def test_arrays_stay_as_they_were(engine, threads, rng):
 
 @EACH_ENGINE
 def test_validation_leaves_the_state_alone(engine, rng):
-    """What is in the middle of an epoch goes on after an evaluation."""
+    """The metrics of an unfinished epoch go on after an evaluation."""
     x, y, _ = data(rng)
     seen = {}
 

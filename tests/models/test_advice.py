@@ -1,4 +1,4 @@
-"""What messages advise beginners, where the mistake is seen far from where it was made."""
+"""Advice to beginners in messages, if a mistake is noticed far from where it was made."""
 
 import warnings
 

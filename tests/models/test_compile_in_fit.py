@@ -1,4 +1,4 @@
-"""What becomes of a run when the model is compiled again, or its layers change, while it goes on."""
+"""Runs whose model is compiled again, or whose layers change, before they end."""
 
 import contextlib
 import threading

@@ -1,4 +1,4 @@
-"""What tab completion on a model offers."""
+"""Tab completion on a model."""
 
 import pytest
 

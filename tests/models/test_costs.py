@@ -1,4 +1,4 @@
-"""What a summary says that a sample costs: multiply-adds, and memory in training."""
+"""The costs of a sample in a summary: multiply-adds, and memory in training."""
 
 import math
 

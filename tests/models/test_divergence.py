@@ -222,7 +222,7 @@ def test_tensorboard_of_such_weights(tmp_path):
 
 
 def judged(kind, cls, engine, dtype, bias):
-    """What a loss or metric says of predictions that these numbers are added to; ``None`` if it wants other data."""
+    """The value of a loss or metric for predictions with these numbers added; ``None`` if it takes other data."""
     for y in (np.eye(2)[np.arange(10) % 2], np.arange(10) % 2, Y):
         model = cb.Sequential([cb.Input((3,), dtype=dtype), layers.Dense(2, dtype=dtype)])
         try:

@@ -120,7 +120,7 @@ def test_one_engine(made):
 
 
 def test_other_hyperparameters(made):
-    """What a kind leaves open may differ: settings of optimizers, first weights, regularizers."""
+    """Models of one kind may differ in settings of optimizers, first weights and regularizers."""
     models = [
         small(lambda: cb.optimizers.Adam(0.1)),
         small(lambda: cb.optimizers.Adam(0.01, beta_1=0.5, clipvalue=0.1)),

@@ -374,7 +374,7 @@ def test_nothing_is_shared():
     refused([without], "has none")
 
 
-# What is shown
+# Output
 
 
 class Terminal(io.StringIO):

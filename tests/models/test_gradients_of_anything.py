@@ -284,7 +284,7 @@ def test_sparse_and_small_inputs(rng):
 
 
 def test_gradients_follow_weights_settings_and_shared_stores(rng):
-    """What is kept for later calls is not kept longer than it is right."""
+    """Results that are kept for later calls are dropped when they are no longer right."""
     x = cb.Input((3,))
     hidden = layers.Dense(4, "tanh")
     model = cb.Model(x, layers.Dense(1)(hidden(x)))

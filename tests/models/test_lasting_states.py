@@ -1,4 +1,4 @@
-"""What promises to change nothing leaves the states of stateful layers alone, and is computed from one set of them."""
+"""Methods that change no model leave the states of stateful layers alone, and compute from one set of states."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What notebooks show of models, histories, gradient checks and models of tables; and what the others say as text."""
+"""Views of models, histories, gradient checks and models of tables in notebooks, and as text."""
 
 import re
 from html.parser import HTMLParser

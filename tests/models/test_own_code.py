@@ -1,4 +1,4 @@
-"""What a model's own code in Python may not do, and what it is told."""
+"""Things that a model's own code in Python must not do, and the messages."""
 
 import threading
 

@@ -17,7 +17,7 @@ def model():
 
 
 def quick(model, x):
-    """What the short way gives."""
+    """The result of the short way."""
     return (model._engine or model._predictor).predict_now(x, 32)
 
 

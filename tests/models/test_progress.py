@@ -1,4 +1,4 @@
-"""What fit prints: a live bar on a terminal, plain lines elsewhere, nothing if asked."""
+"""Output of fit: a live bar on a terminal, plain lines elsewhere, nothing if asked."""
 
 import io
 import re

@@ -184,7 +184,7 @@ def case_of(loss, rng):
 
 
 def expected_of(cls, y, p, w, reduction):
-    """What the loss of what is there is: elements alone where a row is a mean over them, else rows without NaN."""
+    """The loss of present targets: of elements if a row is a mean over them, otherwise of rows without NaN."""
     loss = cls(reduction=None, dtype="float64")
     if loss.elementwise:
         there = ~np.isnan(y)

@@ -52,7 +52,7 @@ def shared(x):
     return layer(layer(x))
 
 
-# What stands between Input((None, 4)), or another input, and Dense(2).
+# Layers between Input((None, 4)), or another input, and Dense(2).
 BODIES = {
     "dense": lambda x: layers.Dense(5, activation="relu")(x),
     "glu": lambda x: layers.Dense(6, activation="glu")(x),

@@ -1,4 +1,4 @@
-"""What optimizers remember: averages of weights, sums of gradients, and all of it as a state that can be set again."""
+"""States of optimizers: averages of weights, sums of gradients, and the whole state, which can be set again."""
 
 import warnings
 

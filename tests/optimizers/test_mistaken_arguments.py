@@ -1,4 +1,4 @@
-"""Steps on the wrong things are refused: nothing would be trained, and nobody would see it."""
+"""Steps on the wrong objects are refused: nothing would be trained, without any sign of it."""
 
 import numpy as np
 import pytest

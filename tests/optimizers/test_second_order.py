@@ -689,7 +689,7 @@ def test_damaged_searches_are_refused(name, tmp_path, rng):
         cb.models.load_model(path)
 
 
-# What a file may say of a search
+# Faults of a saved search
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What can be set after an optimizer was made: hyperparameters, learning rate and counts as variables, weights."""
+"""Settings of an optimizer that can change later: hyperparameters, learning rate and counts, weights."""
 
 import copy
 import json

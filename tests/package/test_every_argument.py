@@ -143,7 +143,7 @@ def predict(layer):
 
 
 def check_config(thing):
-    """What was taken can be written down, and read again."""
+    """Accepted arguments can be written to a config, and read again."""
     try:
         text = json.dumps(thing.get_config())
     except TypeError:
@@ -152,7 +152,7 @@ def check_config(thing):
 
 
 def needed_value(cls, name):
-    """What an argument may be that nothing can be made without; that of a layer's first way to make it by default."""
+    """A valid value of a required argument; by default that of the layer's first case."""
     if (cls, name) in NEEDED_BY:
         return NEEDED_BY[cls, name]
     if name in NEEDED:
@@ -163,7 +163,7 @@ def needed_value(cls, name):
 
 
 def make(cls, **arguments):
-    """What the class makes of the arguments; or ``None``, and what it says to them."""
+    """The object that the class makes of the arguments; or ``None``, and the message of the exception."""
     try:
         return cls(**arguments), ""
     except (TypeError, ValueError, MemoryError) as error:

@@ -1,4 +1,4 @@
-"""What is compiled has one source for float32 and float64."""
+"""Compiled code has one source for float32 and float64."""
 
 import importlib
 import re

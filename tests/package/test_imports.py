@@ -165,7 +165,7 @@ ORDINARY = [each for each in IMPORTS if each[:2] not in EXCEPTIONS]
 
 
 def circles(edges: set[tuple[str, str]]) -> list[str]:
-    """What is left of a graph when all that lies on no circle has been taken away."""
+    """The part of a graph that is left when all nodes outside of circles have been removed."""
     while True:
         begins, ends = {a for a, _ in edges}, {b for _, b in edges}
         inside = {(a, b) for a, b in edges if a in ends and b in begins}
@@ -216,7 +216,7 @@ def test_the_twins_know_nothing_of_each_other(package, other):
 
 
 def test_no_module_sets_attributes_of_another():
-    """What a lower floor needs of an upper one is handed in, and not written into its modules and classes."""
+    """Lower floors get objects of upper ones as arguments; these are not written into their modules and classes."""
     found = []
     for module, paths in MODULES.items():
         for path in (path for path in paths if path.suffix == ".py"):

@@ -8,18 +8,18 @@ import pytest
 TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parent
 LIBRARY = ROOT / "cbackprop"
-# What is tested beside single parts of the library, and in which ways.
+# Folders of tests that do not belong to one part of the library.
 OTHERS = {"benchmarks", "docs", "package", "robustness", "typing"}
 FILES = [path.relative_to(TESTS) for path in sorted(TESTS.rglob("test_*.py"))]
 
 
 def families_of_modules():
-    """What a test in tests/ itself may begin with: names of the library's own modules that lie in no folder."""
+    """The names for tests in tests/ itself: those of the library's modules that are in no folder."""
     return {path.stem for path in LIBRARY.glob("*.py")} - {"__init__", "__main__"}
 
 
 def complaint(path):
-    """What is wrong with the place of a file of tests, a path within tests/ or tests/parity/; empty if it is right."""
+    """The fault of a test file's place, a path within tests/ or tests/parity/; empty if it is right."""
     folder, subject = path.parent, path.stem.removeprefix("test_")
     if folder == Path():
         if any(subject == name or subject.startswith(f"{name}_") for name in families_of_modules()):

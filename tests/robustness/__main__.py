@@ -84,7 +84,7 @@ class Lane:
 
 
 def told(failure: dict) -> str:
-    """What is known of a failure, and how to see it again."""
+    """The facts about a failure, and how to repeat it."""
     return (
         f"\nseed {failure['seed']} ({failure['attack']}): {failure['wrong']}\n{failure['where']}\n"
         f"again: python {Path(__file__).parent} 1 --first {failure['seed']} -v"

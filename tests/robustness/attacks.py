@@ -487,7 +487,7 @@ def subclasses_that_lie(rng):
 
 
 SPATIAL = [case for cases in LAYERS.values() for case in cases if isinstance(case[0](), AxesLayer)]
-# What compiled layers ask of layers over signals and images.
+# Compiled layers read these from layers over signals and images.
 HOOKS_OF_AXES = [
     "factors", "geometry", "kernel_shape", "operation_on", "output_sizes", "paddings", "ranges", "resampling_of",
     "sides", "sides_for", "spatial_output", "windows",

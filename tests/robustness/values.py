@@ -8,7 +8,7 @@ DTYPES = ["f4", "f8", "f2", "i1", "u1", "i4", "i8", "u8", "?", "c8", "O", "U3", 
 
 
 class LieError(Exception):
-    """What the objects below raise. It may come out of the library as it went in."""
+    """The exception of the objects below. The library may pass it on unchanged."""
 
 
 class Lies:

@@ -33,7 +33,7 @@ def of_the_library(error: BaseException) -> bool:
 
 
 def judged(error: BaseException) -> str | None:
-    """What is wrong with an exception; nothing if it is one that the library means."""
+    """The fault of an exception; nothing if the library raises it on purpose."""
     if type(error).__name__ == "LieError" or not of_the_library(error):
         return None
     if isinstance(error, BARE) and not meant(error):

@@ -197,7 +197,7 @@ def test_checkpoints_do_not_pile_up_after_failures(tmp_path, monkeypatch):
 @pytest.mark.h5py
 @pytest.mark.parametrize("suffix", ["cb", "keras", "weights.h5", "safetensors", "backup"])
 def test_ctrl_c_when_the_file_is_in_its_place_already(tmp_path, monkeypatch, suffix):
-    """What is told is the interrupt, not that there is no temporary file to remove any more."""
+    """The interrupt is raised, not an error about a missing temporary file."""
     model = cb.Sequential([cb.Input((2,)), cb.layers.Dense(1)])
     model.compile("sgd", "mse")
     replace = os.replace

@@ -1,4 +1,4 @@
-"""What is registered by its user: classes of every family and functions come back from configs and files."""
+"""Objects that users register: classes of every family and functions come back from configs and files."""
 
 import numpy as np
 import pytest

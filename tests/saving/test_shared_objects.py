@@ -1,4 +1,4 @@
-"""What layers are given by their constructors: copies and files hold the same object where the original does."""
+"""Objects that layers hold: copies and files hold the same object where the original does."""
 
 import copy
 import json
@@ -26,7 +26,7 @@ class Tied(layers.Layer):
 
 
 class Several(layers.Layer):
-    """What was given in lists, dicts and objects of one's own."""
+    """Objects in lists, in dicts and in users' objects."""
 
     def __init__(self, sources, more=None, pair=None, **kwargs):
         super().__init__(**kwargs)

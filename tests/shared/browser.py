@@ -17,7 +17,7 @@ OPTIONS = [
 
 
 def evaluate(page, script, folder, address="", width=1280):
-    """What a script returns, as plain values, that runs when the page in a file is ready.
+    """The result, as plain values, of a script that runs when the page in a file is ready.
 
     Whatever the page asks a network for fails, and so does the script if the page raised an error.
     """

@@ -1,4 +1,4 @@
-"""What the console command prints: the scores of a model for tables, and the sentence about a mistake."""
+"""Output of the console command: the scores of a model for tables, and the sentence about a mistake."""
 
 import re
 

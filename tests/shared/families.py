@@ -1,4 +1,4 @@
-"""What the registries hold: classes of a family, and optimizers of a kind."""
+"""Entries of the registries: classes of a family, and optimizers of a kind."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def keras_twin(layer):
 
 
 def operators(layer):
-    """What a layer for an operator computes, as it is written with tensors of Keras's."""
+    """The result of a layer for an operator, as written with Keras's tensors."""
     if isinstance(layer, cb.layers.GetItem):
         parts = [slice(*part) if isinstance(part, list) else ... if part == "..." else part for part in layer.key]
         return lambda x: x[tuple(parts)]
@@ -70,7 +70,7 @@ def operators(layer):
 
 
 def called(layer, inputs):
-    """What a layer of either library returns for an input, a list of them, or for attention several arguments."""
+    """The result of a layer of either library for an input, a list of inputs, or several arguments (attention)."""
     name = type(layer).__name__
     separate = name in ("MultiHeadAttention", "GroupQueryAttention", "GroupedQueryAttention")
     return layer(*inputs) if separate else layer(inputs)

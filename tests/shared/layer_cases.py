@@ -524,7 +524,7 @@ def nested():
 
 
 def called(layer, inputs, **options):
-    """What a layer returns for these inputs: one, a list of them, or for some layers several arguments."""
+    """The result of a layer for these inputs: one, a list, or for some layers several arguments."""
     if len(layer.input_arguments) > 1:
         return layer(*inputs, **options)
     return layer(inputs[0] if len(inputs) == 1 else inputs, **options)

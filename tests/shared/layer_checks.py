@@ -1,4 +1,4 @@
-"""What every layer's tests ask: the same numbers from both engines, and gradients that differences confirm."""
+"""Checks for every layer: the same numbers from both engines, and gradients that differences confirm."""
 
 from __future__ import annotations
 

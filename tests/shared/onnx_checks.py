@@ -1,4 +1,4 @@
-"""What tests of ONNX files share: every layer and activation, weights and inputs for them, and comparison."""
+"""Shared by tests of ONNX files: every layer and activation, weights and inputs for them, and comparison."""
 
 import numpy as np
 import pytest

@@ -27,7 +27,7 @@ from cbackprop.export.onnx_writer.graph import Graph
 BATCHES = (1, 2, 5)
 # Relative to the largest number; formulas and operators add up in other orders.
 LIMITS = {"float32": 2e-4, "float64": 2e-7}
-# What this much of a change of the inputs does to a result, is rounding: 100 times as much is no fault.
+# The effect of such a change of the inputs on a result counts as rounding: 100 times as much is no fault.
 NOISE = 1e-6
 # A last digit of each value on the way, and how many times what that does to a result is no fault.
 # 1 + tanh(-5) has lost five digits of tanh, which a change of the inputs does not show.
@@ -200,7 +200,7 @@ def with_constant(m):
 
 
 def result_shape(shape, other):
-    """What a sample of this shape becomes with a constant; ``None`` if that is no sample."""
+    """The shape of a sample of this shape combined with a constant; ``None`` if that is no sample."""
     try:
         result = np.broadcast_shapes((7, *shape), other)
     except ValueError:
@@ -832,7 +832,7 @@ def quiet():
 
 
 def run(model, samples):
-    """What ONNX Runtime computes for batches of these sizes; ``None`` if it does not run the model."""
+    """The results of ONNX Runtime for batches of these sizes; ``None`` if it does not run the model."""
     try:
         session = onnxruntime.InferenceSession(model.SerializeToString(), quiet(), providers=["CPUExecutionProvider"])
         results = []
@@ -880,7 +880,7 @@ def outcome(seed, folder):
 
 
 def with_nan(found, expected):
-    """What is expected, with NaN where one in the same array may be the cause: ONNX Runtime's softmax ignores it."""
+    """The expected values, with NaN if one in the same array may be the cause: ONNX Runtime's softmax ignores it."""
     return [
         np.where(np.isnan(ours), np.nan, theirs) if ours.shape == theirs.shape and np.isnan(theirs).any() else theirs
         for ours, theirs in zip(found, expected, strict=True)
@@ -888,7 +888,7 @@ def with_nan(found, expected):
 
 
 def compared(found, expected, nearly, dtype):
-    """What differs, or nothing."""
+    """The difference, or nothing."""
     for ours, theirs, beside in zip(found, expected, nearly, strict=True):
         if ours.shape != theirs.shape:
             return f"shape {ours.shape} instead of {theirs.shape}"
@@ -922,7 +922,7 @@ def is_rounding(model, data, found, expected, dtype):
 
 
 def run_rounded(model, data, seed):
-    """What ONNX Runtime computes if each value on the way is off by a last digit, up or down."""
+    """The results of ONNX Runtime if each value on the way is off by a last digit, up or down."""
     rng = np.random.default_rng(seed)
     known = onnx.shape_inference.infer_shapes(model, data_prop=True)
     types = {value.name: value.type.tensor_type.elem_type for value in (*known.graph.value_info, *known.graph.output)}

@@ -97,7 +97,7 @@ def write(block: Block, folder: Path = Path()) -> None:
 
 @contextlib.contextmanager
 def settings() -> Iterator[None]:
-    """What a page may set in this process is put back."""
+    """Restore the settings of this process that a page may change."""
     floatx, threads = cb.config.floatx(), cb.config.get_num_threads()
     try:
         with np.printoptions():

@@ -205,7 +205,7 @@ PLAIN = plain_values.ANY | st.just([]) | st.just({})
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_any_value_of_a_config_replaced(data):
-    """What is made of it is an encoder that works, or an error that says why not."""
+    """A damaged config gives an encoder that works, or an error that says why not."""
     config = copy.deepcopy(WHOLE.get_config())
     config = json.loads(json.dumps(config))
     path = data.draw(st.sampled_from([path for path in plain_values.paths(config) if path]))

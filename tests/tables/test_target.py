@@ -1,4 +1,4 @@
-"""What is predicted: found out from a column, and turned back into it."""
+"""Targets: recognized from a column, and turned back into it."""
 
 import datetime
 import json

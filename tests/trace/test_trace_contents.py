@@ -1,4 +1,4 @@
-"""What a trace holds: the page's numbers, every kind of network, every optimizer; and what it refuses."""
+"""Contents of traces: the page's numbers, every kind of network, every optimizer; and refusals."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What a user writes, with everything annotated: checked by ``mypy --strict``, and run by test_user_script.py."""
+"""A user's script, with everything annotated: checked by ``mypy --strict``, and run by test_user_script.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said without Pillow, which is imported only when it is needed."""
+"""Messages without Pillow, which is imported only when it is needed."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What `utils` has of Keras's: padding, windows, bars, splits, graphs as text, and fresh names."""
+"""Keras's functions in `utils`: padding, windows, bars, splits, graphs as text, and fresh names."""
 
 import io
 import re

@@ -59,7 +59,7 @@ class Case:
 
 
 def expected(case, what, image, kernel, maps):
-    """What the product should be, in float64, and the sum of absolute values behind it."""
+    """The expected product, in float64, and the sum of its absolute values."""
     flat, inside = case.reads()
     g = case.groups
     weights = kernel.reshape(-1, case.channels // g, g, case.filters // g)  # (taps, channels, groups, filters)

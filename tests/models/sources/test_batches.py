@@ -54,7 +54,7 @@ class Dataset(cb.utils.PyDataset):
 
 
 class Duck:
-    """What `keras.utils.Sequence` was."""
+    """Like the earlier `keras.utils.Sequence`."""
 
     def __init__(self, batches):
         self.batches = batches

@@ -20,7 +20,7 @@ def script(monkeypatch):
 
 
 def found(peers, kind, case, ask):
-    """What each peer that can do the case answers."""
+    """The answer of each peer that can do the case."""
     network = case if kind == "Training" else case.network
     able = {name: peer for name, peer in peers.items() if hasattr(peer, kind)}
     if len(network.widths) == 2:

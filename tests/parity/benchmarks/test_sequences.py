@@ -1,4 +1,4 @@
-"""What the peers of recurrent.py and attention.py compute on the networks that are measured."""
+"""Results of the peers of recurrent.py and attention.py on the networks that are measured."""
 
 import importlib
 from dataclasses import replace

@@ -44,7 +44,7 @@ def model_of(library):
 
 
 def run(library, make, sequence, state):
-    """What `state` says of callback and model after each epoch of a run with these logs."""
+    """The `state` of callback and model after each epoch of a run with these logs."""
     model, callback = model_of(library), make(library)
     callback.set_model(model)
     callback.set_params({"verbose": 0, "epochs": len(sequence), "steps": 1})

@@ -1,4 +1,4 @@
-"""What the callback TensorBoard writes, read by TensorBoard."""
+"""Files of the callback TensorBoard, read by TensorBoard."""
 
 import numpy as np
 import pytest

@@ -15,7 +15,7 @@ COURSE = sorted((pages.ROOT / "docs" / "learn").glob("[0-9]*.md"))
 
 
 def notebook_of(page):
-    """What the site offers beside a page."""
+    """The files that the site offers with a page."""
     spec = importlib.util.spec_from_file_location("traces", pages.ROOT / "docs" / "_extensions" / "traces.py")
     traces = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(traces)

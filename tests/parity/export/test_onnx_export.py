@@ -195,7 +195,7 @@ def test_noise_leaves_nothing(tmp_path):
     ("size", "operators"), [((2, 4), ["Slice"]), ((3, 4), []), ((2, 3), ["Transpose", "MatMul", "MatMul", "Transpose"])]
 )
 def test_crop_of_the_middle(tmp_path, size, operators):
-    """What RandomCrop does in a prediction: nothing, a slice, or products with weights. RandomFlip does nothing."""
+    """RandomCrop in a prediction: nothing, a slice, or products with weights. RandomFlip does nothing."""
     x = cb.Input((3, 4, 2))
     model = cb.Model(x, layers.RandomFlip()(layers.RandomCrop(*size)(x)))
     path = tmp_path / "m.onnx"

@@ -92,7 +92,7 @@ def test_a_model_that_was_read_goes_on_training(tmp_path):
     np.testing.assert_allclose(*losses, rtol=1e-5)
 
 
-# What formulas leave open, for those that no test above writes
+# Cases of formulas that no test above covers
 OPEN = {
     "threshold": 0.3,
     "default_value": 0.5,
@@ -314,7 +314,7 @@ HAND_MADE = {
         "s = Sqrt(w) u = Div(d, s) t = Mul(u, g) y = Add(t, b)",
         {"e": np.float32(1e-5), "g": 2 * ONES, "b": ONES}, ["LayerNormalization"],
     ),
-    # What PyTorch's newer exporter (dynamo=True) and others write for one activation or layer
+    # Graphs that PyTorch's newer exporter (dynamo=True) and others write for one activation or layer
     "softplus of PyTorch": (
         "s = Softplus(x) g = Greater(x, t) y = Where(g, x, s)", {"t": np.float32(20)}, ["Activation"],
     ),

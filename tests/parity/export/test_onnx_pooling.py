@@ -14,7 +14,7 @@ from cbackprop import export, layers
 
 
 def read_and_run(tmp_path, text, shape):
-    """What this library and ONNX Runtime predict from the same graph, and the names of the layers."""
+    """The predictions of this library and ONNX Runtime from the same graph, and the names of the layers."""
     model = parser.parse_model(f'<ir_version: 8, opset_import: ["": 18]> {text}')
     path = str(tmp_path / "m.onnx")
     onnx.save(model, path)

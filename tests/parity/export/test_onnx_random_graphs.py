@@ -21,7 +21,7 @@ def test_no_graph_gives_other_numbers(part):
 
 
 def test_every_kind_of_graph_is_made():
-    """What nobody computes with is no test of it."""
+    """An operator that is in no graph is not tested."""
     found = set()
     for seed in range(1500):
         model = onnx_graphs.graph_of(seed)

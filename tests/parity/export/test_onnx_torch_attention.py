@@ -86,7 +86,7 @@ def test_the_batch_is_followed_where_its_symbol_gets_lost():
 
 
 def test_a_batch_of_no_other_size():
-    """What cannot be computed for another size is left unknown."""
+    """A size that cannot be computed for another input is left unknown."""
     node = helper.make_node
     found = shapes_of(
         [node("Reshape", ["x", "a"], ["h"]), node("Reshape", ["h", "b"], ["y"])], {"a": [-1, 7], "b": [5, 7]}

@@ -24,7 +24,7 @@ def float64(monkeypatch, keras_in_float64):
 
 
 def attention_in_float64(query, key, value, bias, mask, scale, is_causal, flash_attention):
-    """What Keras says it computes, for tensors (batch, positions, heads, features)."""
+    """Attention as Keras documents it, for tensors (batch, positions, heads, features)."""
     scores = scale * torch.einsum("btnh,bsnh->bnts", query, key)
     seen = torch.ones_like(scores, dtype=torch.bool) if mask is None else mask.expand(scores.shape)
     if is_causal:

@@ -209,7 +209,7 @@ def test_dropout_has_the_same_values(rate: float, noise_shape: Any) -> None:
         assert same[0] == same[1]
 
 
-# What Keras refuses: at construction, or on symbolic inputs of these shapes.
+# Layers that Keras refuses: at construction, or on symbolic inputs of these shapes.
 MISTAKES: list[tuple[str, dict[str, Any], list[tuple[int, ...]]]] = [
     ("Add", {}, [(3,), (4,)]),
     ("Subtract", {}, [(3,), (3,), (3,)]),

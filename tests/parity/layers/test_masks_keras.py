@@ -285,7 +285,7 @@ FRACTIONS = ("factor", "height_factor", "rate", "scale", "stddev", "width_factor
 
 
 def arguments_of(library, name, cls):
-    """What a layer is made with."""
+    """The arguments of a layer's constructor."""
     within = {"cell": "LSTMCell", "layer": "LSTM" if name == "Bidirectional" else "Dense"}
     found = {"CategoryEncoding": [3], "Discretization": [[0.0]]}.get(name, [])
     for parameter in list(inspect.signature(cls.__init__).parameters.values())[1:]:

@@ -57,7 +57,7 @@ def test_arguments(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_factors(name):
-    """What a layer keeps of its arguments, and what it makes of them."""
+    """The arguments that a layer keeps, and the attributes that it derives."""
     arguments = (AFFINE | COLORS | {"RandomFlip": FLIPS, "RandomCrop": [{"height": 2, "width": 3}]})[name]
     for each in arguments:
         ours, theirs = (getattr(package.layers, name)(**each, seed=3) for package in (cb, keras))
@@ -68,7 +68,7 @@ def test_factors(name):
 
 
 def transformation(name, layer, theirs, count, sizes, node):
-    """What Keras's layer is to do with each sample, from the numbers that ours draws."""
+    """The changes that Keras's layer must make to each sample, from the numbers that ours draws."""
     numbers = random.uniform(4 * count, 0, SEED, node).reshape(count, 4)
     drawn = [lower + (upper - lower) * numbers[:, i] for i, (lower, upper) in enumerate(layer.ranges)]
     tensor = lambda *columns: torch.tensor(np.stack(columns, axis=1))  # noqa: E731
@@ -145,7 +145,7 @@ def test_crops(size, sizes, data_format):
 @pytest.mark.parametrize("size", [(2, 3), (7, 4), (4, 4), (1, 9)])
 @pytest.mark.parametrize("sizes", [(5, 4), (3, 11), (8, 8)])
 def test_crops_outside_of_training(size, sizes):
-    """What Keras's documentation says: the largest window of the same proportions, resized."""
+    """As Keras documents it: the largest window of the same proportions, resized."""
     x = np.random.default_rng(1).uniform(size=(2, *sizes, 3)).astype("float32")
     expected = keras.preprocessing.image.smart_resize(x, size, data_format="channels_last")
     found = cb.layers.RandomCrop(*size)(x, training=False)

@@ -84,7 +84,7 @@ def test_prediction_is_that_without_renorm():
 
 
 def test_masks():
-    """What a mask hides counts in no mean, as without renorm."""
+    """Masked rows count in no mean, as without renorm."""
     outputs = []
     for library in (cb, keras):
         x = library.layers.Input((4, 3))

@@ -32,7 +32,7 @@ REFUSED = [
 
 
 def outcomes(library, structure, data):
-    """What calling and predicting give, or the class of the error, and whether a warning told of the structure."""
+    """The results of calling and predicting, or the class of the error, and whether there was a warning."""
     tensors = [library.Input((2,), name=name) for name in "abc"]
     alone = "one" in structure
 

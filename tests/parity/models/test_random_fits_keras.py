@@ -64,7 +64,7 @@ def watching(library, stop):
 
 
 def arguments(draw, library):
-    """What fit is called with, and when training is to be stopped."""
+    """The arguments of fit, and when training is stopped."""
     kind, batch_size = draw.choice(["arrays", "arrays", *KINDS]), draw.choice([4, 5, 13, 30, None])
     steps = draw.choice([None, None, 1, 2, 3, 5, 6, 7, 9])
     validation = draw.choice([None, "arrays", "split", "dataset", "loader"])

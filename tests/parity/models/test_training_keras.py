@@ -180,7 +180,7 @@ def test_evaluate_returns_the_same_list(metric, rng):
     assert list(a) == list(b)
 
 
-# What Keras hides behind **kwargs.
+# Arguments that Keras hides behind **kwargs.
 HIDDEN = {"name", "trainable", "dtype", "input_shape", "activity_regularizer", "rms_scaling", "data_format"}
 # Beyond Keras: leave out targets of NaN.
 OWN = {"missing"}

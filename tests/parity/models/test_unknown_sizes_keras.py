@@ -6,7 +6,7 @@ import pytest
 
 import cbackprop as cb
 
-# What stands between Input((None, 4)) and Dense(2).
+# Layers between Input((None, 4)) and Dense(2).
 BODIES = {
     "dense": lambda k, x: k.layers.Dense(5, activation="relu")(x),
     "layer normalization": lambda k, x: k.layers.LayerNormalization()(x),

@@ -58,7 +58,7 @@ SHARED = [
 CASES = [(name, {**shared, **own}) for name in CLASSES for own in OWN[name] for shared in SHARED]
 EACH_CLASS = pytest.mark.parametrize("name", CLASSES)
 EACH_CASE = pytest.mark.parametrize(("name", "options"), CASES)
-# What Keras computes of the step in float32 alone (rates, powers of betas) limits float64, too.
+# Keras computes parts of the step in float32 only (rates, powers of betas), which limits float64, too.
 LIMITS = {"float32": 2e-6, "float64": 2e-6}
 SHAPES = [(4, 3), (3,), (5, 2), (2, 3, 4)]
 STEPS = 20

@@ -1,4 +1,4 @@
-"""What Keras writes about its losses, optimizers, initializers and so on is understood, with the same arguments."""
+"""Keras's configs of losses, optimizers, initializers and so on are understood, with the same arguments."""
 
 import inspect
 import json

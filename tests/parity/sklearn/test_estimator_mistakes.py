@@ -1,4 +1,4 @@
-"""What is wrong is said, before anything has changed."""
+"""Mistakes are reported before anything has changed."""
 
 import numpy as np
 import pytest

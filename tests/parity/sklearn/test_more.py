@@ -1,4 +1,4 @@
-"""What scikit-learn's own estimators do not have."""
+"""Features that scikit-learn's own estimators do not have."""
 
 import numpy as np
 import pytest

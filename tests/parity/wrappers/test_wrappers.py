@@ -42,8 +42,8 @@ class Make:
 make = Make()
 
 
-# What does not hold of any model, as Keras says of its own wrappers. These models do not draw random numbers, so that
-# the checks of repeated fits hold.
+# Checks that do not hold for every model, as Keras says of its own wrappers. These models do not draw random
+# numbers, so that the checks of repeated fits hold.
 NOT_PASSED = {
     "SKLearnClassifier": {
         "check_classifiers_one_label_sample_weights": "samples of weight 0 are not left out",
