@@ -14,7 +14,7 @@ from cbackprop.trace.linear_terms import gradient_terms, unit_terms
 from cbackprop.trace.loss_slope import loss_slope_in_figures
 from cbackprop.trace.numbers import number, signed, sum_in_figures
 from cbackprop.trace.symbols import slope_formula
-from cbackprop.trace.time_step import has_time_steps, time_step_lines
+from cbackprop.trace.time_step import has_time_steps, output_of, time_of, time_step_lines
 from cbackprop.validation import check_integer
 
 if TYPE_CHECKING:
@@ -44,17 +44,22 @@ def explain_unit(trace: Trace, layer: LayerTrace, unit: Any, sample: Any, time: 
     place = check_unit(layer, unit)
     sample = check_index("sample", sample, trace.samples, "the number of samples")
     at = (sample, *place)
-    shown = place[0] if len(place) == 1 else place
-    lines = [f"sample {sample}, unit {shown} of {layer.title!r}"]
+    lines, is_output = [], True
     if has_time_steps(layer):
+        shown_time = own_time = time_of(layer, at)
         if time is not None:
-            time = check_index("time", time, layer.times["h"].shape[1], "the number of time steps")
-        lines += time_step_lines(layer, at, time)
+            shown_time = check_index("time", time, layer.times["h"].shape[1], "the number of time steps")
+        if shown_time != own_time and len(place) == 2 and not isinstance(unit, tuple):
+            place = (output_of(layer, sample, shown_time), place[-1])
+            at, own_time = (sample, *place), shown_time
+        lines = time_step_lines(layer, at, shown_time)
+        is_output = shown_time == own_time  # of other steps nothing but the state goes on
     elif time is not None:
         raise ValueError(f"time is for LSTM, GRU and SimpleRNN, but {layer.title!r} is a {layer.kind}.")
     else:
-        lines += output_lines(layer, at)
-    if layer.above is not None:
+        lines = output_lines(layer, at)
+    lines.insert(0, f"sample {sample}, unit {place[0] if len(place) == 1 else place} of {layer.title!r}")
+    if layer.above is not None and is_output:
         lines.append(f"dL/da = {above_in_figures(trace, layer, at)}")
     has_slope = any(line.startswith("a = ") for line in lines)
     if layer.delta is not None and has_slope:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cbackprop.trace.layer_trace import LayerTrace
 from cbackprop.trace.numbers import factor, number, signed, sum_in_figures
 
-__all__ = ["has_time_steps", "time_step_lines"]
+__all__ = ["has_time_steps", "output_of", "time_of", "time_step_lines"]
 
 Array = NDArray[Any]
 CELLS = ("SimpleRNN", "LSTM", "GRU")
@@ -25,14 +25,12 @@ def has_time_steps(layer: LayerTrace) -> bool:
     return layer.kind in CELLS and "h" in layer.times and len(layer.weights) >= 2
 
 
-def time_step_lines(layer: LayerTrace, at: tuple[int, ...], time: int | None) -> list[str]:
+def time_step_lines(layer: LayerTrace, at: tuple[int, ...], time: int) -> list[str]:
     """z and the value of each gate, the new states, and the deltas of the gates."""
     sample, unit = at[0], at[-1]
-    if time is None:
-        time = time_of(layer, at)
     shown = {name: float(array[sample, time, unit]) for name, array in layer.times.items() if name != "delta"}
     return [
-        f"time step {time} of {layer.times['h'].shape[1]}",
+        f"time step {time} (0 to {layer.times['h'].shape[1] - 1})",
         *gate_lines(layer, sample, time, unit, shown),
         *state_lines(layer.kind, shown),
         *delta_lines(layer, sample, time, unit),
@@ -40,10 +38,20 @@ def time_step_lines(layer: LayerTrace, at: tuple[int, ...], time: int | None) ->
 
 
 def time_of(layer: LayerTrace, at: tuple[int, ...]) -> int:
-    """The time step whose h is the output: the last such one, or the first if the layer goes backwards."""
-    h = layer.times["h"][at[0], :, at[-1]]
-    (same,) = np.nonzero(h == layer.a[at])
-    return int(same[-1]) if len(same) else len(h) - 1
+    """The time step whose h is the output. Engine and twin may round differently, so it is the nearest h."""
+    return nearest(layer.times["h"][at[0]], layer.a[at[:-1]], at[1] if len(at) == 3 else -1)
+
+
+def output_of(layer: LayerTrace, sample: int, time: int) -> int:
+    """Where in a sequence of outputs that of a time step is."""
+    return nearest(layer.a[sample], layer.times["h"][sample, time], time)
+
+
+def nearest(rows: Array, row: Array, preferred: int) -> int:
+    """Which row is nearest to another. Masked steps repeat a state; of equal rows the preferred one, or the last."""
+    far = np.abs(rows - row).max(axis=-1)
+    (equal,) = np.nonzero(far == far.min())
+    return preferred if preferred in equal else int(equal[-1])
 
 
 def gates_of(layer: LayerTrace) -> list[str]:

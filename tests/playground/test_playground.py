@@ -98,7 +98,7 @@ def test_it_learns_and_is_exported(page, tmp_path, width):
       by("step").click();
       by("export").click();
       return { facts: by("facts").textContent, script: by("script").textContent,
-        wide: document.documentElement.scrollWidth - innerWidth,
+        wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
         unlabelled: [...document.querySelectorAll("input, select, textarea, button")]
           .filter((e) => !e.closest("label") && !e.textContent.trim() && !e.ariaLabel).length };
     """
@@ -308,7 +308,8 @@ def test_numbers_are_there_without_a_mouse(page, tmp_path):
       const { network, last } = window.playground.state;
       const layers = network.layers.map(({ W, b }, k) => [W, b, last.gradients[k].W, last.gradients[k].b]);
       return { before, after: read(), captions: [...document.querySelectorAll("caption")].map((c) => c.textContent),
-        reached: by("numbers").tabIndex, wide: document.documentElement.scrollWidth - innerWidth,
+        reached: by("numbers").tabIndex,
+        wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
         layers: layers.map((arrays) => arrays.map((array) => [...array])) };
     """
     found, _ = browser.evaluate(page, script, tmp_path / "profile", width=390)

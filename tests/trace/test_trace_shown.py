@@ -249,12 +249,33 @@ def test_figures_of_a_time_step(make):
     (state,) = [line for line in lines if line.startswith("h ← ")]
     a = trace["cell"].a[1]
     assert state.endswith(f" = {shown(a[1] if a.ndim == 1 else a[0, 1])}")
-    assert trace.explain("cell", unit=1, sample=1, time=0).splitlines()[1] == "time step 0 of 4"
+    assert trace.explain("cell", unit=1, sample=1, time=0).splitlines()[1] == "time step 0 (0 to 3)"
     for time, error in ((4, ValueError), (-1, ValueError), ("a", TypeError)):
         with pytest.raises(error, match="time must be"):
             trace.explain("cell", time=time)
     with pytest.raises(ValueError, match="time is for LSTM"):
         trace.explain("end", time=0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("kind", [layers.SimpleRNN, layers.LSTM, layers.GRU])
+def test_time_step_of_a_unit(kind, backwards, dtype):
+    """In a sequence of outputs a unit has a time step: its arithmetic is shown, and ends with its output."""
+    cb.config.set_floatx(dtype)
+    trace = traced((5, 2), kind(3, return_sequences=True, go_backwards=backwards, name="cell"))
+    a, times = trace["cell"].a[1], []
+    for place in range(5):
+        lines = trace.explain("cell", unit=(place, 1), sample=1).splitlines()
+        assert lines[0] == f"sample 1, unit ({place}, 1) of 'cell'"
+        time = int(re.fullmatch(r"time step (\d) \(0 to 4\)", lines[1])[1])
+        times.append(time)
+        (state,) = [line for line in lines if line.startswith("h ← ")]
+        assert state.endswith(f" = {shown(a[place, 1])}")
+        assert any(line.startswith("dL/da = ") for line in lines)
+        assert trace.explain("cell", unit=1, sample=1, time=time).splitlines() == lines
+        assert "dL/da" not in trace.explain("cell", unit=(place, 1), sample=1, time=(time + 1) % 5)
+    assert sorted(times) == list(range(5))
 
 
 def test_heads_of_attention():
@@ -357,6 +378,25 @@ def test_page_of_large_and_infinite_numbers(tmp_path):
 
 
 @pytest.mark.browser
+def test_page_of_a_sequence_fits_a_phone(tmp_path):
+    """Wide tables scroll on their own, not the page, in each part of the step; the update shows the memory."""
+    page = tmp_path / "step.html"
+    traced((5, 3), layers.LSTM(4, return_sequences=True, name="lstm")).to_html(page)
+    script = """
+      const wide = [document.documentElement.scrollWidth - document.documentElement.clientWidth];
+      for (let i = 0; i < 12; i++) {
+        document.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
+        wide.push(document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      }
+      return { wide, names: [...document.querySelectorAll("h3")].map((name) => name.textContent) };
+    """
+    found, _ = browser.evaluate(page, script, tmp_path / "profile", width=390)
+    assert max(found["wide"]) <= 0
+    assert "m of Adam (3,16)" in found["names"]
+    assert "v of Adam (3,16)" in found["names"]
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize("width", [390, 1280])
 def test_page_in_a_browser(trace, tmp_path, width):
     """Each step is reached by keys; each unit and connection shows the trace's numbers; nothing is asked for."""
@@ -377,7 +417,8 @@ def test_page_in_a_browser(trace, tmp_path, width):
       const select = document.getElementById("sample");
       select.value = "1";
       select.dispatchEvent(new Event("change"));
-      return { stages, seen, again: lines(), wide: document.documentElement.scrollWidth - innerWidth,
+      return { stages, seen, again: lines(),
+        wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
         focusable: document.querySelectorAll("[tabindex='0'][role=button]").length };
     """
     found, asked = browser.evaluate(page, script, tmp_path / "profile", width=width)

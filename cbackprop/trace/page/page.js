@@ -261,7 +261,9 @@
     } else if (stage.kind === "update" && !layer) {
       for (const each of frame.layers) {
         for (const weight of each.weights.filter((one) => one.gradient)) {
-          found.push(table(each.title + "/" + weight.name + " before", weight.before), table("gradient", weight.gradient), table("after", weight.after));
+          found.push(table(each.title + "/" + weight.name + " before", weight.before), table("gradient", weight.gradient));
+          for (const [name, slot] of Object.entries(weight.memoryAfter)) found.push(table(name + " of " + frame.rule.name, slot));
+          found.push(table("after", weight.after));
         }
       }
     } else if (layer) {
