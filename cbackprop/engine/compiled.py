@@ -423,15 +423,16 @@ class CompiledEngine(Engine):
 
         ``None`` otherwise, and if there is anything to prepare or to complain of: then `predict` is to be called.
         """
-        rows = x.shape[0] if x.ndim else 0
+        shape, flags = x.shape, x.flags  # NumPy makes both whenever it is asked
+        rows = shape[0] if shape else 0
         if (
             not 0 < rows <= self.room.blocks[0]
             or self.fixed_batch not in (None, rows)
             or (rows > batch_size and self.sees_whole(False))
             or self.generation != ParameterStore.generation
-            or x.shape[1:] != self.sample_shape
+            or shape[1:] != self.sample_shape
             or x.dtype != self.dtype
-            or not (x.flags.c_contiguous and x.flags.aligned)
+            or not (flags.c_contiguous and flags.aligned)
             or (rows > 1 and most_threads(self.flops * rows, starts=True) > 1)
             or self.network.blas
             or matrix_products.uses_blas()
