@@ -21,9 +21,9 @@ import pages
 import pytest
 
 LOOK = Path(__file__).with_name("look.js")
-# The site's own files and nothing else: what else a page asks for, the browser reports.
-POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; report-uri /asked"
-
+# The site's own files and nothing else. The browser tells the page what else it has asked for, before it is loaded.
+POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
+WATCH = "<script>var asked = []; addEventListener('securitypolicyviolation', (e) => asked.push(e.blockedURI));</script>"
 PATIENCE = 60  # seconds for a page
 BEGIN = '<!doctype html><link rel="icon" href="data:,"><body>'
 NO_PAGES = {"_static/webpack-macros.html"}  # a template of the theme
@@ -44,6 +44,9 @@ class Site(http.server.SimpleHTTPRequestHandler):
         elif self.path == "/pages":
             names = {path.relative_to(self.directory).as_posix() for path in Path(self.directory).rglob("*.html")}
             self.answer(json.dumps(sorted(names - NO_PAGES)), "application/json")
+        elif self.path.endswith(".html"):
+            text = Path(self.translate_path(self.path)).read_text(encoding="utf-8")
+            self.answer(text.replace(">", f">{WATCH}", 1), "text/html; charset=utf-8")  # the doctype stays first
         else:
             super().do_GET()
 
@@ -86,18 +89,12 @@ def look(folder, profile):
 
 
 def until_told(found):
-    """What the server was told, until the page that looks at all others asks for what is the end."""
+    """What the server was told, until all pages are done."""
     while True:
         path, said = found.get(timeout=PATIENCE)
-        if path == "/found":
-            yield from said
-        elif path == "/asked":
-            report = said["csp-report"]
-            if report["blocked-uri"] == "https://end.invalid/":
-                return
-            yield f"{report['document-uri']} asks for {report['blocked-uri']}"
-        else:
-            yield f"there is no {said}"
+        if path == "/done":
+            return
+        yield from said if path == "/found" else [f"there is no {said}"]
 
 
 @contextlib.contextmanager
