@@ -195,7 +195,7 @@ class CompiledEngine(Engine):
         ]
 
     def _bind_regularizers(self) -> None:
-        """Tell the network what trainable variables add to the loss, and what they are held to."""
+        """Give the network the regularizers and constraints of trainable variables."""
         added = [penalty_of(variable) for variable in self.regularized]
         self.network.set_penalties(penalties.Penalties(added, self.gradient_vector) if added else None)
         held = [projection_of(variable) for variable in self.trainable if variable.constraint is not None]
@@ -228,7 +228,7 @@ class CompiledEngine(Engine):
     # Running
 
     def _products(self) -> AbstractContextManager[None]:
-        """Have this run multiply matrices as the setting says now; meanwhile, hold BLAS to one thread if it is used."""
+        """For a ``with`` block that runs the network: multiply matrices as set now; BLAS gets one thread."""
         if not self.run.busy:  # else the run is refused
             self.network.use_blas(matrix_products.prepare())
         return matrix_products.held(self.network.blas or self.calls_blas)
@@ -478,7 +478,7 @@ class CompiledEngine(Engine):
             return self.learner.sums.get(), self.metric_snapshots()
 
     def restore(self, sums: Any) -> None:
-        """Go on adding to what `sums` returned, once no other thread is running."""
+        """Go on from the sums that `sums` returned, once no other thread is running."""
         totals, metrics = sums
         with self.lock:
             self.learner.sums.set(*totals)
@@ -491,7 +491,7 @@ class CompiledEngine(Engine):
         return self._means(*self.learner.sums.get())
 
     def losses_in(self, sums: Any) -> tuple[float, list[float]]:
-        """The same for what an epoch has added up."""
+        """The same for the sums of an epoch."""
         return self._means(*sums[0])
 
     def metrics_in(self, sums: Any) -> list[list[Any]]:

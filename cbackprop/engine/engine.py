@@ -502,7 +502,7 @@ class Engine:
         raise NotImplementedError
 
     def restore(self, sums: Any) -> None:
-        """Go on adding to what `sums` returned."""
+        """Go on from the sums that `sums` returned."""
         raise NotImplementedError
 
     @contextmanager

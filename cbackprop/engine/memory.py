@@ -209,7 +209,7 @@ def _aligned(size: int) -> int:
 
 
 class Moments(Protocol):
-    """The order in which the parts of a training step use memory: what is in use at one moment lies side by side."""
+    """The order in which the parts of a training step use memory. Buffers in use at one moment do not overlap."""
 
     loss: int  # losses and metrics
 

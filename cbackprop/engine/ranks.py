@@ -22,7 +22,7 @@ DENSE_ENOUGH = 0.75
 
 
 class Ranks:
-    """Adds up gradients of one engine, and what divisors are made of, over all ranks.
+    """Adds up gradients of one engine, and the counts for divisors, over all ranks.
 
     Parameters
     ----------

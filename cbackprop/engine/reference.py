@@ -323,7 +323,7 @@ class ReferenceEngine(Engine):
             return *totals, self.metric_snapshots()
 
     def restore(self, sums: Any) -> None:
-        """Go on adding to what `sums` returned, once no other thread is running."""
+        """Go on from the sums that `sums` returned, once no other thread is running."""
         with self.lock:
             self.loss_total, self.loss_count, self.head_totals, metrics = sums
             for twins, states in zip(self.metric_twins, metrics, strict=True):

@@ -173,7 +173,7 @@ class ReferenceHead:
         return rows.astype(np.float64)
 
     def _read(self, function: Any, kind: str, targets: Targets, width: int) -> Array:
-        """Targets as a twin reads them, without what it cannot read."""
+        """Targets in a form that a twin can read."""
         if kind == "given":
             assert targets.given is not None
             return targets.given

@@ -81,7 +81,7 @@ class EngineOfSizes(Engine):
             return engine
 
     def _keep(self, engine: Engine) -> None:
-        """If threads are to be kept, keep those of this engine, and of no other."""
+        """Keep the threads of this engine only, if threads are kept."""
         if self._keepers:
             self._keeping.close()
             self._keeping.enter_context(engine.kept_threads())
@@ -190,7 +190,7 @@ class EngineOfSizes(Engine):
         return None if self.current is None else self.current.sums()
 
     def restore(self, sums: Any) -> None:
-        """Go on adding to what `sums` returned."""
+        """Go on from the sums that `sums` returned."""
         with self.lock:
             if self.current is not None:
                 if sums is None:

@@ -131,7 +131,7 @@ def reports(model: Any, given: list[Any]) -> bool:
 def _engine_that_shows(
     model: Any, masked: tuple[tuple[int, ...] | None, ...], tensors: tuple[list[KerasTensor], list[KerasTensor]]
 ) -> Engine:
-    """An engine that predicts for inputs, some with masks, and also returns masks and what is added to the loss."""
+    """An engine that predicts for inputs, some with masks, and also returns masks and added losses."""
     key = masked, tuple(tensor.shape for tensor in tensors[0])
     with Layer._making:
         known = model._showing.get(key)

@@ -59,7 +59,7 @@ class OutputNeeds(NamedTuple):
     readers: tuple[tuple[str, str], ...] = ()
 
     def others(self, kind: str) -> str:
-        """A sentence that says who reads which form of targets; empty if all read that of `kind`."""
+        """A sentence about which loss or metric reads which form of targets; empty if all read the form `kind`."""
         told = [(form, who) for form, who in self.readers if form != "given"]
         if all(form == kind for form, _ in told):
             return ""

@@ -22,7 +22,7 @@ __all__ = ["Ensemble"]
 
 
 class Ensemble:
-    """Several models that predict together: their mean, how far they are apart, and what most of them say.
+    """Several models that predict together: the mean, the spread and the vote of their predictions.
 
     Models that began with different weights, or have seen different data, make different errors. Their mean is mostly
     better than any of them, and where they disagree, none is to be trusted.

@@ -35,7 +35,7 @@ def logs_of(model: Any, engine: Engine, of_all_ranks: bool = True) -> dict[str, 
 
 
 def logs_in(model: Any, engine: Engine, sums: Any) -> dict[str, float]:
-    """The losses and metrics of an earlier epoch, one of `Engine.train_epochs`, from what it has added up."""
+    """The losses and metrics of an earlier epoch of `Engine.train_epochs`, from its sums."""
     names = _names_for(model, engine)
     logs = names.losses(*engine.losses_in(sums)) | names.metrics(engine.metrics_in(sums))
     return dict(sorted(logs.items()))
@@ -50,7 +50,7 @@ def _names_for(model: Any, engine: Engine) -> ResultNames:
 
 @contextmanager
 def _summed(engine: Engine, metrics: list[Any]) -> Iterator[None]:
-    """Inside the ``with`` block, metrics that layers update have what all ranks have added up."""
+    """Inside the ``with`` block, metrics that layers update have the sums of all ranks."""
     own = [metric.snapshot() for metric in metrics]
     for metric, state in zip(metrics, own, strict=True):
         metric.restore(engine.over_ranks(state))

@@ -114,11 +114,11 @@ class FileMethods:
             print(f"Saved artifact at '{filepath}'.")
 
     def save_training(self, filepath: Any) -> None:
-        """Write what `restore_training` reads, for `callbacks.BackupAndRestore`."""
+        """Write a file for `restore_training`, for `callbacks.BackupAndRestore`."""
         save_training(self, filepath)
 
     def restore_training(self, filepath: Any) -> None:
-        """Read what `save_training` wrote. The next `fit` goes on from there."""
+        """Read a file of `save_training`. The next `fit` goes on from there."""
         restore_training(self, filepath)
 
     def to_json(self, **kwargs: Any) -> str:

@@ -204,7 +204,7 @@ def _check_models(models: Any) -> list[Any]:
 
 
 def _changing_parts(model: Any) -> Iterator[tuple[str, Any]]:
-    """Everything that training a model changes, and what a message calls it."""
+    """Everything that training a model changes, with names for messages."""
     yield "a model", model
     yield "an optimizer", model.optimizer
     for layer in layers_within(model):
@@ -298,7 +298,7 @@ def _worker_limit(asked: Any) -> int:
 
 
 def _raise_for(index: int, model: Any, error: Any) -> None:
-    """Raise what `fit` of a model has raised, and say which model that was."""
+    """Raise the exception of a model's `fit`, with a note that names the model."""
     where = f"models[{index}], {model.name!r}"
     if type(error) in (TypeError, ValueError, RuntimeError, ArgumentTypeError):
         raise type(error)(f"{where}: {error}") from error

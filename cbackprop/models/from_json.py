@@ -12,7 +12,7 @@ __all__ = ["model_from_json"]
 
 
 def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
-    """A new model with new weights, from what `Model.to_json` returned, in this library or in Keras.
+    """A new model with new weights, from a text of `Model.to_json`, of this library or of Keras.
 
     Parameters
     ----------

@@ -413,7 +413,7 @@ class Model(Trainer, FileMethods, Layer):
         return Model.__call__(self, inputs, training, mask)
 
     def run_shown(self, given: list[Any], masks: list[Any], training: bool, layer: Any = None) -> Any:
-        """The outputs for arrays, some with masks. `losses` then has what outputs of layers add to the loss."""
+        """The outputs for arrays, some with masks. `losses` then has the penalties of layers' outputs."""
         return run_shown(self, given, masks, training, layer)
 
     def _in_order(self, inputs: Any, warns: bool = False) -> list[Any]:

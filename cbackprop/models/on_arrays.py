@@ -223,7 +223,7 @@ def _masks_for(layer: Layer, call: CallArguments, given: list[Any], arrays: list
 
 
 def run_built_in(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Compute what the built-in base class of a layer computes, with the layer's weights and arguments.
+    """Run the computation of a layer's built-in base class, with the layer's weights and arguments.
 
     Raises
     ------

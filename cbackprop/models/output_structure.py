@@ -106,7 +106,7 @@ def _by_name(argument: str, value: dict[str, Any], names: Sequence[str], default
 
 
 def _unknown_key(argument: str, key: Any, known: list[str], by_name: bool = False) -> Exception:
-    """The error for an unknown key. It has Keras's words, which scripts may look for, and says what there is."""
+    """The error for an unknown key. It has Keras's words, which scripts may look for, and lists the known keys."""
     there = f"{argument} has a key {key!r}, but the model's outputs are {known}."
     if "loss" not in argument:
         return ValueError(f"Invalid `{argument}`: {there}")

@@ -71,7 +71,7 @@ class Position:
         self._generator = random.state()
 
     def state(self, sums: Any, over_ranks: Callable[[Any], Any]) -> dict[str, Any]:
-        """The position as plain values, for `go_to`. `sums` are what losses and metrics have added up in this epoch.
+        """The position as plain values, for `go_to`. `sums` are those of losses and metrics in this epoch.
 
         `over_ranks` adds them up over all ranks.
         """

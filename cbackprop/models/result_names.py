@@ -37,7 +37,7 @@ class ResultNames:
         return logs
 
     def metrics(self, snapshots: list[list[Any]]) -> dict[str, Any]:
-        """The results of metrics that go on from what each of them has added up."""
+        """The results of metrics that go on from their earlier sums."""
         logs: dict[str, Any] = {}
         for output, number, name, metric in self._metrics:
             metric.restore(snapshots[output][number])

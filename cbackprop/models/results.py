@@ -173,7 +173,7 @@ class ResultMethods:
         self._losses_shown = {}
 
     def _known_objectives(self, what: str) -> Any:
-        """What is asked of each output, or an error if `what` needs more than there is yet."""
+        """The objectives of all outputs. If they are not known yet, the error says that `what` needs them."""
         model: Any = self
         if not model.compiled:
             raise RuntimeError(f"Call compile before {what}: the model does not know its loss and metrics yet.")

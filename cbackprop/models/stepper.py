@@ -211,7 +211,7 @@ def _outputs_of(node: Node, flags: list[bool]) -> list[bool]:
 
 
 def _attends(layer: HeadAttention, node: Node) -> list[bool]:
-    """Which outputs of a call of attention have the time as an axis: it must look at nothing but what was before."""
+    """Which outputs of a call of attention have the time as an axis: it must look at earlier positions only."""
     settings = node.arguments.settings
     if len(set(map(id, node.inputs))) > 1 or not settings.get("use_causal_mask") or "attention_mask" in settings:
         raise _refusal(layer, "looks at later time steps, at another sequence, or at a mask")

@@ -44,7 +44,7 @@ def shared_by(model: Any) -> DataParallel | None:
 
 
 def check_shareable(engine: Engine) -> None:
-    """Refuse a network whose samples must be seen as a whole where ranks would change what it computes."""
+    """Refuse a network that must see a batch as a whole, if dividing it among ranks would change its results."""
     found = engine.distribution
     if found is None:
         return
@@ -64,7 +64,7 @@ def check_shareable(engine: Engine) -> None:
 
 
 def agree(model: Any, engine: Engine, **facts: Any) -> None:
-    """Compare with the other ranks what is to be done.
+    """Check with the other ranks that all are about to do the same.
 
     Raises
     ------

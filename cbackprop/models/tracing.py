@@ -87,7 +87,7 @@ class TraceMethods:
 
 
 def check_traceable(engine: Engine) -> None:
-    """Refuse to trace what makes no step, or no step of its own."""
+    """Refuse to trace a model that makes no training step, or none of its own."""
     if engine.optimizer is None:
         raise ValueError("trace needs an optimizer, but the model was compiled with optimizer=None.")
     if not any(objective.loss for objective in engine.objectives):

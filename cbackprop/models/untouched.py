@@ -40,7 +40,7 @@ class Remembered:
         self.metrics = [(metric, metric.snapshot()) for metric in metrics_of_layers(model, engine)]
 
     def _copy(self, search: Any) -> Any:
-        """A copy of what a full-batch optimizer remembers, for the same variables."""
+        """A copy of a full-batch optimizer's state, for the same variables."""
         return copy.deepcopy(search, {id(variable): variable for variable in self.state.slots})
 
     def restore(self) -> None:

@@ -49,7 +49,7 @@ class CallSteps:
         return self.plan.add_step(operation, inputs, shape, self.training)
 
     def _check_step(self, operation: Any, inputs: Any, shape: Any) -> None:
-        """Refuse what is no step: `expand`, or what it asks, may be a user's."""
+        """Refuse an object that is no step: `expand` may be a user's."""
         owner = f"expand of layer {self.within[-1].name!r}" if self.within else "A plan"
         if not isinstance(operation, Operation):
             raise TypeError(f"{owner} can only add operations, such as layers, but got {operation!r}.")
@@ -189,7 +189,7 @@ class CallSteps:
         return Mask(self.plan.add_step(Differs(layer, 0, 1), [value], value.shape).buffer, value.shape)
 
     def add_activity(self, regularizer: Any, value: Value, layer: Layer) -> Value:
-        """Have a value add to the loss; what others then read."""
+        """Add a penalty on a value to the loss; returns the value that later steps read."""
         return self.plan.add_activity(regularizer, value, layer)
 
     def _view(self, layer: Layer, source: Value, shape: SampleShape) -> Value:

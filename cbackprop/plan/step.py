@@ -51,7 +51,7 @@ class Activity(NamedTuple):
 
 
 def implementation_of(cls: type[Operation]) -> str:
-    """Where a layer's compiled class and its twin are: as it says, or under its own module's and class's names.
+    """Where a layer's compiled class and its twin are: its `implementation`, or its own module's and class's names.
 
     Raises
     ------

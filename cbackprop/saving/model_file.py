@@ -140,7 +140,7 @@ def texts_of(model: Any, training: str | None) -> dict[str, str]:
 
 
 def warn_of_losses(model: Any, stacklevel: int) -> None:
-    """Warn of what `load_model` could not make again."""
+    """Warn of parts that `load_model` could not make again."""
     if not model.built:
         warnings.warn(
             f"Model {model.name!r} is saved without weights: it has none yet. Build it first, or fit it.",

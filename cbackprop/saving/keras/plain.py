@@ -66,7 +66,7 @@ def _reads_as_built_in(cls: Any) -> bool:
 
 
 def _model_within(kind: str, config: dict[str, Any]) -> dict[str, Any]:
-    """A model that is an argument of a layer. Its own `from_config` converts what it consists of."""
+    """A model that is an argument of a layer. Its own `from_config` converts its layers."""
     name = "Sequential" if kind == "Sequential" else "Model"
     return {"module": "cbackprop.layers", "class_name": name, "config": config, "registered_name": None}
 
