@@ -66,7 +66,7 @@ def _object_config(value: Any) -> Any:
         return value
     raise TypeError(
         f"{value!r} of type {type(value).__name__} cannot be written into a config. Give its class the methods "
-        "get_config and from_config, or give what it is an argument of a get_config that writes it."
+        "get_config and from_config, or write a get_config for the class that it is an argument of."
     )
 
 

@@ -80,7 +80,7 @@ class Data:
             if (moved and owner is not array) or (held.is_mapped and not is_whole(owner)):
                 raise ValueError(
                     f"The memory of an array of shape {held.shape} is not there any more: while the model was running, "
-                    "what it is a view of was resized, or the file that it is mapped from has become shorter."
+                    "the array that it is a view of was resized, or the file that it is mapped from has become shorter."
                 )
 
     def present(self) -> Data:

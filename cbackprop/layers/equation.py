@@ -80,7 +80,7 @@ class Equation:
         if output[0] != batch or inputs.count(batch) > 1 or batch in self.kernel:
             raise ValueError(
                 f"equation {self.text!r} must begin with the same letter in input and output, for the samples of a "
-                "batch, which stands nowhere else."
+                "batch, and that letter must not appear elsewhere."
             )
         if batch in (self.bias_axes or ""):
             raise ValueError(

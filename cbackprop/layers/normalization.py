@@ -408,7 +408,7 @@ class GroupNormalization(Normalization):
         if channels % self._group_count(channels):
             raise ValueError(
                 f"GroupNormalization {self.name!r} cannot divide {channels} channels into {self.groups} groups: "
-                f"the number of channels in shape {input_shape} must be a multiple of that of groups."
+                f"the number of channels in shape {input_shape} must be a multiple of the number of groups."
             )
         return input_shape
 

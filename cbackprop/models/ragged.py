@@ -126,7 +126,7 @@ def _joined(batches: Sequence[NDArray[Any]], steps: list[int], lengths: NDArray[
     if len({batch.shape[1:] for batch in batches}) > 1:
         raise ValueError(
             "x is a list of sequences that differ in length, and the outputs of its batches have other steps than "
-            "those: what belongs to padding is not known. Predict each batch by itself, with predict_on_batch."
+            "those: it is not known which steps are padding. Predict each batch by itself, with predict_on_batch."
         )
     return np.concatenate(batches)
 

@@ -204,7 +204,7 @@ def _outputs_of(node: Node, flags: list[bool]) -> list[bool]:
     if isinstance(layer, HeadAttention):
         return _attends(layer, node)
     if not all(flags):
-        raise _refusal(layer, "puts sequences together with what is none")
+        raise _refusal(layer, "combines sequences with values that are not sequences")
     if not _works_by_steps(layer, node.inputs):
         raise _refusal(layer, "may look at several time steps at once")
     return [True] * len(node.outputs)

@@ -41,7 +41,7 @@ def derived_from(optimizer: Optimizer, name: str, value: Any, have_slots: bool) 
     )
     if have_slots and not same_slots:
         raise AttributeError(
-            f"{name} of {type(optimizer).__name__} decides what is remembered of each weight: it cannot change once "
+            f"{name} of {type(optimizer).__name__} decides which slots each weight has: it cannot change once "
             "steps have been taken. Make another optimizer."
         )
     return {key: derived for key, derived in made.__dict__.items() if not key.startswith("_")}

@@ -197,7 +197,7 @@ class OptimizerState:
         if expected != set(state):
             odd = sorted(expected.symmetric_difference(state))[0]
             fault = "lacks" if odd in expected else "has an unknown entry"
-            raise ValueError(f"The state of an optimizer {fault} {odd!r}: it is that of another one.")
+            raise ValueError(f"The state of an optimizer {fault} {odd!r}: it belongs to another optimizer.")
         batches = check_integer("batches", state["batches"], 0, 2**62)
         rate = check_number("learning_rate", state.get("learning_rate", 0.0), 0)
         pairs = [

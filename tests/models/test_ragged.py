@@ -149,7 +149,7 @@ def test_several_inputs_or_outputs():
 def test_outputs_of_other_steps():
     x = cb.Input((None, 2))
     model = compiled(cb.Model(x, layers.Conv1D(1, 2, strides=2, padding="same")(layers.Masking()(x))))
-    with pytest.raises(ValueError, match="what belongs to padding is not known"):
+    with pytest.raises(ValueError, match="it is not known which steps are padding"):
         model.predict(vectors(), batch_size=2, verbose=0)
 
 

@@ -182,7 +182,7 @@ REFUSED = {
     "states": (lambda: layers.GRU(3)(X, initial_state=layers.GRU(3)(X)), "states or a mask"),
     "called twice": (lambda: SHARED(SHARED(X)), "called several times"),
     "softmax": (lambda: layers.Softmax(axis=1)(X), "several time steps"),
-    "added": (lambda: layers.Add()([X, layers.RepeatVector(4)(layers.GRU(3)(X))]), "what is none"),
+    "added": (lambda: layers.Add()([X, layers.RepeatVector(4)(layers.GRU(3)(X))]), "values that are not sequences"),
 }
 
 

@@ -91,7 +91,7 @@ def test_what_decides_what_is_remembered_is_fixed_once_there_is_something(data):
     model.optimizer.amsgrad = True
     model.train_on_batch(*data)
     for name, value in (("amsgrad", False), ("use_ema", True), ("gradient_accumulation_steps", 2)):
-        with pytest.raises(AttributeError, match=f"{name} of Adam decides what is remembered"):
+        with pytest.raises(AttributeError, match=f"{name} of Adam decides which slots"):
             setattr(model.optimizer, name, value)
 
 

@@ -36,7 +36,7 @@ def test_arrays_that_a_callback_resizes(which, hook, engine):
 def test_what_views_look_at(engine):
     whole = np.ones((4000, 3), "f4")
     resize = calling("on_epoch_end", lambda: whole.resize((10, 3), refcheck=False))
-    with pytest.raises(ValueError, match="what it is a view of was resized"):
+    with pytest.raises(ValueError, match="the array that it is a view of was resized"):
         network(engine).fit(whole[1000:], np.zeros((3000, 2)), epochs=3, callbacks=[resize], verbose=0)
 
 
