@@ -138,8 +138,11 @@ def timed(run: Callable[[], object], clock: Callable[[], float]) -> float:
     return 1000 * (clock() - begin)
 
 
-def first_fit(clock: Callable[[], float], models: int = 200) -> tuple[float, float]:
-    """Milliseconds to make a model, and to fit it for one epoch among others of its kind."""
+def first_fit(clock: Callable[[], float], models: int = 50) -> tuple[float, float]:
+    """Milliseconds to make a model, and to fit it for one epoch among others of its kind.
+
+    So few, that in some rounds no other process has the processor meanwhile, and emptied its caches.
+    """
     x, y = make_data()
     made: list[cb.Sequential] = []
     making = timed(lambda: made.extend(make_model() for _ in range(models)), clock)
@@ -188,12 +191,17 @@ def compare(models: int, rounds: int, clock: Callable[[], float]) -> None:
         print(f"| {name} | {min(found):.3f} | {statistics.median(ratios):.2f} |")
 
 
-def main() -> None:
+def parse(given: list[str] | None = None) -> argparse.Namespace:
+    """The arguments of the command line, or those that are given."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clock", choices=list(CLOCKS), default="cpu")
-    arguments = parser.parse_args()
+    return parser.parse_args(given)
+
+
+def main() -> None:
+    arguments = parse()
     clock = CLOCKS[arguments.clock]
     cb.config.set_num_threads(1)
     print(f"# many\n\n{'-'.join(map(str, SIZES))}, {ROWS} rows, {EPOCHS} epochs of batch {BATCH}, Adam\n")
@@ -204,7 +212,8 @@ def main() -> None:
         one, two = (timed(run_many(arguments.models, threads), time.perf_counter) for threads in (1, 2))
         gains.append(one / two)
     print(f"\nTwo threads: {statistics.median(gains):.2f} times as fast as one (best round {max(gains):.2f}).")
-    making, fitting = (min(column) for column in zip(*(first_fit(clock) for _ in range(arguments.rounds)), strict=True))
+    rounds = range(10 * arguments.rounds)
+    making, fitting = (min(column) for column in zip(*(first_fit(clock) for _ in rounds), strict=True))
     print(f"\nA new model takes {new:.1f} kB, a trained one {trained:.1f} kB.")
     print(f"\nTo make a model {making:.3f} ms, its first epoch in fit_many {fitting:.3f} ms.")
 
