@@ -156,13 +156,17 @@ class LayerTrace:
         named = {"z": self.z, "a": self.a, "slope": self.slope, "above": self.above, "delta": self.delta}
         held = [f"{name} {shape_of(array)}" for name, array in named.items() if array is not None]
         held += [f"{weight.name} {shape_of(weight.before)}" for weight in self.weights]
-        function = "" if self.function == "linear" else f", {self.function}"
-        return f"<LayerTrace {self.title!r}: {self.kind}{function}; {', '.join(held)}>"
+        return f"<LayerTrace {self.title!r}: {self.what}; {', '.join(held)}>"
 
     @property
     def title(self) -> str:
         """The name, and which call it is if there are several."""
         return self.name if self.calls == 1 else f"{self.name} (call {self.call})"
+
+    @property
+    def what(self) -> str:
+        """The layer's class, and its activation if it has one."""
+        return self.kind if self.function == "linear" else f"{self.kind}, {self.function}"
 
     @property
     def is_dense(self) -> bool:

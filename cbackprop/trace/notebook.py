@@ -61,7 +61,7 @@ def to_notebook(trace: Trace) -> str:
             }
         arrays |= {f"each time step: {name}": array for name, array in layer.times.items()}
         arrays |= {f"each head: {name}": array for name, array in layer.heads.items()}
-        parts.append(_fold(f"{layer.title}: {layer.kind}, {layer.function}", arrays))
+        parts.append(_fold(f"{layer.title}: {layer.what}", arrays))
     for output in trace.outputs:
         named = {"prediction": output.prediction, "target": output.target, "loss of each sample": output.samples}
         parts.append(_fold(f"{output.name}: {output.loss} {number(output.mean, 6)}", named))

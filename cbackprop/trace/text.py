@@ -50,7 +50,7 @@ def forward_lines(layer: LayerTrace, symbols: Symbols) -> Iterator[str]:
     """z and a of a layer."""
     k = symbols.number(layer)
     yield ""
-    yield fitted(f"{layer.title}: {layer.kind}" + ("" if layer.function == "linear" else f", {layer.function}"))
+    yield fitted(f"{layer.title}: {layer.what}")
     read = [f"{symbols.source(s)} {shape_of(x)}" for s, x in zip(layer.sources, layer.inputs, strict=True)]
     held = [f"{symbols.weight(layer, weight.name)} {shape_of(weight.before)}" for weight in layer.weights]
     plain = layer.function == "linear"

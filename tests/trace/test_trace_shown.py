@@ -153,6 +153,15 @@ def test_traces_are_short_where_python_shows_them(trace):
     assert repr(trace["hidden"].parts).startswith("[<Part 'hidden")
 
 
+def test_layers_without_activation_are_not_called_linear(trace):
+    """An LSTM is not linear: it has activations inside."""
+    recurrent = traced((4, 2), layers.LSTM(3, name="cell"))
+    for found, heading in ((recurrent, "cell: LSTM"), (recurrent, "end: Dense"), (trace, "hidden: Dense, tanh")):
+        assert f"{heading}<" in found._repr_html_()
+        assert heading in str(found).splitlines()
+        assert "linear" not in found._repr_html_()
+
+
 def test_both_factors_are_marked(trace):
     lines = str(trace).splitlines()
     assert "  dL/dA2  (derived) (4,1)" in lines
