@@ -283,7 +283,11 @@ byId("use").addEventListener("click", () => {
 });
 byId("file").addEventListener("change", async () => { byId("csv").value = await byId("file").files[0].text(); byId("use").click(); });
 byId("export").addEventListener("click", () => {
-  byId("script").hidden = false;
+  byId("script").hidden = !state.points.length;
+  if (!state.points.length) {
+    byId("place").textContent = "A script needs points: add some to the plane first.";
+    return;
+  }
   byId("script").textContent = scriptOf(state.network, state.optimizer, state.points, state.settings.batch, state.file);
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", render);

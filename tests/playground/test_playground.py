@@ -197,9 +197,14 @@ def test_steps_of_an_epoch(page, tmp_path):
       by("data").value = "drawn";
       by("data").dispatchEvent(new Event("change"));
       by("one").click();
-      return [...found, by("facts").textContent];
+      by("export").click();
+      return [...found, by("place").textContent, by("script").hidden, by("facts").textContent];
     """
     found, _ = browser.evaluate(page, script, tmp_path / "profile")
+    *found, said, hidden, empty = found
+    assert said.startswith("A script needs points")
+    assert hidden
+    found.append(empty)
     counts = [[int(n) for n in re.match(r"epoch (\d+), step (\d+), ", facts).groups()] for facts in found]
     assert counts == [[0, 0], [0, 1], [1, 2], [1, 3], [2, 4], [3, 6], [0, 0]]
     losses = [re.search(r"loss ([\d.]+), ", facts)[1] for facts in found[:-1]]
