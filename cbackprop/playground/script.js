@@ -32,7 +32,8 @@ ${weights}
     ]
 )
 print(model.evaluate(x, y, verbose=0))
-model.fit(x, y, batch_size=${batch || points.length}, epochs=100, verbose=0)
+# Batches in the order of the points, as on the page.
+model.fit(x, y, batch_size=${batch || points.length}, epochs=100, shuffle=False, verbose=0)
 print(model.evaluate(x, y, verbose=0))
 `;
 }
