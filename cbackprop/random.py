@@ -65,9 +65,18 @@ def set_random_seed(seed: int) -> None:
 
 
 def _after_fork() -> None:
-    """Make a new lock in a child process: a thread that exists only in the parent may hold the old one."""
+    """Make a new lock in a child process: a thread that exists only in the parent may hold the old one.
+
+    Then NumPy 2.5 would wait for that thread before it gives the state. Such a thread was just drawing, so that the
+    numbers that come next are not decided, and the child takes others of the same seed.
+    """
     global _generator
-    state = _generator.bit_generator.state
+    before = _generator.bit_generator
+    if not before.lock.acquire(blocking=False):
+        _generator = np.random.default_rng(before.seed_seq.generate_state(4))
+        return
+    state = before.state
+    before.lock.release()
     _generator = np.random.default_rng(0)
     _generator.bit_generator.state = state
 
