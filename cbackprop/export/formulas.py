@@ -1,9 +1,10 @@
 """Formulas of ONNX operators, by which activations and layers are written and recognized.
 
 A formula is a text such as ``"Mul(x, Sigmoid(x))"``. Capitalized calls are operators; their keyword arguments are
-attributes. ``x``, ``y`` and ``v`` are values that depend on the inputs, numbers are constants, ``float``, ``int64`` and
-the like are types. All other names are variables of the formula: ``name`` for a number or an attribute, ``name[...]``
-for a constant tensor. A part that occurs several times can be named: ``"d = Sub(x, mean); Mul(d, d)"``.
+attributes. ``x``, ``y`` and ``v`` are values that depend on the inputs, ``w`` is one that only says which of others
+count, numbers are constants, ``float``, ``int64`` and the like are types. All other names are variables of the
+formula: ``name`` for a number or an attribute, ``name[...]`` for a constant tensor. A part that occurs several times
+can be named: ``"d = Sub(x, mean); Mul(d, d)"``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import ast
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +22,7 @@ __all__ = [
     "ACTIVATIONS",
     "DOUBLES",
     "LAYERS",
+    "MASKS",
     "OTHER_SPELLINGS",
     "SEVERAL_AXES",
     "TENSORS",
@@ -31,6 +34,8 @@ __all__ = [
 ]
 
 TENSORS = ("x", "y", "v")
+# Values that only say which of others count.
+MASKS = ("w",)
 # Names of types in formulas, and the types of ONNX that match them; "float" is written as the graph's float type.
 TYPES = {
     "float": ("FLOAT", "DOUBLE", "FLOAT16"),
@@ -231,11 +236,21 @@ _SCORES = (
     "Div(MatMul(x, y), divisor)",
     "MatMul(Mul(x, root), Mul(y, root))",
 )
-_HIDDEN = ("Where(seen[...], {}, low)", "Add({}, added[...])", "{}")
+_HIDDEN = (
+    *("Where(seen[...], s, low)", "Add(s, added[...])", "s", "Where(w, s, low)", "Add(s, w)"),
+    *("Where(hidden[...], Sub(s, large), s)", "Where(w, Sub(s, large), s)"),
+)
 _ADDITIVE = (
     "ReduceSum(Mul(Tanh(Add(Unsqueeze(x, of_queries[...]), Unsqueeze(y, of_keys[...]))), scale[...]), last[...], "
     "keepdims=0)"
 )
+
+
+def _of_scores(whole: str, scores: Sequence[str], hidden: Sequence[str] = _HIDDEN) -> tuple[str, ...]:
+    """Formulas with each of these scores, and each way to hide some of them in the place of HIDDEN."""
+    return tuple(f"s = {score}; {whole.replace('HIDDEN', how)}" for score in scores for how in hidden)
+
+
 # Formulas of layers, by name: the first is written; all are recognized.
 LAYERS: dict[str, tuple[str, ...]] = {
     "dense": ("Add(MatMul(x, kernel[...]), bias[...])",),
@@ -254,22 +269,20 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "Transpose(MatMul(MatMul(rows[...], Transpose(x, perm=to_first)), columns[...]), perm=to_last)",
         "MatMul(MatMul(rows[...], x), columns[...])",
     ),
-    "attention": tuple(
-        f"MatMul(Softmax({hidden.format(scores)}, axis=-1), v)" for scores in _SCORES for hidden in _HIDDEN
-    ),
+    "attention": _of_scores("MatMul(Softmax(HIDDEN, axis=-1), v)", _SCORES),
+    # The weights by themselves, where they are an output, too.
+    "attention_weights": _of_scores("Softmax(HIDDEN, axis=-1)", _SCORES),
     # A query that sees no key gets 0.
     "attention_or_0": tuple(
-        f"MatMul(Where(seen[...], Softmax({_HIDDEN[0].format(scores)}, axis=-1), 0), v)" for scores in _SCORES
+        text
+        for seen, hidden in (("seen[...]", _HIDDEN[0]), ("w", _HIDDEN[3]))
+        for text in _of_scores(f"MatMul(Where({seen}, Softmax(HIDDEN, axis=-1), 0), v)", _SCORES, [hidden])
     ),
     # As PyTorch writes it, where a query that sees no key gets NaN.
-    "attention_without_nan": tuple(
-        f"p = Softmax({hidden.format(scores)}, axis=-1); MatMul(Where(IsNaN(p), 0, p), v)"
-        for scores in _SCORES
-        for hidden in _HIDDEN
-    ),
+    "attention_without_nan": _of_scores("p = Softmax(HIDDEN, axis=-1); MatMul(Where(IsNaN(p), 0, p), v)", _SCORES),
     # Of all axes before the last two, one is made and taken apart again.
     "last_axes_exchanged": ("Reshape(Transpose(Reshape(x, merged[...]), perm=perm), shape[...])",),
-    "additive_attention": tuple(f"MatMul(Softmax({hidden.format(_ADDITIVE)}, axis=-1), v)" for hidden in _HIDDEN),
+    "additive_attention": _of_scores("MatMul(Softmax(HIDDEN, axis=-1), v)", [_ADDITIVE]),
     "embedding": (
         "Gather(table[...], Cast(Clip(x, 0, last), to=int64))",
         "Gather(table[...], Cast(x, to=int64))",

@@ -7,7 +7,6 @@ import math
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.layers.attention_step import AttentionSizes, AttentionStep, Sight
@@ -65,8 +64,9 @@ class Attention(RandomLayer):
     ``return_attention_scores=True``, the weights (batch, ..., queries, keys). With ``use_causal_mask=True`` a query
     sees only keys up to its own position. ``mask`` is a list like that of the inputs: outputs are 0 where that of the
     query hides them, and no query sees what that of the value hides. A query that sees nothing gets the mean of all
-    values. Unlike in Keras, a call also takes an array ``attention_mask`` that broadcasts to (..., queries, keys), the
-    same for all samples: where it is 0, a query does not see a key.
+    values. Unlike in Keras, a call also takes an ``attention_mask``: an array that broadcasts to (..., queries, keys),
+    the same for all samples, or a tensor (batch, ..., queries, keys), of which all axes but the first may have size 1.
+    Where it is 0, a query does not see a key.
 
     With the weights P = softmax(S) and delta = dL/doutput: ``dL/dvalue = P^T delta``, ``dL/dP = delta value^T``,
     ``dL/dS = P (dL/dP - sum over keys of P dL/dP)``. The scores of a whole batch are never in memory: the backward pass
@@ -129,12 +129,14 @@ class Attention(RandomLayer):
         mask: Any = call.values.get("mask")
         self._check_lists(inputs, mask)
         if (fixed := call.values.get("attention_mask")) is not None:
-            if not is_array(fixed) or is_symbolic(fixed):
+            if not is_array(fixed):
                 raise ArgumentTypeError(
-                    f"attention_mask of {self._title()} must be an array, for all samples, but got {fixed!r}. "
-                    "layers.MultiHeadAttention takes a tensor."
+                    f"attention_mask of {self._title()} must be a tensor or an array, but got {fixed!r}."
                 )
-            call.settings["attention_mask"] = call.values["attention_mask"] = np.asarray(fixed)
+            if is_symbolic(fixed):
+                call.values["inputs"] = [*inputs, inputs[1]][:3]
+            else:
+                call.settings["attention_mask"] = call.values["attention_mask"] = np.asarray(fixed)
         if mask is not None:
             call.values["mask"] = [*mask, None][: len(inputs)]
 
@@ -176,22 +178,33 @@ class Attention(RandomLayer):
 
     def shapes_of_call(self, shape: Any, input_shapes: list[Any], settings: dict[str, Any]) -> Any:
         """The shape, and that of the weights if they are returned."""
-        weights = (*input_shapes[0][:-1], input_shapes[-1][-2])
+        weights = (*input_shapes[0][:-1], input_shapes[1][-2])
         if "attention_mask" in settings:
-            self._check_attention_mask(settings["attention_mask"], weights)
+            self._check_attention_mask(settings["attention_mask"].shape, weights)
         if not settings.get("return_attention_scores"):
             return shape
         return shape, weights
 
-    def _check_attention_mask(self, mask: NDArray[Any], weights: Shape) -> None:
-        """Refuse an attention mask that does not broadcast to the weights of a sample."""
-        sizes = (1,) * (len(weights) - 1 - mask.ndim) + mask.shape
+    def check_more_inputs(self, tensors: list[Any], more: list[Any]) -> None:
+        """Refuse an attention mask that does not fit."""
+        for mask in more:
+            weights = (*tensors[0].shape[:-1], tensors[1].shape[-2])
+            if mask.ndim != len(weights):
+                raise ValueError(
+                    f"attention_mask of {self._title()} must have shape {weights}, or 1 along some axes, "
+                    f"but has shape {mask.shape}."
+                )
+            self._check_attention_mask(mask.shape[1:], weights)
+
+    def _check_attention_mask(self, mask: Shape, weights: Shape) -> None:
+        """Refuse an attention mask of a shape that does not broadcast to the weights of a sample."""
+        sizes = (1,) * (len(weights) - 1 - len(mask)) + tuple(mask)
         if len(sizes) != len(weights) - 1 or any(
             None not in (a, b) and a not in (1, b) for a, b in zip(sizes, weights[1:], strict=True)
         ):
             raise ValueError(
                 f"attention_mask of {self._title()} must broadcast to {weights[1:]}, the shape of the weights of a "
-                f"sample, but has shape {mask.shape}."
+                f"sample, but has shape {mask}."
             )
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
@@ -218,6 +231,7 @@ class Attention(RandomLayer):
     def expand(self, steps: Steps, inputs: list[Value], shape: Any, mask: Mask | None) -> Any:
         """The step, and one that clears outputs which the mask of the query hides."""
         query, value, key = [*inputs, inputs[1]][:3]
+        given = inputs[3:]
         groups, keys = query.shape[:-2], value.shape[-2]
         sizes = AttentionSizes(groups, query.shape[-2:-1], (keys,), 1, 1, query.shape[-1], value.shape[-1])
         masks = []
@@ -225,6 +239,12 @@ class Attention(RandomLayer):
             places = np.arange(math.prod(value.mask.shape), dtype=np.intp).reshape(*groups, 1, 1, keys)
             masks.append(Sight(value.mask.shape, places, sizes))
         hides = bool(masks)
+        for mask_of_call in given:
+            shape_of_mask = mask_of_call.shape
+            places = np.arange(math.prod(shape_of_mask), dtype=np.intp).reshape(
+                *shape_of_mask[:-2], 1, *shape_of_mask[-2:]
+            )
+            masks.append(Sight(shape_of_mask, places, sizes))
         if (fixed := steps.settings.get("attention_mask")) is not None:
             view = fixed.reshape((1,) * (len(groups) + 2 - fixed.ndim) + fixed.shape)[..., None, :, :]
             places = np.arange(view.size, dtype=np.intp).reshape(view.shape)
@@ -233,6 +253,7 @@ class Attention(RandomLayer):
         step = self._step(sizes, masks, hides, scores, bool(steps.settings.get("use_causal_mask")))
         read: list[Value | Mask] = sizes.read(query, key, value)
         read += [] if value.mask is None else [value.mask]
+        read += [steps.as_mask(self, one) for one in given]
         if not scores:
             output = steps.add(step, read, step.value_shape)
             return self._cleared(steps, output._replace(shape=shape), query.mask)

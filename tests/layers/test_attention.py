@@ -54,6 +54,27 @@ def test_a_window_is_a_mask(window, causal, rng):
     np.testing.assert_allclose(found, wide(x, v, attention_mask=mask), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("make", LUONG)
+@pytest.mark.parametrize("shape", [(2, 5, 6), (1, 5, 6), (2, 1, 6), (1, 1, 6)])
+def test_a_mask_for_each_sample(make, shape, rng):
+    """Luong's and additive attention take a tensor; each sample is as with its own array."""
+    query, key, value, mask = (cb.Input(size) for size in ((2, 5, 3), (2, 6, 3), (2, 6, 4), shape))
+    layer = make(use_scale=True)
+    model = cb.Model([query, key, value, mask], layer([query, value, key], attention_mask=mask))
+    x = [rng.normal(size=(3, *tensor.shape[1:])).astype("f") for tensor in (query, key, value)]
+    seen = (rng.random((3, *shape)) < 0.6).astype("f")
+    seen[..., 0] = 1
+    expected = [layer([q[None], v[None], k[None]], attention_mask=one) for q, k, v, one in zip(*x, seen, strict=True)]
+    np.testing.assert_allclose(model.predict([*x, seen], verbose=0), np.concatenate(expected), rtol=1e-5, atol=1e-6)
+    model.compile("sgd", "mse", engine="reference")
+    np.testing.assert_allclose(model.predict([*x, seen], verbose=0), np.concatenate(expected), rtol=1e-5, atol=1e-6)
+    again = cb.Model.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    np.testing.assert_allclose(again.predict([*x, seen], verbose=0), np.concatenate(expected), rtol=1e-5, atol=1e-6)
+    model.compile("sgd", "mse")
+    assert model.check_gradients([*x, seen], rng.normal(size=(3, 2, 5, 4))).max_relative_error < 1e-6
+
+
 def test_a_mask_for_all_samples_is_kept_in_the_model(rng, tmp_path):
     """An array as attention_mask of symbolic tensors, in training, and in a file."""
     mask = np.tril(np.ones((5, 5), bool))
@@ -196,7 +217,17 @@ X = np.ones((2, 5, 4), np.float32)
         (lambda: layers.Attention()([X[0], X[0]]), ValueError, "each .batch, ..., positions, features"),
         (lambda: layers.Attention()([X, X], mask=[None, np.ones((2, 4))]), ValueError, "mask"),
         (lambda: layers.Attention()([X, X], attention_mask=np.ones((4, 5))), ValueError, "must broadcast to"),
-        (lambda: layers.Attention()([X, X], attention_mask=cb.Input((5, 5))), TypeError, "must be an array"),
+        (lambda: layers.Attention()([X, X], attention_mask="all"), TypeError, "must be a tensor or an array"),
+        (
+            lambda: layers.Attention()([cb.Input((5, 4))] * 2, attention_mask=cb.Input((4, 5))),
+            ValueError,
+            "must broadcast to",
+        ),
+        (
+            lambda: layers.Attention()([cb.Input((5, 4))] * 2, attention_mask=cb.Input((5,))),
+            ValueError,
+            "or 1 along some axes",
+        ),
         (lambda: layers.Attention(score_mode="sum"), ValueError, "score_mode"),
         (lambda: layers.Attention()([X, X], use_causal_mask=2), TypeError, "use_causal_mask"),
         (lambda: heads()(X), TypeError, "missing a required argument: 'value'"),

@@ -614,7 +614,9 @@ def dropout(m):
 # Formulas of layers over images, and some others, need attributes or whole numbers of their own.
 SPATIAL = ("rows[", "after", "before", "Resize(", "Pad(", "Pool(", "Transpose(", "equation", "filling", "rows)")
 # Formulas of these layers take several values of their own shapes.
-OF_SEVERAL_VALUES = ("attention", "attention_or_0", "attention_without_nan", "additive_attention")
+OF_SEVERAL_VALUES = (
+    *("attention", "attention_weights", "attention_or_0", "attention_without_nan", "additive_attention"),
+)
 
 TEXTS = [
     *(text for _, text in formulas.ACTIVATIONS.values()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -10,46 +11,46 @@ from cbackprop import layers
 from cbackprop.export.formulas import LAYERS
 from cbackprop.export.onnx_reader.builder import Builder, UnreadableError, length_of, recognizes
 from cbackprop.export.onnx_reader.graph import Node
+from cbackprop.export.onnx_reader.visibility import HIDDEN, Seen, Weights, all_fixed, any_seen, seen_by, settings_for
 from cbackprop.tensor import KerasTensor
 
-# Numbers that are added to scores in place of negative infinity are at most so large.
-HIDDEN = -1e4
 
-
-def settings_of(bound: dict[str, Any], weights: tuple[int, ...]) -> dict[str, Any]:
-    """With what a layer is called whose weights have this shape for a sample, for a constant mask.
+def seen_in(builder: Builder, node: Node, bound: dict[str, Any], blind_is_0: bool = False) -> Seen:
+    """Which keys a query sees.
 
     Raises
     ------
     UnreadableError
-        If what is added to the scores, or put in their place, is no mask, or depends on the sample.
+        If what is added to the scores, or put in their place, is no mask, or a constant one hides all keys of a query.
     """
     seen = bound.get("seen")
     if bound.get("low", HIDDEN) > HIDDEN:
         raise UnreadableError(f"{bound['low']:g} in place of the scores of attention hides nothing")
+    if bound.get("large", -HIDDEN) < -HIDDEN:
+        raise UnreadableError(f"{bound['large']:g} less than the scores of attention hides nothing")
+    if "w" in bound:
+        kind = "added" if "low" not in bound and "large" not in bound else "hidden" if "large" in bound else "seen"
+        found = seen_by(builder, node, bound["w"], kind)
+        return found if kind == "added" else dataclasses.replace(found, is_hard=bound.get("low") == -np.inf)
+    if "hidden" in bound:
+        seen = bound["hidden"] == 0
     if bound.get("low") == -np.inf:
-        refuse_blind(seen)
+        refuse_blind(seen, blind_is_0)
     if seen is None and "added" in bound:
         added = bound["added"]
         if not ((added == 0) | (added <= HIDDEN)).all():
             raise UnreadableError("numbers other than 0 and negative infinity are added to the scores of attention")
         seen = added == 0
-        refuse_blind(seen)
-    if seen is None:
-        return {}
-    if seen.ndim > len(weights):
-        if seen.ndim > len(weights) + 1 or len(seen) != 1:
-            raise UnreadableError(f"its mask of shape {seen.shape} is not the same for all samples")
-        seen = seen[0]
-    causal = np.tril(np.ones(weights[-2:], bool))
-    if np.array_equal(np.broadcast_to(seen, weights), np.broadcast_to(causal, weights)):
-        return {"use_causal_mask": True}
-    return {"attention_mask": seen}
+        refuse_blind(seen, blind_is_0)
+    is_hard = bool(bound.get("low", -np.inf) == -np.inf and "large" not in bound)
+    if "added" in bound:
+        is_hard = bool(np.isinf(bound["added"][bound["added"] != 0]).all())
+    return Seen([] if seen is None else [seen], [], is_hard=is_hard)
 
 
-def refuse_blind(seen: Any) -> None:
-    """Refuse a mask by which a query sees no key, where that does not get the mean of all values."""
-    if seen is not None and not seen.any(axis=-1).all():
+def refuse_blind(seen: Any, blind_is_0: bool) -> None:
+    """Refuse a mask by which a query sees no key, where that gets neither the mean of all values nor 0."""
+    if not blind_is_0 and seen is not None and not seen.any(axis=-1).all():
         raise UnreadableError("a query of attention sees no key, and does not get the mean of all values")
 
 
@@ -61,16 +62,51 @@ def attend(
     query: KerasTensor,
     key: KerasTensor,
     weights: Any = None,
+    blind: str = "mean",
 ) -> KerasTensor:
-    """A layer of attention on a query, a key and the value v."""
+    """A layer of attention on a query, a key and the value v; `blind`: what a query gets that sees no key."""
     value = builder.tensor(bound["v"])
+    seen = seen_in(builder, node, bound, blind != "mean")
+    is_0 = blind == "0" or (blind == "0 for nan" and seen.is_hard)
+    return core(builder, node, layer, query, key, value, seen, weights, is_0)
+
+
+def core(
+    builder: Builder,
+    node: Node,
+    layer: Any,
+    query: KerasTensor,
+    key: KerasTensor,
+    value: KerasTensor,
+    seen: Seen,
+    weights: Any = None,
+    blind_is_0: bool = False,
+) -> KerasTensor:
+    """A layer of attention; `blind_is_0`: a query that sees no key gets 0, else the mean of all values."""
     if not 3 <= query.ndim == key.ndim == value.ndim:
         raise UnreadableError(
             f"values of shapes {[query.shape, key.shape, value.shape]} are no queries, keys and values for each sample"
         )
-    weights_shape = (*(length_of(query, axis) for axis in range(1, query.ndim - 1)), length_of(key, key.ndim - 2))
-    settings = settings_of(bound, weights_shape)
-    return builder.apply(node, layer, [query, value, key], weights=weights, settings=settings)
+    shape = weights_shape(query, key)
+    settings = settings_for(builder, node, seen, shape)
+    y: KerasTensor = builder.apply(node, layer, [query, value, key], weights=weights, settings=settings)
+    return cleared(builder, node, y, seen, shape) if blind_is_0 else y
+
+
+def weights_shape(query: KerasTensor, key: KerasTensor) -> Weights:
+    """The shape of the weights of a sample; ``None`` for sizes that are open."""
+    return (*query.shape[1:-1], key.shape[-2])
+
+
+def cleared(builder: Builder, node: Node, y: KerasTensor, seen: Seen, shape: Weights) -> KerasTensor:
+    """What queries have found, or their weights, with 0 for those that see no key; `shape` is that of the weights."""
+    if seen.given:
+        return builder.apply(node, layers.Multiply, [y, any_seen(builder, node, seen, shape)])
+    both = all_fixed(seen, shape)
+    if both is None or both.any(-1).all():
+        return y
+    sighted = both.any(-1, keepdims=True)
+    return builder.apply(node, layers.Rescaling, y, sighted.astype(np.float64))
 
 
 def turned(builder: Builder, node: Node, x: KerasTensor) -> KerasTensor:
@@ -95,23 +131,45 @@ def exchanged(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTenso
     return turned(builder, node, builder.tensor(bound["x"]))
 
 
-@recognizes(*LAYERS["attention_or_0"], *LAYERS["attention_without_nan"])
+@recognizes(*LAYERS["attention_or_0"])
 def products_or_0(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """The same, where a query that sees no key would get 0."""
-    refuse_blind(bound.get("seen"))
-    return products(builder, node, bound)
+    """The same, where a query that sees no key gets 0."""
+    return attend(builder, node, layers.Attention, bound, *queries_and_keys(builder, node, bound), blind="0")
+
+
+@recognizes(*LAYERS["attention_without_nan"])
+def products_without_nan(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """The same, where a query that sees no key gets 0 if negative infinity hides them."""
+    return attend(builder, node, layers.Attention, bound, *queries_and_keys(builder, node, bound), blind="0 for nan")
 
 
 @recognizes(*LAYERS["attention"])
 def products(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     """Scores that are products, perhaps with a factor, which the query takes."""
+    return attend(builder, node, layers.Attention, bound, *queries_and_keys(builder, node, bound))
+
+
+@recognizes(*LAYERS["attention_weights"], accept=lambda bound: (bound["rank"] or 0) > 2)
+def weights_alone(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """The weights of attention, where they are an output or something else reads them."""
+    query, key = queries_and_keys(builder, node, bound)
+    shape = weights_shape(query, key)
+    settings = settings_for(builder, node, seen_in(builder, node, bound), shape)
+    _, weights = builder.apply(
+        node, layers.Attention, [query, key, key], settings=settings | {"return_attention_scores": True}
+    )
+    return weights
+
+
+def queries_and_keys(builder: Builder, node: Node, bound: dict[str, Any]) -> tuple[KerasTensor, KerasTensor]:
+    """Queries, with the factor of their products with the keys, and keys."""
     query, key = builder.tensor(bound["x"]), builder.tensor(bound["y"])
     if query.ndim < 3 or key.ndim != query.ndim:
         raise UnreadableError(f"values of shapes {query.shape} and {key.shape} are no queries and keys for each sample")
     factor = 1 / bound["divisor"] if "divisor" in bound else bound.get("factor", bound.get("root", 1.0) ** 2)
     if factor != 1:
         query = builder.apply(node, layers.Rescaling, query, float(factor))
-    return attend(builder, node, layers.Attention, bound, query, turned(builder, node, key))
+    return query, turned(builder, node, key)
 
 
 @recognizes(*LAYERS["additive_attention"])

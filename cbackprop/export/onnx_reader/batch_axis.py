@@ -1,76 +1,58 @@
-"""Put the axis of the batch first in every value of a graph.
+"""Put the batch first in all values of a graph, by rewriting the nodes of those that have it elsewhere.
 
-Recurrent layers, and PyTorch's modules with ``batch_first=False``, have the batch at another axis. Its way through the
-operators is followed. Operators get other axes, constants another shape, so that they compute the same of values in
-which the batch comes first.
+Each rule takes a node and the places of its inputs (`None` for constants), and returns the nodes that compute the same
+with the batch first, and the places of the outputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cbackprop.export.onnx_reader.graph import Node, ReadGraph
-from cbackprop.export.onnx_reader.inference import Shape
+from cbackprop.export.onnx_reader.inference import BATCH
 from cbackprop.export.onnx_reader.input_axes import DATA_AT, RECURRENT
+from cbackprop.export.onnx_reader.open_sizes import Product, Size, quotient, terms, times
+from cbackprop.export.onnx_reader.places import Place, place_of
 
-__all__ = ["put_batch_first"]
+__all__ = ["put_batch_first", "shown"]
 
-# Operators that compute each element by itself, or with those of other inputs at the same place.
-ON_ELEMENTS = """
-    Abs Add And Cast Ceil Celu Clip Cos Div Dropout Elu Equal Erf Exp Floor Gelu Greater GreaterOrEqual HardSigmoid
-    HardSwish Identity IsNaN LeakyRelu Less LessOrEqual Log Max Mean Min Mish Mul Neg Not Or PRelu Pow Reciprocal Relu
-    Round Selu Shrink Sigmoid Sign Sin Softplus Softsign Sqrt Sub Sum Swish Tan Tanh ThresholdedRelu Where Xor
-    """.split()  # noqa: SIM905
-
-# Operators that compute with data at another place than the first.
-OF_ANY_INPUT = (*ON_ELEMENTS, "Concat", "Gather", "MatMul", *RECURRENT)
-
-
-class UnfollowedError(ValueError):
-    """After an operator, no axis is that of the batch."""
-
-
-Mover = Callable[["Walk", Node], "int | list[int]"]
-MOVERS: dict[str, Mover] = {}
-
-
-def moves(*operators: str) -> Callable[[Mover], Mover]:
-    """Decorator: the function changes a node, and returns the axis of the batch in its output, or in each of several.
-
-    It is the axis in the file; axes of the changed node count with the batch first.
-    """
-
-    def enter(function: Mover) -> Mover:
-        MOVERS.update(dict.fromkeys(operators, function))
-        return function
-
-    return enter
+Array = NDArray[Any]
+Places = list[Place | None]
+Result = tuple[list[Any], list[Place]]
+Rule = Callable[[Any, Any, Places], Result]
+RULES: dict[str, Rule] = {}
+# Operators that move the batch where it is first.
+MOVERS = ("Transpose", "Reshape", "Flatten", "Unsqueeze")
+# Operators that are rewritten in any case.
+NORMALIZED = ("Softmax", *RECURRENT)
+ELEMENTWISE = (
+    *("Abs", "Add", "And", "Cast", "Ceil", "Celu", "Clip", "Cos", "Div", "Dropout", "Elu", "Equal", "Erf", "Exp"),
+    *("Floor", "Gelu", "Greater", "GreaterOrEqual", "HardSigmoid", "HardSwish", "Identity", "IsInf", "IsNaN"),
+    *("LeakyRelu", "Less", "LessOrEqual", "Log", "Max", "Mean", "Min", "Mish", "Mul", "Neg", "Not", "Or", "PRelu"),
+    *("Pow", "Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Softplus", "Softsign", "Sqrt"),
+    *("Sub", "Sum", "Swish", "Tanh", "ThresholdedRelu", "Where", "Xor"),
+)
 
 
-def put_batch_first(graph: ReadGraph) -> dict[str, str]:
-    """Change a graph so that the batch is the first axis of every value that depends on the inputs.
+class RearrangingError(ValueError):
+    """A node cannot be computed for each sample, or nobody knows how."""
 
-    Returns
-    -------
-    dict of str to str
-        For values behind operators that mix the samples of a batch: why. For outputs as well that have the batch at
-        another axis, though neither inputs nor recurrent layers have.
-    """
+
+def put_batch_first(graph: Any) -> dict[str, Place]:
+    """Rewrite a graph so that all values have the batch first; return where it is in those that have it elsewhere."""
     walk = Walk(graph)
+    for name in graph.inputs:
+        walk.enter(name)
     for node in graph.nodes:
         walk.follow(node)
     graph.nodes = walk.nodes
     graph.bypass_copies()
-    if not any(graph.batch_axes.values()) and not any(node.operator in RECURRENT for node in graph.nodes):
-        ends = {name: axis for name, axis in walk.axes.items() if axis and name in graph.outputs}
-        walk.problems |= {
-            name: f"{graph.makers[name].label}: the batch is axis {axis} of its output {name!r}"
-            for name, axis in ends.items()
-        }
-    return walk.problems
+    return walk.moved
 
 
 class Walk:
@@ -78,369 +60,567 @@ class Walk:
 
     Attributes
     ----------
-    axes : dict of str to int
-        The axis of the batch in each value, in the file.
-    shapes : dict of str to tuple
-        Shapes in the file.
+    moved : dict of str to Place
+        Where the batch is in the values that do not have it first.
     nodes : list of Node
-        Those passed so far, and those added to them.
+        Those passed so far, with those that replace them.
     """
 
-    def __init__(self, graph: ReadGraph) -> None:
+    def __init__(self, graph: Any) -> None:
         self.graph = graph
-        self.axes = dict(graph.batch_axes)
-        self.shapes: dict[str, Shape] = dict(graph.shapes)
-        self.nodes: list[Node] = []
-        self.problems: dict[str, str] = {}
-        self._widened: dict[tuple[str, int], str] = {}
-        for name, axis in self.axes.items():
-            self._move_shape(name, axis)
+        self.moved: dict[str, Place] = {}
+        self.nodes: list[Any] = []
+        self._size = BATCH if graph.batch is None else graph.batch
 
-    def follow(self, node: Node) -> None:
-        """Change a node, and note where the batch is in its outputs."""
+    def enter(self, name: str) -> None:
+        """Note where the batch is in an input."""
+        shape, axis = self.graph.shapes.get(name, ()), self.graph.batch_axes[name]
+        if 0 < axis < len(shape) and None not in shape:
+            self._place(name, place_of(shape, axis))
+
+    def follow(self, node: Any) -> None:
+        """Rewrite a node if it is necessary, and note where the batch is in its outputs."""
         graph = self.graph
-        outputs = [name for name in node.outputs if name]
-        data = [name for name in node.inputs if name in self.axes]
-        if data and not all(graph.is_constant(name) or graph.is_computed(name) for name in outputs):
-            try:
-                found = self._followed(node, data)
-            except UnfollowedError as error:
-                found = 0
-                if any(self.axes[name] for name in data):  # else its reader knows better
-                    self.problems |= dict.fromkeys(outputs, f"{node.label}: {error}")
-            axes = found if isinstance(found, list) else [found] * len(node.outputs)
-            for name, axis in zip(node.outputs, axes, strict=False):
-                if name:
-                    self.axes[name] = axis
-                    self._move_shape(name, axis)
-        self.nodes.append(node)
+        made = [node]
+        if not any(graph.is_constant(name) or graph.is_computed(name) for name in node.outputs):
+            places = [self.place(name) for name in node.inputs]
+            if any(name in self.moved for name in node.inputs):
+                made = self._rewritten(node, places)
+            elif self._may_move(node, places):
+                made = self._mover(node, places)
+            else:
+                graph.without_batch(node)
+        for one in made:
+            for name in filter(None, one.outputs):
+                graph.makers[name] = one
+                graph.types.setdefault(name, graph.types.get(node.outputs[0], 0))
+        self.nodes += made
 
-    def _followed(self, node: Node, data: list[str]) -> int | list[int]:
-        mover = MOVERS.get(node.operator)
-        if mover is not None and (node.inputs[0] in self.axes or node.operator in OF_ANY_INPUT):
-            return mover(self, node)
-        for name in data:
-            if self.axes[name]:
-                raise UnfollowedError(f"the batch is axis {self.axes[name]} of its input {name!r}")
-        return 0
+    def _may_move(self, node: Any, places: Places) -> bool:
+        """Whether a node of values with the batch first could make one that does not have it first."""
+        if node.operator in ELEMENTWISE:  # with a constant of more axes
+            sizes = [self.graph.constants[name].ndim for name in node.inputs if name in self.graph.constants]
+            ranks = [place.rank for place in places if place is not None]
+            return bool(sizes and ranks and max(sizes) > max(ranks))
+        return node.operator in (*MOVERS, *NORMALIZED) and places[0] is not None
 
-    def _move_shape(self, name: str, axis: int) -> None:
-        shape = self.shapes.get(name)
-        if axis and shape is not None and axis < len(shape):
-            self.graph.shapes[name] = (shape[axis], *shape[:axis], *shape[axis + 1 :])
+    def _rewritten(self, node: Any, places: Places) -> list[Any]:
+        """The nodes that compute a node of which inputs do not have the batch first."""
+        try:
+            rule = RULES.get(node.operator)
+            if rule is None:
+                name = next(name for name in node.inputs if name in self.moved)
+                raise RearrangingError(
+                    f"the batch is not the first axis of its input {name!r}, for which it is not read"
+                )
+            made, found = rule(self.graph, node, places)
+        except (ValueError, IndexError) as error:
+            node.problem = str(error)
+            return [node]
+        for name, place in zip(node.outputs, found, strict=False):
+            self._place(name, place)
+        return made
 
-    def rank(self, name: str) -> int:
-        """The number of axes of a value."""
-        if name in self.graph.constants:
-            return self.graph.constants[name].ndim
-        if name not in self.shapes:
-            raise UnfollowedError(f"its input {name!r} has an unknown number of axes")
-        return len(self.shapes[name])
+    def _mover(self, node: Any, places: Places) -> list[Any]:
+        """The nodes that compute a node that could move the batch."""
+        try:
+            made, found = RULES[node.operator](self.graph, node, places)
+        except (ValueError, IndexError) as error:
+            made, found = [node], []
+            node.problem = str(error) if node.operator in RECURRENT else ""
+        opens = [size for place in found for size in place.sample if not isinstance(size, int)]
+        if found and (not found[0].is_first or node.operator in NORMALIZED or (opens and node.operator == "Reshape")):
+            for name, place in zip(node.outputs, found, strict=False):
+                self._place(name, place)
+            return made
+        self.graph.without_batch(node)
+        return [node]
 
-    def constant(self, node: Node, array: Any) -> str:
-        """The name of a new constant."""
-        name = f"{node.outputs[0]}/constant_{len(self.graph.constants)}"
-        self.graph.constants[name] = np.asarray(array)
-        return name
+    def _place(self, name: str, place: Place) -> None:
+        if not place.is_first:
+            self.moved[name] = place
+        self.graph.shapes[name] = (self._size, *place.sample)
 
-    def numbers(self, node: Node, position: int) -> list[int]:
-        """A constant input of whole numbers."""
-        name = node.inputs[position]
-        if name not in self.graph.constants:
-            raise UnfollowedError(f"its input {name!r} is not constant")
-        return [int(number) for number in self.graph.constants[name].ravel()]
-
-    def widened(self, node: Node, name: str, rank: int) -> str:
-        """A value with axes of length 1 in front, of which the file has none."""
-        missing = rank - self.rank(name)
-        if missing == 0:
-            return name
-        key = name, missing
-        if key not in self._widened:
-            made = f"{name}/of_rank_{rank}"
-            axes = self.constant(node, np.arange(1, missing + 1))
-            self.nodes.append(Node(self.graph.package, "Unsqueeze", made, [name, axes], [made]))
-            self.graph.makers[made] = self.nodes[-1]
-            first, *rest = self.graph.shapes[name]
-            self.graph.shapes[made] = (first, *[1] * missing, *rest)
-            self.graph.types[made] = self.graph.types[name]
-            self._widened[key] = made
-        return self._widened[key]
-
-    def aligned(self, node: Node, name: str, rank: int, batch: int) -> str:
-        """A constant, for values of so many axes of which this one is that of the batch."""
-        array = self.graph.constants[name]
-        if array.ndim < rank - batch:  # it has no such axis
-            return name
-        full = array.reshape((1,) * (rank - array.ndim) + array.shape)
-        first = np.take(full, 0, batch)
-        if not (full == np.expand_dims(first, batch)).all():
-            raise UnfollowedError(f"its input {name!r} has other numbers for each sample")
-        return self.constant(node, first)
+    def place(self, name: str) -> Place | None:
+        """Where the batch is in a value; `None` for constants and for values of unknown shape."""
+        graph = self.graph
+        if name in self.moved:
+            return self.moved[name]
+        shape = graph.shapes.get(name, (None,))
+        if not name or graph.is_constant(name) or graph.is_computed(name) or not shape or shape[0] != self._size:
+            return None
+        return None if None in shape else place_of(shape, 0)
 
 
-def held(axis: int, rank: int, batch: int) -> int:
-    """Where an axis of a value is after the batch has been put first."""
-    axis = axis + rank if axis < 0 else axis
-    return 0 if axis == batch else axis + (axis < batch)
+def rearranges(*operators: str) -> Callable[[Rule], Rule]:
+    """Decorator: the function is the rule of these operators."""
+
+    def enter(rule: Rule) -> Rule:
+        RULES.update(dict.fromkeys(operators, rule))
+        return rule
+
+    return enter
 
 
-def without(sizes: Sequence[Any], axis: int) -> list[Any]:
-    """All axes except one."""
-    return [size for place, size in enumerate(sizes) if place != axis]
-
-
-@moves(*ON_ELEMENTS)
-def _on_elements(walk: Walk, node: Node) -> int:
-    names = [name for name in node.inputs if name]
-    data = [name for name in names if name in walk.axes]
-    if not any(walk.axes[name] for name in data) and len({len(walk.shapes.get(name, ())) for name in names}) == 1:
-        return 0
-    ranks = [walk.rank(name) for name in names if name in walk.axes or name in walk.graph.constants]
-    rank = max(ranks)
-    places = {walk.axes[name] + rank - walk.rank(name) for name in data}
-    if len(places) > 1:
-        if any(walk.axes[name] for name in data):
-            raise UnfollowedError(f"it combines samples of {data} with each other")
-        return 0
-    place = places.pop()
-    if place:
-        for position, name in enumerate(node.inputs):
-            if name in data:
-                node.inputs[position] = walk.widened(node, name, rank)
-            elif name in walk.graph.constants:
-                node.inputs[position] = walk.aligned(node, name, rank, place)
-    return place
-
-
-@moves("Transpose")
-def _transpose(walk: Walk, node: Node) -> int:
-    batch = walk.axes[node.inputs[0]]
-    order = node.attribute("perm")
-    order = list(order) if order else list(range(walk.rank(node.inputs[0])))[::-1]
-    place = order.index(batch)
-    if batch or place:
-        moved = [place, *without(range(len(order)), place)]
-        node.attributes["perm"] = [held(order[axis], len(order), batch) for axis in moved]
-        node.copies = node.attributes["perm"] == sorted(order)
-    return place
-
-
-@moves("Unsqueeze")
-def _unsqueeze(walk: Walk, node: Node) -> int:
-    (x, _), batch = node.inputs, walk.axes[node.inputs[0]]
-    new = walk.numbers(node, 1)
-    rank = walk.rank(x) + len(new)
-    new = [axis + rank if axis < 0 else axis for axis in new]
-    place = without_all(range(rank), new)[batch]
-    if place:
-        node.inputs = [x, walk.constant(node, sorted(held(axis, rank, place) for axis in new))]
-    return place
-
-
-def without_all(sizes: Iterable[Any], axes: Iterable[int]) -> list[Any]:
-    """All axes except some."""
-    dropped = set(axes)
-    return [size for place, size in enumerate(sizes) if place not in dropped]
-
-
-@moves("Squeeze")
-def _squeeze(walk: Walk, node: Node) -> int:
-    x, batch = node.inputs[0], walk.axes[node.inputs[0]]
-    if len(node.inputs) < 2:
-        if batch:
-            raise UnfollowedError("it removes every axis of length 1, which could be the batch's")
-        return 0
-    rank = walk.rank(x)
-    axes = [axis + rank if axis < 0 else axis for axis in walk.numbers(node, 1)]
-    if batch:
-        node.inputs = [x, walk.constant(node, [held(axis, rank, batch) for axis in axes])]
-    return batch - sum(axis < batch for axis in axes)
-
-
-@moves("Slice")
-def _slice(walk: Walk, node: Node) -> int:
-    x, batch = node.inputs[0], walk.axes[node.inputs[0]]
-    if batch:
-        rank, given = walk.rank(x), len(node.inputs) > 3 and node.inputs[3]
-        axes = walk.numbers(node, 3) if given else range(len(walk.numbers(node, 1)))
-        moved = walk.constant(node, [held(axis, rank, batch) for axis in axes])
-        node.inputs = [*node.inputs[:3], moved, *node.inputs[4:]]
-    return batch
-
-
-@moves("Gather")
-def _gather(walk: Walk, node: Node) -> int:
-    table, indices = node.inputs
-    axis = node.attribute("axis")
-    if table not in walk.axes:
-        if walk.axes[indices] and axis:
-            raise UnfollowedError(f"it looks up other than rows of {table!r}")
-        return walk.axes[indices]
-    batch = walk.axes[table]
-    if not batch:
-        return 0
-    rank = walk.rank(table)
-    axis = axis + rank if axis < 0 else axis
-    node.attributes["axis"] = held(axis, rank, batch)
-    return batch + (walk.rank(indices) - 1) * (axis < batch)
-
-
-@moves("Split", "Concat", "Softmax", "LogSoftmax")
-def _along_axis(walk: Walk, node: Node) -> int:
-    batches = {walk.axes.get(name, 0) for name in node.inputs[: len(node.inputs) if node.operator == "Concat" else 1]}
-    if len(batches) > 1:
-        raise UnfollowedError(f"the batch is not the same axis of all its inputs {node.inputs}")
-    batch = batches.pop()
-    if batch:
-        node.attributes["axis"] = held(node.attribute("axis"), walk.rank(node.inputs[0]), batch)
-    return batch
-
-
-@moves("LayerNormalization", "RMSNormalization")
-def _along_last_axes(walk: Walk, node: Node) -> int:
-    batch, rank = walk.axes[node.inputs[0]], walk.rank(node.inputs[0])
-    axis = node.attribute("axis")
-    if batch and (axis + rank if axis < 0 else axis) <= batch:
-        raise UnfollowedError("it normalizes along the batch")
-    return batch
-
-
-@moves("ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum")
-def _reduce(walk: Walk, node: Node) -> int:
-    x, batch = node.inputs[0], walk.axes[node.inputs[0]]
-    if not batch:
-        return 0
-    if len(node.inputs) < 2:
-        raise UnfollowedError("without axes it mixes the samples of a batch")
-    rank = walk.rank(x)
-    axes = [axis + rank if axis < 0 else axis for axis in walk.numbers(node, 1)]
-    node.inputs = [x, walk.constant(node, [held(axis, rank, batch) for axis in axes])]
-    return batch if node.attribute("keepdims") else batch - sum(axis < batch for axis in axes)
-
-
-@moves("MatMul")
-def _matmul(walk: Walk, node: Node) -> int:
-    names = [name for name in node.inputs if name in walk.axes]
-    batches, ranks = {walk.axes[name] for name in names}, {walk.rank(name) for name in names}
-    if batches == {0}:
-        return 0
-    batch, rank = batches.pop(), ranks.pop()
-    weights = [walk.rank(name) for name in node.inputs if name not in walk.axes]
-    if (
-        batches
-        or ranks
-        or batch > rank - (2 if node.inputs[0] in names and weights else 3)
-        or max(weights, default=1) > 2
-    ):
-        raise UnfollowedError("it mixes the samples of a batch")
-    return batch
-
-
-@moves("Expand")
-def _expand(walk: Walk, node: Node) -> int:
-    x, batch = node.inputs[0], walk.axes[node.inputs[0]]
-    target = target_of(walk, node)
-    if target is None or x not in walk.shapes:
-        return unchanged(batch)
-    rank = max(walk.rank(x), len(target))
-    place = batch + rank - walk.rank(x)
-    if place:
-        target = [1] * (rank - len(target)) + target
-        if target[place] not in (1, walk.shapes[x][batch]) or any(
-            not isinstance(size, int) for size in without(target, place)
-        ):
-            raise UnfollowedError(f"the shape {target} does not keep the batch as axis {place}")
-        node.inputs = [walk.widened(node, x, rank), walk.constant(node, [1, *without(target, place)])]
-    return place
-
-
-def unchanged(batch: int) -> int:
-    """0, where that is the axis already."""
-    if batch:
-        raise UnfollowedError("its shape is not known")
-    return 0
-
-
-def target_of(walk: Walk, node: Node) -> list[Any] | None:
-    """The shape that is the second input of a node; ``None`` if it is unknown."""
-    name = node.inputs[1]
-    if name in walk.graph.constants:
-        return walk.numbers(node, 1)
-    return walk.graph.sizes[name].as_list() if name in walk.graph.sizes else None
-
-
-@moves("Reshape")
-def _reshape(walk: Walk, node: Node) -> int:
-    x, batch = node.inputs[0], walk.axes[node.inputs[0]]
-    old, target = walk.shapes.get(x), target_of(walk, node)
-    new = None if old is None or target is None else resolved(old, target, bool(node.attribute("allowzero")))
-    if old is None or new is None:
-        return unchanged(batch)
-    place = place_after(old, batch, new)
+def _of(place: Place | None) -> Place:
+    """The place of an input that must not be constant."""
     if place is None:
-        if batch:
-            raise UnfollowedError(f"it puts the samples of a batch, axis {batch} of shape {old}, together with others")
-        return 0
-    if batch or place:
-        rest = without(new, place)
-        if sum(not isinstance(size, int) for size in rest) > 1:
-            raise UnfollowedError("more than one size of its result is unknown")
-        sizes = [0, *(size if isinstance(size, int) else -1 for size in rest)]
-        node.inputs = [x, walk.constant(node, np.array(sizes, np.int64))]
-        node.attributes.pop("allowzero", None)
-        walk.shapes.setdefault(node.outputs[0], tuple(new))
+        raise RearrangingError("a constant is in the place of a value with the batch not first")
     return place
 
 
-def product(sizes: Iterable[Any]) -> tuple[int, list[str]]:
-    """The product of the sizes that are known, and the others."""
-    known, others = 1, []
-    for size in sizes:
-        if isinstance(size, int):
-            known *= size
-        else:
-            others.append(str(size))
-    return known, sorted(others)
+def _changed(node: Any, *inputs: str, operator: str | None = None, **attributes: Any) -> Any:
+    """The node with other inputs and these attributes."""
+    return dataclasses.replace(
+        node,
+        inputs=list(inputs),
+        operator=operator or node.operator,
+        attributes=node.attributes | attributes,
+        written=node.label.partition(" ")[0],
+    )
 
 
-def resolved(old: Shape, target: list[Any], allow_zero: bool) -> list[Any] | None:
-    """A shape to which one is reshaped, without the codes 0 and -1; ``None`` if that leaves a size open."""
-    if None in old:
-        return None
-    if not allow_zero:
-        if any(size == 0 and axis >= len(old) for axis, size in enumerate(target)):
-            return None
-        target = [old[axis] if size == 0 else size for axis, size in enumerate(target)]
-    if None in target or target.count(-1) > 1:
-        return None
-    if -1 not in target:
-        return target
-    known, others = product(old)
-    other_known, same = product(size for size in target if size != -1)
-    for size in same:
-        if size not in others:
-            return None
-        others.remove(size)
-    if other_known == 0 or known % other_known or len(others) > 1 or (others and known != other_known):
-        return None
-    missing: Any = others[0] if others else known // other_known
-    return [missing if size == -1 else size for size in target]
+def _own(place: Place, axis: int) -> int:
+    """An axis of the graph, counted with the batch first.
+
+    Raises
+    ------
+    RearrangingError
+        If the batch is in it.
+    """
+    axis = axis + place.rank if axis < 0 else axis
+    if axis == place.axis:
+        raise RearrangingError(f"it works along axis {axis}, in which the samples of a batch follow each other")
+    if not 0 <= axis < place.rank:
+        raise RearrangingError(f"there is no axis {axis}")
+    return place.axes(axis)[0]
 
 
-def place_after(old: Shape, batch: int, new: Sequence[Any]) -> int | None:
-    """The axis of a reshaped value that is that of the batch: as much stands in front of it as before."""
-    before, after = product(old[:batch]), product(old[batch + 1 :])
-    for axis, size in enumerate(new):
-        if size == old[batch] and product(new[:axis]) == before and product(new[axis + 1 :]) == after:
-            return axis
-    return None
+def _sizes(graph: Any, name: str) -> list[Size]:
+    """The sizes in a shape, which may be open."""
+    if name in graph.constants:
+        return [int(size) for size in graph.constants[name].ravel()]
+    if name not in graph.sizes:
+        raise RearrangingError(graph.why_unknown(name))
+    found: list[Size] = [size for size in graph.sizes[name].as_list() if size is not None]
+    if len(found) < graph.sizes[name].constant.size:
+        raise RearrangingError("its shape is made of sums of open sizes")
+    return found
 
 
-@moves("RNN", "GRU", "LSTM")
-def _recurrent(walk: Walk, node: Node) -> list[int]:
-    places = DATA_AT[bool(node.attribute("layout"))]
-    for name, place in zip(node.inputs, places, strict=False):
-        if name in walk.axes and place is not None and walk.axes[name] != place:
-            raise UnfollowedError(f"axis {place} of its input {name!r} is not that of the batch")
-    return [0, 0, 0] if node.attribute("layout") else [2, 1, 1]
+# Axes
+
+
+@rearranges("Transpose")
+def transposed(graph: Any, node: Any, places: Places) -> Result:
+    """Reorder the axes of samples."""
+    place = _of(places[0])
+    perm = list(node.attribute("perm") or range(place.rank)[::-1])
+    shape = place.sizes
+    to = place_of([shape[axis] for axis in perm], perm.index(place.axis), place.before, place.behind)
+    order = [0, *(own for axis in perm for own in place.axes(axis))]
+    if order == sorted(order):
+        return [_changed(node, node.inputs[0], operator="Identity")], [to]
+    return [_changed(node, node.inputs[0], perm=order)], [to]
+
+
+@rearranges("Reshape")
+def reshaped(graph: Any, node: Any, places: Places) -> Result:
+    """Reshape samples, if the batch stays within one axis."""
+    place = _of(places[0])
+    sizes = _sizes(graph, node.inputs[1])
+    if not node.attribute("allowzero"):
+        if any(size == 0 and axis >= place.rank for axis, size in enumerate(sizes)):
+            raise RearrangingError("its shape copies axes that are not there")
+        sizes = [place.shape(graph.batch)[axis] if size == 0 else size for axis, size in enumerate(sizes)]
+    return _to_shape(graph, node, place, sizes)
+
+
+@rearranges("Flatten")
+def flattened(graph: Any, node: Any, places: Places) -> Result:
+    """Reshape samples to rows."""
+    place = _of(places[0])
+    axis = node.attribute("axis")
+    axis = axis + place.rank if axis < 0 else axis
+    whole = place.shape(graph.batch)
+    return _to_shape(graph, node, place, [times(whole[:axis]), times(whole[axis:])])
+
+
+def _to_shape(graph: Any, node: Any, place: Place, sizes: list[Size]) -> Result:
+    """Reshape to these sizes, of which one may be -1."""
+    total = times(place.shape(graph.batch))
+    missing = quotient(total, times(size for size in sizes if size != -1))
+    if sizes.count(-1) > 1 or missing is None:
+        raise RearrangingError(
+            f"values of shape {shown(place.shape(graph.batch))} cannot have the shape {shown(sizes)}"
+        )
+    found = [missing if size == -1 else size for size in sizes]
+    axes = [axis for axis, size in enumerate(found) if graph.batch is not None or BATCH in terms(size).names]
+    if graph.batch is None and len(axes) != 1:
+        raise RearrangingError(f"not one axis of its shape {shown(found)} has the batch")
+    to = _fitting(place, found, axes)
+    return [_with_shape(graph, node, place, to)], [to]
+
+
+def _with_shape(graph: Any, node: Any, place: Place, to: Place) -> Any:
+    """A node that reshapes samples from one place to the other."""
+    if to.sample == place.sample:
+        return _changed(node, node.inputs[0], operator="Identity")
+    if sum(not isinstance(size, int) for size in to.sample) > 1:
+        raise RearrangingError(f"more than one size of its shape {shown(to.sample)} is open")
+    sizes = [0, *(size if isinstance(size, int) else -1 for size in to.sample)]
+    shape = graph.new_constant(f"{node.name}/shape", np.array(sizes, np.int64))
+    return _changed(node, node.inputs[0], shape, operator="Reshape", allowzero=0)
+
+
+def shown(sizes: Sequence[Size]) -> str:
+    """Sizes in a message."""
+    texts = [f"{size.factor} * {' * '.join(size.names)}" if isinstance(size, Product) else str(size) for size in sizes]
+    return f"({', '.join(texts)})"
+
+
+def _fitting(place: Place, sizes: list[Size], axes: list[int]) -> Place:
+    """A place with as many elements before and behind the batch; one with an axis for it, if possible."""
+    found = []
+    for axis in axes:
+        before = quotient(place.outer, times(sizes[:axis]))
+        behind = quotient(place.inner, times(sizes[axis + 1 :]))
+        if before is not None and behind is not None:
+            found.append(place_of(sizes, axis, before, behind))
+    if not found:
+        raise RearrangingError(f"its shape {shown(sizes)} puts elements of several samples into one axis")
+    return min(found, key=lambda to: (len(to.factors), terms(times(to.factors)).factor))
+
+
+@rearranges("Unsqueeze")
+def unsqueezed(graph: Any, node: Any, places: Places) -> Result:
+    """Add axes of length 1."""
+    place = _of(places[0])
+    given = [int(axis) for axis in graph.constant_input(node, 1).ravel()]
+    rank = place.rank + len(given)
+    axes = {axis + rank if axis < 0 else axis for axis in given}
+    old = iter(range(place.rank))
+    order = [None if axis in axes else next(old) for axis in range(rank)]
+    shape = [1 if axis is None else place.sizes[axis] for axis in order]
+    to = place_of(shape, order.index(place.axis), place.before, place.behind)
+    return [_with_shape(graph, node, place, to)], [to]
+
+
+@rearranges("Squeeze")
+def squeezed(graph: Any, node: Any, places: Places) -> Result:
+    """Remove axes of length 1, of which none is the batch."""
+    place = _of(places[0])
+    shape = place.sizes
+    if len(node.inputs) > 1:
+        given = [int(axis) for axis in graph.constant_input(node, 1).ravel()]
+        axes = {axis + place.rank if axis < 0 else axis for axis in given}
+    else:
+        axes = {axis for axis, size in enumerate(shape) if size == 1 and axis != place.axis}
+    if place.axis in axes or any(shape[axis] != 1 for axis in axes):
+        raise RearrangingError("it removes the axis of the batch, or one that is longer than 1")
+    rest = [axis for axis in range(place.rank) if axis not in axes]
+    to = place_of([shape[axis] for axis in rest], rest.index(place.axis), place.before, place.behind)
+    return [_with_shape(graph, node, place, to)], [to]
+
+
+@rearranges("Expand")
+def expanded(graph: Any, node: Any, places: Places) -> Result:
+    """Repeat axes of length 1, and put new ones in front."""
+    place, sizes = _of(places[0]), _sizes(graph, node.inputs[1])
+    wide = place.wider(max(len(sizes) - place.rank, 0))
+    wanted: list[Size] = [1] * (wide.rank - len(sizes)) + sizes
+    if wanted[wide.axis] not in (1, wide.shape(graph.batch)[wide.axis]):
+        raise RearrangingError("it repeats samples")
+    wanted[wide.axis] = 1
+    to = place_of(broadcast([wanted, wide.ones]), wide.axis, place.before, place.behind)
+    if any(not isinstance(new, int) and new != old for new, old in zip(to.sample, wide.sample, strict=True)):
+        raise RearrangingError("it repeats an axis as often as an open size says")
+    made, source = [], node.inputs[0]
+    if wide.sample != place.sample:
+        made.append(dataclasses.replace(_with_shape(graph, node, place, wide), outputs=[f"{node.outputs[0]}/wide"]))
+        source = made[0].outputs[0]
+    if to.sample == wide.sample:
+        return [*made, _changed(node, source, operator="Identity")], [to]
+    constant = np.array([1, *(size if isinstance(size, int) else 1 for size in to.sample)], np.int64)
+    return [*made, _changed(node, source, graph.new_constant(f"{node.name}/shape", constant))], [to]
+
+
+def broadcast(shapes: Sequence[Sequence[Size]]) -> tuple[Size, ...]:
+    """The shape of what has these shapes together."""
+    found: list[Size] = [1] * max(map(len, shapes))
+    for shape in shapes:
+        for axis, size in enumerate(shape[::-1], 1):
+            if size != 1 and found[-axis] not in (1, size):
+                raise RearrangingError(f"shapes {', '.join(map(shown, shapes))} do not go together")
+            found[-axis] = size if size != 1 else found[-axis]
+    return tuple(found)
+
+
+# Elements
+
+
+@rearranges(*ELEMENTWISE)
+def elementwise(graph: Any, node: Any, places: Places) -> Result:
+    """Combine elements with the same place."""
+    known = [place for place in places if place is not None]
+    first = known[0]
+    if any(
+        (place.from_end, place.before, place.behind) != (first.from_end, first.before, first.behind) for place in known
+    ):
+        raise RearrangingError("it combines values that have the batch in different axes")
+    constants = [graph.constants[name].ndim - first.from_end for name in node.inputs if name in graph.constants]
+    lead = max(*constants, *(place.axis for place in known), 0)
+    made, inputs, shapes = [], [], []
+    for name, place in zip(node.inputs, places, strict=True):
+        if place is None:
+            array = graph.constants.get(name) if name else None
+            if name and array is None and not graph.is_computed(name):
+                raise RearrangingError(graph.why_unknown(name))
+            inputs.append(name if array is None else _constant(graph, name, first))
+            shapes.append(() if array is None else _ones_at(array, first))
+            continue
+        wide = place.wider(lead - place.axis)
+        shapes.append(place.ones)
+        inputs.append(name)
+        if wide.sample != place.sample:
+            inputs[-1] = f"{node.outputs[0]}/{len(inputs)}"
+            changed = _with_shape(graph, _changed(node, name), place, wide)
+            made.append(dataclasses.replace(changed, outputs=[inputs[-1]], copies=False))
+    shape = broadcast(shapes)
+    to = place_of(shape, len(shape) - first.from_end, first.before, first.behind)
+    return [*made, _changed(node, *inputs)], [to]
+
+
+def _ones_at(array: Array, place: Place) -> tuple[Size, ...]:
+    """The shape of a constant, with 1 where the batch is."""
+    shape = list(array.shape)
+    if len(shape) >= place.from_end:
+        shape[-place.from_end] = 1
+    return tuple(shape)
+
+
+def _constant(graph: Any, name: str, place: Place) -> str:
+    """A constant that is combined with values of this place, with the batch first; its name.
+
+    Raises
+    ------
+    RearrangingError
+        If it is not the same for all samples.
+    """
+    array = graph.constants[name]
+    axis = array.ndim - place.from_end
+    if graph.repeated.get(name, axis) != axis:
+        raise RearrangingError(f"the constant {name!r} is repeated along another axis than that of the batch")
+    if axis < 0:
+        return name
+    shape, size = array.shape, array.shape[axis]
+    before, behind = place.before, place.behind
+    if size == 1:
+        factors: tuple[int, ...] = (1,) * len(place.factors)
+        own = array.reshape((*shape[:axis], *factors, *shape[axis + 1 :]))
+    elif graph.batch is not None and size == place.shape(graph.batch)[place.axis]:
+        parts = length(before), graph.batch, length(behind)
+        whole = array.reshape((*shape[:axis], *parts, *shape[axis + 1 :]))
+        one = np.take(whole, 0, axis + 1)
+        if not np.array_equal(np.broadcast_to(np.expand_dims(one, axis + 1), whole.shape), whole):
+            raise RearrangingError(f"the constant {name!r} is not the same for all samples")
+        factors = tuple(length(factor) for factor in (before, behind) if factor != 1)
+        own = one.reshape((*shape[:axis], *factors, *shape[axis + 1 :]))
+    else:
+        raise RearrangingError(f"the constant {name!r} of shape {shape} is not the same for all samples")
+    return str(graph.new_constant(f"{name}/sample", own))
+
+
+# Along axes
+
+
+@rearranges("Softmax", "LogSoftmax", "Hardmax", "LpNormalization")
+def along_one(graph: Any, node: Any, places: Places) -> Result:
+    """Work along one axis, and keep it."""
+    place = _of(places[0])
+    axis = _own(place, node.attribute("axis"))
+    # formulas count the last axis from the end
+    return [_changed(node, *node.inputs, axis=-1 if axis == len(place.sample) else axis)], [place]
+
+
+@rearranges("LayerNormalization", "RMSNormalization")
+def along_last(graph: Any, node: Any, places: Places) -> Result:
+    """Work along the last axes."""
+    place = _of(places[0])
+    axis = node.attribute("axis")
+    own = _own(place, axis)
+    if (axis + place.rank if axis < 0 else axis) < place.axis:
+        raise RearrangingError("it works along axes of which one has the samples of a batch")
+    return [_changed(node, *node.inputs, axis=own)], [place]
+
+
+@rearranges("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL2", "ReduceSumSquare")
+def reduced(graph: Any, node: Any, places: Places) -> Result:
+    """Reduce axes."""
+    place = _of(places[0])
+    if len(node.inputs) < 2:
+        raise RearrangingError("without axes it mixes the samples of a batch")
+    axes = [int(axis) for axis in graph.constant_input(node, 1).ravel()]
+    own = graph.new_constant(f"{node.name}/axes", np.array([_own(place, axis) for axis in axes], np.int64))
+    axes = [axis + place.rank if axis < 0 else axis for axis in axes]
+    keep = bool(node.attribute("keepdims"))
+    kept = [axis for axis in range(place.rank) if keep or axis not in axes]
+    shape = [1 if axis in axes else place.sizes[axis] for axis in kept]
+    to = place_of(shape, kept.index(place.axis), place.before, place.behind)
+    return [_changed(node, node.inputs[0], own)], [to]
+
+
+@rearranges("Concat")
+def concatenated(graph: Any, node: Any, places: Places) -> Result:
+    """Put values one behind the other."""
+    known = [_of(place) for place in places]
+    first, axis = known[0], node.attribute("axis")
+    own = _own(first, axis)
+    axis = axis + first.rank if axis < 0 else axis
+    shapes = [list(place.sizes) for place in known]
+    total = sum(length(shape[axis]) for shape in shapes)
+    if any((place.axis, place.before, place.behind) != (first.axis, first.before, first.behind) for place in known):
+        raise RearrangingError("it combines values that have the batch in different axes")
+    to = place_of(
+        [total if at == axis else size for at, size in enumerate(shapes[0])], first.axis, first.before, first.behind
+    )
+    return [_changed(node, *node.inputs, axis=own)], [to]
+
+
+@rearranges("Split")
+def split(graph: Any, node: Any, places: Places) -> Result:
+    """Take a value apart."""
+    place, axis = _of(places[0]), node.attribute("axis")
+    own = _own(place, axis)
+    axis = axis + place.rank if axis < 0 else axis
+    size, count = length(place.sizes[axis]), len(node.outputs)
+    if len(node.inputs) > 1 and node.inputs[1]:
+        sizes = [int(part) for part in graph.constant_input(node, 1).ravel()]
+    else:
+        chunk = math.ceil(size / count)
+        sizes = [min(chunk, size - chunk * number) for number in range(count)]
+    shapes = [[part if at == axis else old for at, old in enumerate(place.sizes)] for part in sizes]
+    to = [place_of(shape, place.axis, place.before, place.behind) for shape in shapes]
+    return [_changed(node, *node.inputs, axis=own)], to
+
+
+def length(size: Size) -> int:
+    """A size that must not be open."""
+    if not isinstance(size, int):
+        raise RearrangingError("it works along an axis of open size")
+    return size
+
+
+@rearranges("Slice")
+def sliced(graph: Any, node: Any, places: Places) -> Result:
+    """Take parts of some axes."""
+    place = _of(places[0])
+    starts, ends = (graph.constant_input(node, number).ravel() for number in (1, 2))
+    given = node.inputs[3] if len(node.inputs) > 3 else ""
+    axes = [int(axis) for axis in graph.constants[given].ravel()] if given else list(range(len(starts)))
+    steps = graph.constant_input(node, 4).ravel() if len(node.inputs) > 4 else np.ones(len(starts), np.int64)
+    shape = list(place.sizes)
+    taken = []
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        at = axis + place.rank if axis < 0 else axis
+        if at == place.axis and (int(start), int(step)) == (0, 1) and int(end) >= 2**31 - 1:
+            continue
+        taken.append((_own(place, at), int(start), int(end), int(step)))
+        if (int(start), int(step)) != (0, 1) or int(end) < 2**31 - 1:
+            shape[at] = len(range(length(shape[at]))[int(start) : int(end) : int(step)])
+    to = place_of(shape, place.axis, place.before, place.behind)
+    own, begin, stop, by = (np.array([entry[number] for entry in taken], np.int64) for number in range(4))
+    names = [
+        graph.new_constant(f"{node.name}/{name}", array)
+        for name, array in (("starts", begin), ("ends", stop), ("axes", own), ("steps", by))
+    ]
+    return [_changed(node, node.inputs[0], *names)], [to]
+
+
+@rearranges("Gather")
+def gathered(graph: Any, node: Any, places: Places) -> Result:
+    """Take elements of an axis, or rows of a table."""
+    axis = node.attribute("axis")
+    if places[0] is None:
+        table, place = graph.constants[node.inputs[0]], _of(places[1])
+        if axis not in (0, -table.ndim):
+            raise RearrangingError("it looks up along another axis than the first")
+        to = Place(place.lead, place.before, place.behind, (*place.tail, *table.shape[1:]))
+        return [_changed(node, *node.inputs, axis=0)], [to]
+    place = places[0]
+    own, indices = _own(place, axis), graph.constant_input(node, 1)
+    axis = axis + place.rank if axis < 0 else axis
+    shape = [*place.sizes[:axis], *indices.shape, *place.sizes[axis + 1 :]]
+    to_axis = place.axis if axis > place.axis else place.axis - 1 + indices.ndim
+    to = place_of(shape, to_axis, place.before, place.behind)
+    return [_changed(node, *node.inputs, axis=own)], [to]
+
+
+# Products
+
+
+@rearranges("MatMul")
+def multiplied(graph: Any, node: Any, places: Places) -> Result:
+    """Multiply the matrices of each sample, or with weights."""
+    a, b = places
+    if a is None:
+        raise RearrangingError("a constant stands on the left")
+    if b is None:
+        kernel = graph.constants.get(node.inputs[1])
+        if kernel is None or kernel.ndim != 2 or a.from_end == 1:
+            raise RearrangingError("it mixes the samples of a batch")
+        return [node], [Place(a.lead, a.before, a.behind, (*a.tail[:-1], kernel.shape[1]))]
+    if min(a.from_end, b.from_end) < 3 or (a.from_end, a.before, a.behind) != (b.from_end, b.before, b.behind):
+        raise RearrangingError("it multiplies values that have the batch in different axes, or mixes samples")
+    if a.sample[:-2] != b.sample[:-2]:
+        raise RearrangingError(
+            f"matrices of shapes {shown(a.sample)} and {shown(b.sample)} for each sample are not read"
+        )
+    return [node], [Place(a.lead, a.before, a.behind, (*a.tail[:-1], b.tail[-1]))]
+
+
+@rearranges("Gemm")
+def gemm(graph: Any, node: Any, places: Places) -> Result:
+    """Multiply rows with weights."""
+    place = _of(places[0])
+    if node.attribute("transA") or place.from_end != 2 or any(other is not None for other in places[1:]):
+        raise RearrangingError("it mixes the samples of a batch")
+    kernel = graph.constant_input(node, 1)
+    kernel = kernel.T if node.attribute("transB") else kernel
+    kernel = kernel * np.asarray(node.attribute("alpha"), kernel.dtype)
+    to = Place(place.lead, place.before, place.behind, (kernel.shape[1],))
+    output = node.outputs[0]
+    with_bias = len(node.inputs) > 2 and bool(node.inputs[2])
+    product = dataclasses.replace(
+        node,
+        operator="MatMul",
+        inputs=[node.inputs[0], graph.new_constant(f"{node.name}/kernel", kernel)],
+        outputs=[f"{output}/product" if with_bias else output],
+        written=node.operator,
+        attributes={},
+        defaults={},
+    )
+    if not with_bias:
+        return [product], [to]
+    bias = graph.constant_input(node, 2)
+    if bias.ndim > 2 or bias.size not in (1, kernel.shape[1]):
+        raise RearrangingError("its bias is not the same for all samples")
+    bias = np.broadcast_to(bias.ravel() * np.asarray(node.attribute("beta"), bias.dtype), kernel.shape[1:])
+    name = graph.new_constant(f"{node.name}/bias", bias)
+    added = dataclasses.replace(product, operator="Add", inputs=[product.outputs[0], name], outputs=[output])
+    return [product, added], [to]
+
+
+@rearranges(*RECURRENT)
+def recurrent(graph: Any, node: Any, places: Places) -> Result:
+    """Recurrent layers, which have the batch behind the steps and the directions, or first."""
+    layout = bool(node.attribute("layout"))
+    for name, place, axis in zip(node.inputs, places, DATA_AT[layout], strict=False):
+        if place is not None and axis is not None and (place.axis != axis or not place.is_plain):
+            raise RearrangingError(f"axis {axis} of its input {name!r} is not that of the batch")
+    x, weights = _of(places[0]), graph.constant_input(node, 2)
+    steps = x.sample[0]
+    directions, units = weights.shape[0], weights.shape[-1]
+    if layout:
+        return [node], [Place((), 1, 1, (steps, directions, units)), *[Place((), 1, 1, (directions, units))] * 2]
+    return [node], [Place((steps, directions), 1, 1, (units,)), *[Place((directions,), 1, 1, (units,))] * 2]

@@ -15,7 +15,7 @@ from cbackprop.layers import Layer
 from cbackprop.layers.spatial import AxesLayer
 from cbackprop.tensor import KerasTensor
 
-__all__ = ["OPERATORS", "PATTERNS", "Builder", "Pattern", "UnreadableError", "reads", "recognizes"]
+__all__ = ["MASK_INPUTS", "OPERATORS", "PATTERNS", "Builder", "Pattern", "UnreadableError", "reads", "recognizes"]
 
 # Layers that only move numbers.
 MOVES = (layers.Concatenate, layers.Permute, layers.RepeatVector)
@@ -47,14 +47,17 @@ class Pattern(NamedTuple):
 
 # The functions that read nodes, by operator.
 OPERATORS: dict[str, Reader] = {}
+# The positions of those of their inputs that only say which numbers count.
+MASK_INPUTS: dict[str, tuple[int, ...]] = {}
 PATTERNS: list[Pattern] = []
 
 
-def reads(*operators: str) -> Callable[[Reader], Reader]:
-    """Decorator: the function reads nodes with one of these operators."""
+def reads(*operators: str, masks: tuple[int, ...] = ()) -> Callable[[Reader], Reader]:
+    """Decorator: the function reads nodes with one of these operators, of which some inputs are `masks`."""
 
     def enter(function: Reader) -> Reader:
         OPERATORS.update(dict.fromkeys(operators, function))
+        MASK_INPUTS.update(dict.fromkeys(operators, masks))
         return function
 
     return enter
@@ -229,7 +232,7 @@ class Builder:
         **options: Any,
     ) -> Any:
         made = layer(*arguments, name=self._name_for(node.name[:200]), dtype=self.dtype, **options)
-        output = made(inputs, **(settings or {}))
+        output: Any = made(inputs, **(settings or {}))
         for one in output if isinstance(output, list | tuple) else [output]:
             if math.prod(size or 1 for size in one.shape) > LARGEST_SAMPLE:
                 raise UnreadableError(f"samples of shape {one.shape[1:]} are too large")

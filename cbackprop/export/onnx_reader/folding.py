@@ -155,6 +155,35 @@ def _product(node: Any, array: Array, *rest: Array) -> Array:
     return np.asarray(np.prod(array, axis=axes or None, keepdims=bool(node.attribute("keepdims")), dtype=array.dtype))
 
 
+def _remainder(node: Any, a: Array, b: Array) -> Any:
+    if (b == 0).any():
+        raise FoldingError("a number is divided by 0")
+    return np.fmod(a, b) if node.attribute("fmod") else np.mod(a, b)
+
+
+def _split(node: Any, array: Array, sizes: Array | None = None) -> list[Array]:
+    axis, count = node.attribute("axis"), len(node.outputs)
+    length = array.shape[axis]
+    chunk = math.ceil(length / count)
+    lengths = [min(chunk, length - chunk * part) for part in range(count)] if sizes is None else sizes.ravel().tolist()
+    if sum(lengths) != length or min(lengths) < 0 or len(lengths) != count:
+        raise FoldingError(f"parts of sizes {lengths} are not the whole of {length} elements")
+    return np.split(array, np.cumsum(lengths)[:-1], axis)
+
+
+def _tile(node: Any, array: Array, repeats: Array) -> Array:
+    times = [int(number) for number in repeats.ravel()]
+    _refuse_growth([size * number for size, number in zip(array.shape, times, strict=True)], [array])
+    return np.tile(array, times)
+
+
+def _running_sum(node: Any, array: Array, axis: Array) -> Array:
+    along = int(axis.reshape(()))
+    if node.attribute("exclusive") or node.attribute("reverse"):
+        raise FoldingError("a sum from another end, or without the number itself, is not computed")
+    return np.cumsum(array, along, dtype=array.dtype)
+
+
 def _where(node: Any, condition: Array, a: Array, b: Array) -> Array:
     _refuse_growth(np.broadcast_shapes(condition.shape, a.shape, b.shape), [condition, a, b])
     return np.where(condition, a, b)
@@ -188,6 +217,11 @@ FOLDED: dict[str, Callable[..., Any]] = {
     "ConstantOfShape": _filled,
     "Range": _range,
     "ReduceProd": _product,
+    "CumSum": _running_sum,
+    "Mod": _remainder,
+    "Split": _split,
+    "Tile": _tile,
+    "IsNaN": _comparison(np.isnan),
     "Where": _where,
     "Trilu": _triangle,
     "Equal": _comparison(np.equal),
@@ -197,6 +231,8 @@ FOLDED: dict[str, Callable[..., Any]] = {
     "Relu": _elementwise(lambda array: np.maximum(array, 0)),
     "Sigmoid": _elementwise(lambda array: 1 / (1 + np.exp(-array))),
     "Tanh": _elementwise(np.tanh),
+    "GreaterOrEqual": _comparison(np.greater_equal),
+    "LessOrEqual": _comparison(np.less_equal),
     "Not": _comparison(np.logical_not),
     "And": _comparison(np.logical_and),
     "Or": _comparison(np.logical_or),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.export.onnx_reader.folding import FOLDED, FoldingError
-from cbackprop.export.onnx_reader.inference import inferred
+from cbackprop.export.onnx_reader.inference import BATCH, LARGEST_SHAPE, inferred, inferred_of_node, numbers_for
 from cbackprop.export.onnx_reader.input_axes import batch_axes
+from cbackprop.export.onnx_reader.open_sizes import terms
 from cbackprop.export.onnx_reader.sizes import Sizes, computed, of_shape
 
 __all__ = ["Node", "ReadGraph"]
@@ -35,6 +37,8 @@ class Node:
     attributes: dict[str, Any] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)
     copies: bool = False
+    problem: str = ""  # why it cannot be read
+    written: str = ""  # the operator in the file, if this one stands for it
 
     def attribute(self, name: str) -> Any:
         """The value of an attribute; ``None`` if it has none."""
@@ -43,7 +47,7 @@ class Node:
     @property
     def label(self) -> str:
         """The node's name in messages."""
-        return f"{self.operator} {self.name!r}"
+        return f"{self.written or self.operator} {self.name!r}"
 
 
 class ReadGraph:
@@ -58,7 +62,11 @@ class ReadGraph:
 
     Attributes
     ----------
-    outputs : list of str
+    inputs, outputs : list of str
+    batch : int or None
+        The size of the batch if the graph fixes it.
+    open_sizes : list of str
+        The names of sizes that the inputs leave open, that of the batch first.
     nodes : list of Node
         In an order in which they can be computed.
     makers : dict of str to Node
@@ -91,11 +99,53 @@ class ReadGraph:
                 self._unfolded[tensor.name] = "it holds texts"
             else:
                 self.constants[tensor.name] = self._array(tensor)
+        known = {tensor.name for tensor in proto.graph.initializer}
+        self.inputs = [value.name for value in proto.graph.input if value.name not in known]
+        self.batch = next((size for size in map(self._batch_of, self.inputs) if size is not None), None)
+        found = [size for name in self.inputs for size in self.shapes.get(name, ()) if isinstance(size, str)]
+        self.open_sizes = list(dict.fromkeys([BATCH, *found]))
+        self._numbers = numbers_for(self.open_sizes)
         self.nodes = [self._node(index, node) for index, node in enumerate(proto.graph.node)]
         self.bypass_copies()
         self.makers = {name: node for node in self.nodes for name in node.outputs if name}
-        for node in self.nodes:
+        for node, written in zip(self.nodes, proto.graph.node, strict=True):
+            self._complete(written)
             self._fold(node)
+
+    def _batch_of(self, name: str) -> int | None:
+        """The size of the batch in an input; ``None`` if it is open."""
+        shape, axis = self.shapes.get(name, ()), self.batch_axes[name]
+        size = shape[axis] if axis < len(shape) else None
+        return size if isinstance(size, int) else None
+
+    def _complete(self, written: Any) -> None:
+        """Infer shapes of a node's outputs from those of its inputs, if the inference of the whole graph could not."""
+        if all(None not in self.shapes.get(name, (None,)) for name in written.output if name):
+            return
+        known: list[dict[str, Any]] = [{}, {}]
+        for name in filter(None, written.input):
+            for values, numbers in zip(known, self._numbers, strict=True):
+                value = self._for_inference(name, numbers)
+                if value is None or name not in self.types:
+                    return
+                values[name] = value
+        types = {name: self.types[name] for name in known[0]}
+        self.shapes |= inferred_of_node(self.package, written, self.opset, types, known, self._numbers)
+
+    def _for_inference(self, name: str, numbers: dict[str, int]) -> Any:
+        """A small constant as an array, or a value's shape, for these numbers; ``None`` if it is not known."""
+        if name in self.sizes:
+            return self.sizes[name].for_sizes(numbers)
+        if name in self.repeated:
+            return None
+        if name in self.constants:
+            array = self.constants[name]
+            return array if array.size <= LARGEST_SHAPE else array.shape
+        shape = self.shapes.get(name, (None,))
+        if None in shape:
+            return None
+        parts = [terms(size) for size in shape if size is not None]
+        return tuple(part.factor * math.prod(numbers[one] for one in part.names) for part in parts)
 
     def _array(self, tensor: Any) -> Array:
         try:
@@ -129,21 +179,45 @@ class ReadGraph:
         return Node(self.package, operator, name, inputs, list(proto.output), attributes, defaults)
 
     def bypass_copies(self) -> None:
-        """Bypass nodes that only copy a value or cast it to its own type.
+        """Bypass nodes that only copy a value or cast it to its own type, or to longer whole numbers.
 
         Converters leave such nodes between operators that form one layer, such as a product and its bias.
         """
         sources: dict[str, str] = {}
+        kinds = self.package.TensorProto
+        copies = {(kind, kind) for kind in kinds.DataType.values()} | {(kinds.INT32, kinds.INT64)}
         for node in self.nodes:
             node.inputs = [sources.get(name, name) for name in node.inputs]
             if node.inputs and (
                 node.copies
                 or node.operator == "Identity"
-                or (node.operator == "Cast" and self.types.get(node.inputs[0]) == node.attribute("to"))
+                or (node.operator == "Cast" and (self.types.get(node.inputs[0]), node.attribute("to")) in copies)
             ):
                 sources[node.outputs[0]] = node.inputs[0]
 
     # Constants
+
+    def new_constant(self, name: str, array: Array) -> str:
+        """Enter a constant under a name like this one, and return its name."""
+        number = 0
+        while (found := f"{name}/{number}") in self.constants:
+            number += 1
+        self.constants[found] = array
+        self.types[found] = self.package.helper.np_dtype_to_tensor_dtype(array.dtype)
+        return found
+
+    def constant_input(self, node: Node, position: int) -> Array:
+        """A constant input of a node.
+
+        Raises
+        ------
+        ValueError
+            If it is none.
+        """
+        name = node.inputs[position]
+        if name not in self.constants:
+            raise ValueError(f"its input {name!r} is not constant")
+        return self.constants[name]
 
     def is_constant(self, name: str) -> bool:
         """Whether a value does not depend on the inputs."""
@@ -193,23 +267,27 @@ class ReadGraph:
         if node.operator == "Constant":
             self.constants[node.outputs[0]] = self._constant(node)
             return
-        if node.operator == "Shape" and node.inputs and node.inputs[0] in self.shapes:
-            shape = self.shapes[node.inputs[0]]
-            self._keep(node, of_shape(shape, node.attribute("start") or 0, node.attribute("end")))
+        if node.operator == "Shape" and node.inputs:
+            shape = self.shapes.get(node.inputs[0], (None,))
+            found = of_shape(shape, node.attribute("start") or 0, node.attribute("end"))
+            if found is None:
+                self._unfolded[node.outputs[0]] = f"{node.label}: the shape of {node.inputs[0]!r} is not known"
+            self._keep(node, found)
             return
-        if node.operator in ("Reshape", "Expand"):
-            self._without_batch(node)
         if node.operator == "Where":
             self._choose(node)
         names = node.inputs
-        if not any(names) or not all(not name or name in self.constants or name in self.sizes for name in names):
+        if not any(names) or not all(not name or self.is_constant(name) or self.is_computed(name) for name in names):
+            return
+        if (unknown := next((name for name in names if name in self._unfolded), "")) and node.operator in FOLDED:
+            self._unfolded |= dict.fromkeys(node.outputs, self._unfolded[unknown])
             return
         try:
             self._keep(node, self._computed(node, names))
         except (ValueError, TypeError, IndexError, OverflowError, MemoryError) as error:
             self._unfolded[node.outputs[0]] = f"{node.label}: {error}"
 
-    def _computed(self, node: Node, names: list[str]) -> Sizes | Array | None:
+    def _computed(self, node: Node, names: list[str]) -> Sizes | Array | list[Array] | None:
         with np.errstate(all="ignore"):
             if any(name in self.repeated for name in names):
                 return self._repeated(node, names)
@@ -224,7 +302,8 @@ class ReadGraph:
             compute = FOLDED.get(node.operator)
             if compute is None:
                 return None
-            return np.asarray(compute(node, *(self.constants[name] if name else None for name in names)))
+            made = compute(node, *(self.constants[name] if name else None for name in names))
+            return made if isinstance(made, list) else np.asarray(made)
 
     def _repeated(self, node: Node, names: list[str]) -> Array | None:
         """Compute a node for batches of 1 and 2 samples. If the second has the same numbers again, keep the first.
@@ -268,16 +347,39 @@ class ReadGraph:
         if shape is not None and None not in shape and shape == self.shapes.get(node.outputs[0]):
             node.operator, node.inputs = "Identity", [value]
 
-    def _keep(self, node: Node, value: Sizes | Array | None) -> None:
-        if isinstance(value, Sizes):
+    def for_sizes(self, name: str, numbers: dict[str, int]) -> Array:
+        """A value that is computed from constants and shapes, for these open sizes and this many samples.
+
+        Raises
+        ------
+        FoldingError
+            If it cannot be computed.
+        """
+        if name in self.sizes:
+            return self.sizes[name].for_sizes(numbers)
+        if name in self.constants and name not in self.repeated:
+            return self.constants[name]
+        node = self.makers.get(name)
+        compute = None if node is None else FOLDED.get(node.operator)
+        if node is None or compute is None or len(node.outputs) > 1:
+            raise FoldingError(self.why_unknown(name))
+        with np.errstate(all="ignore"):
+            return np.asarray(compute(node, *(self.for_sizes(one, numbers) if one else None for one in node.inputs)))
+
+    def _keep(self, node: Node, value: Sizes | Array | list[Array] | None) -> None:
+        if isinstance(value, list):  # of a node with several outputs
+            self.constants |= zip(node.outputs, value, strict=True)
+        elif isinstance(value, Sizes):
             self.sizes[node.outputs[0]] = value
         elif value is not None:
             self.constants[node.outputs[0]] = value
 
-    def _without_batch(self, node: Node) -> None:
+    def without_batch(self, node: Node) -> None:
         """In shapes of whole samples, replace sizes that are open by codes: for "keep this axis", for the batch."""
+        if node.operator not in ("Reshape", "Expand"):
+            return
         sizes = self.sizes.get(node.inputs[1]) if len(node.inputs) > 1 else None
-        if sizes is None or sizes.constant.ndim != 1 or node.attribute("allowzero"):
+        if sizes is None or sizes.constant.ndim != 1 or (node.attribute("allowzero") and 0 in sizes.as_list()):
             return
         # for Reshape 0 keeps the axis, and -1 makes the one that is left; for Expand 1 keeps the longer of two
         shape = sizes.as_shape(*((0, -1) if node.operator == "Reshape" else (1, 1)))
@@ -285,6 +387,7 @@ class ReadGraph:
             name = f"{node.inputs[1]}/{node.operator}"
             self.constants[name] = shape
             node.inputs = [node.inputs[0], name]
+            node.attributes.pop("allowzero", None)
 
     def _constant(self, node: Node) -> Array:
         for name, value in node.attributes.items():

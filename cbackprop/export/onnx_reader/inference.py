@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cbackprop.export.onnx_reader.input_axes import is_open
+from cbackprop.export.onnx_reader.open_sizes import Size, simplest
 
-__all__ = ["BATCH", "Shape", "inferred"]
+__all__ = ["BATCH", "LARGEST_SHAPE", "Shape", "inferred", "inferred_of_node", "numbers_for"]
 
 # Stands for the size of the batch in a shape, if the graph does not fix it.
 BATCH = "the batch"
-# The size of an axis is a number, the batch, the name of another size that the graph leaves open, or unknown.
-Shape = tuple[int | str | None, ...]
+# The size of an axis is a number, the batch, the name of another size that is open, a product, or unknown.
+Shape = tuple[Size | None, ...]
 # Constants with more numbers than this are not shapes; inference needs only their size.
 LARGEST_SHAPE = 1024
-# Sizes of batches for which shapes are inferred if the symbol for it gets lost.
-BATCH_SIZES = (251, 257)
 
 
 def inferred(
@@ -36,17 +36,9 @@ def inferred(
         shapes, types = _values(package, skeleton, names)
     except Exception as error:  # ONNX raises its own errors
         raise ValueError(f"it is damaged: {str(error).strip()}") from error
-    outputs = [name for node in skeleton.graph.node for name in node.output if name]
-    if any(_is_lost(shapes.get(name)) for name in outputs):
-        shapes |= _followed(package, skeleton, shapes, names)
     for constant in proto.graph.initializer:
         types[constant.name] = constant.data_type
     return shapes, types
-
-
-def _is_lost(shape: Shape | None) -> bool:
-    """Whether it is not known which axis of a value is that of the batch."""
-    return shape is None or (None in shape and BATCH not in shape)
 
 
 def _values(package: Any, skeleton: Any, names: set[str]) -> tuple[dict[str, Shape], dict[str, int]]:
@@ -64,35 +56,78 @@ def _values(package: Any, skeleton: Any, names: set[str]) -> tuple[dict[str, Sha
     return shapes, types
 
 
-def _followed(package: Any, skeleton: Any, shapes: dict[str, Shape], names: set[str]) -> dict[str, Shape]:
-    """Shapes of values of which the axis of the batch is lost, from those for batches of two sizes.
+def numbers_for(names: Iterable[str]) -> list[dict[str, int]]:
+    """Two numbers for each open size, all prime and different, so that a product shows what it is made of."""
+    found = [candidate for candidate in range(251, 20_000) if all(candidate % by for by in range(2, 142))]
+    return [dict(zip(names, found[run::2], strict=False)) for run in (0, 1)]
+
+
+def inferred_of_node(
+    package: Any, node: Any, opset: int, types: Mapping[str, int], values: Sequence[Any], numbers: Sequence[Any]
+) -> dict[str, Shape]:
+    """Shapes of the outputs of one node, from its inputs for two numbers of each open size; empty if that fails.
 
     A symbol does not pass an operator that computes with sizes, such as Reshape to (-1, 6, 8). Numbers do.
+
+    Parameters
+    ----------
+    package : module
+    node : NodeProto
+    opset : int
+    types : dict of str to int
+        Of the inputs.
+    values : sequence of two dict
+        The inputs: small constants as arrays, and the shapes of other values.
+    numbers : sequence of two dict
+        What stands for the open sizes, as `numbers_for` returns it.
     """
-    found = []
-    for size in BATCH_SIZES:
-        fixed = package.ModelProto()
-        fixed.CopyFrom(skeleton)
-        for value in fixed.graph.input:
-            for dim in value.type.tensor_type.shape.dim:
-                if dim.dim_param == BATCH:
-                    dim.dim_value = size
-        try:
-            found.append(_values(package, fixed, names)[0])
-        except Exception:  # for a batch of this size it is no graph
-            return {}
+    if node.domain not in ("", "ai.onnx") or not package.defs.has(node.op_type, opset, ""):
+        return {}
+    try:
+        first, second = (_outputs(package, node, opset, types, known) for known in values)
+    except Exception:  # for such numbers it is no graph
+        return {}
     return {
-        name: tuple(_of_two(a, b) for a, b in zip(first, found[1][name], strict=True))
-        for name, first in found[0].items()
-        if _is_lost(shapes.get(name)) and len(found[1].get(name, ())) == len(first) > 0
+        name: tuple(_of_two(pair, numbers) for pair in zip(shape, second[name], strict=True))
+        for name, shape in first.items()
+        if len(second.get(name, ())) == len(shape) > 0
     }
 
 
-def _of_two(first: Any, second: Any) -> int | str | None:
-    """A size of which these are known for both batches."""
-    if (first, second) == BATCH_SIZES:
-        return BATCH
-    return first if first == second else None
+def _outputs(package: Any, node: Any, opset: int, types: Mapping[str, int], known: Mapping[str, Any]) -> Any:
+    """The shapes of the outputs of a node."""
+    helper = package.helper
+    arrays = {name: package.numpy_helper.from_array(v, name) for name, v in known.items() if not isinstance(v, tuple)}
+    shapes = {name: v if isinstance(v, tuple) else v.shape for name, v in known.items()}
+    kinds = {name: helper.make_tensor_type_proto(types[name], shape) for name, shape in shapes.items()}
+    opsets = [helper.make_opsetid("", opset)]
+    schema = package.defs.get_schema(node.op_type, opset, "")
+    made = package.shape_inference.infer_node_outputs(schema, node, kinds, arrays, opset_imports=opsets)
+    found = {name: kind.tensor_type.shape for name, kind in made.items() if kind.tensor_type.HasField("shape")}
+    return {
+        name: [dim.dim_value if dim.HasField("dim_value") else None for dim in shape.dim]
+        for name, shape in found.items()
+    }
+
+
+def _of_two(pair: Sequence[Any], numbers: Sequence[Mapping[str, int]]) -> Size | None:
+    """A size of which these are known for two numbers of each open size."""
+    if None in pair:
+        return None
+    if pair[0] == pair[1]:
+        return int(pair[0])
+    factors = [_taken_apart(int(size), known) for size, known in zip(pair, numbers, strict=True)]
+    return simplest(*factors[0]) if factors[0] == factors[1] else None
+
+
+def _taken_apart(size: int, numbers: Mapping[str, int]) -> tuple[int, list[str]]:
+    """The names of numbers that a size is a product of, and the rest."""
+    names = []
+    for name, number in numbers.items():
+        while size and size % number == 0:
+            size //= number
+            names.append(name)
+    return size, names
 
 
 def _size(dim: Any, names: set[str]) -> int | str | None:

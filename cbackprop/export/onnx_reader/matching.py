@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cbackprop.export.formulas import TENSORS, TYPES, Formula, operator_of
+from cbackprop.export.formulas import MASKS, TENSORS, TYPES, Formula, operator_of
 from cbackprop.export.onnx_reader.graph import Node, ReadGraph
 
 __all__ = ["match"]
@@ -42,7 +42,7 @@ class _Matching:
             node = self.graph.makers.get(value)
             if node is not None and node.outputs[0] == value and not self.graph.is_constant(value):
                 yield from self.of_node(tree, node, bound)
-        elif isinstance(tree, ast.Name) and tree.id in TENSORS:
+        elif isinstance(tree, ast.Name) and tree.id in (*TENSORS, *MASKS):
             if not self.graph.is_constant(value) and bound.get(tree.id, value) == value:
                 yield bound | {tree.id: value}
         elif isinstance(tree, ast.Name) and tree.id in self.definitions:
@@ -75,7 +75,7 @@ class _Matching:
     def of_node(self, tree: ast.Call, node: Node, bound: Bound) -> Iterator[Bound]:
         """Match an operator of the formula with one of the graph."""
         names = node.inputs
-        if node.operator != operator_of(tree) or len(names) != len(tree.args):
+        if node.problem or node.operator != operator_of(tree) or len(names) != len(tree.args):
             return
         with_attributes = self._attributes(tree, node, bound)
         if with_attributes is None:

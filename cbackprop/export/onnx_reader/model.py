@@ -11,10 +11,11 @@ from cbackprop import layers
 from cbackprop.config import FLOAT_TYPES, INTEGER_TYPES
 from cbackprop.export import onnx_limits
 from cbackprop.export.example_plan import example_plan
-from cbackprop.export.formulas import TENSORS
+from cbackprop.export.formulas import MASKS, TENSORS
 from cbackprop.export.onnx_reader import (  # noqa: F401 - register
     activations,
     attention,
+    attention_operator,
     convolution,
     normalization,
     operators,
@@ -25,14 +26,17 @@ from cbackprop.export.onnx_reader import (  # noqa: F401 - register
     resizing,
     weights,
 )
-from cbackprop.export.onnx_reader.batch_axis import put_batch_first
-from cbackprop.export.onnx_reader.builder import OPERATORS, PATTERNS, Builder, Pattern, UnreadableError
+from cbackprop.export.onnx_reader.batch_axis import put_batch_first, shown
+from cbackprop.export.onnx_reader.builder import MASK_INPUTS, OPERATORS, PATTERNS, Builder, Pattern, UnreadableError
+from cbackprop.export.onnx_reader.contractions import with_products
 from cbackprop.export.onnx_reader.folding import FOLDED
 from cbackprop.export.onnx_reader.graph import Node, ReadGraph
 from cbackprop.export.onnx_reader.inference import BATCH
-from cbackprop.export.onnx_reader.input_axes import is_open
+from cbackprop.export.onnx_reader.input_axes import RECURRENT, is_open
 from cbackprop.export.onnx_reader.matching import match
+from cbackprop.export.onnx_reader.places import Place
 from cbackprop.export.onnx_reader.scikit_learn import with_plain_operators
+from cbackprop.export.onnx_reader.visibility import leaves_of
 from cbackprop.layers import Input
 from cbackprop.layers.global_pooling import GlobalPooling
 from cbackprop.layers.masks import Chosen
@@ -47,7 +51,7 @@ OF_ANY_TYPE = (
     *("Identity", "Cast", "Dropout", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Concat"),
     *("Slice", "Gather", "Split", "Expand"),
 )
-OF_SEVERAL_OUTPUTS = ("Split", "RNN", "LSTM", "GRU")
+OF_SEVERAL_OUTPUTS = ("Attention", "GRU", "LSTM", "LayerNormalization", "RNN", "Split")
 # A node, the function that reads it, and the variables of the formula if it is the last operator of one.
 Reading = tuple[Node, Any, dict[str, Any] | None]
 
@@ -143,13 +147,14 @@ def built(graph: ReadGraph, proto: Any, outputs: list[str]) -> Model:
     inputs = [value for value in proto.graph.input if not graph.is_constant(value.name)]
     if not inputs or not outputs:
         raise UnreadableError("the graph has no inputs or no outputs.")
-    mixed = put_batch_first(graph)
+    with_products(graph)
+    moved = put_batch_first(graph)
     readings, wanted = needed(graph, outputs, [value.name for value in proto.graph.output])
-    refuse_mixed(graph, mixed, wanted)
     builder = Builder(graph, float_type(graph, inputs, proto), [*(value.name for value in inputs), *outputs])
     builder.wanted, builder.ends = wanted, set(outputs)
     for value in inputs:
         enter(builder, value)
+    refuse_moved(graph, moved, outputs)
     for node, read, bound in readings:
         if node.outputs[0] in builder.tensors:  # read together with the one before it
             continue
@@ -171,11 +176,30 @@ def built(graph: ReadGraph, proto: Any, outputs: list[str]) -> Model:
     return model
 
 
+def refuse_moved(graph: ReadGraph, moved: dict[str, Place], outputs: list[str]) -> None:
+    """Refuse outputs in which the samples of a batch have no axis of their own, or another one than anybody expects.
+
+    Where inputs do not have the batch first, or recurrent operators make states, outputs need not either.
+    """
+    elsewhere = any(graph.batch_axes.values()) or any(node.operator in RECURRENT for node in graph.nodes)
+    for name in outputs:
+        place = moved.get(name)
+        if place is None or (place.is_plain and elsewhere):
+            continue
+        made = f"its output {name!r}"
+        problem = f"the batch is axis {place.axis} of {made}"
+        if not place.is_plain:
+            problem = f"the samples of a batch have no axis of their own in {made} of shape {shown(place.shape(None))}"
+        raise UnreadableError(f"{graph.makers[name].label}: {problem}.")
+
+
 def refuse_whole_numbers(graph: ReadGraph, node: Node, bound: dict[str, Any] | None) -> None:
     """Refuse arithmetic on whole numbers: layers compute with floats. Moving, casting and look-ups are allowed."""
     if bound is not None and "table" in bound:
         return
+    masks = [node.inputs[position] for position in MASK_INPUTS.get(node.operator, ()) if position < len(node.inputs)]
     names = [bound[name] for name in TENSORS if name in bound] if bound else node.inputs
+    names = [name for name in names if name not in masks]
     for name in names:
         data = name and not graph.is_constant(name)
         if data and node.operator not in OF_ANY_TYPE and not graph.is_float(name):
@@ -194,22 +218,9 @@ def refuse_other_shape(builder: Builder, name: str, tensor: KerasTensor) -> None
         raise UnreadableError(f"its result has shape ({', '.join(map(str, shown))}), which is not one of samples here")
 
 
-def differ(size: int | str | None, own: int | None) -> bool:
+def differ(size: Any, own: int | None) -> bool:
     """Whether two sizes of an axis are known and not the same."""
     return isinstance(size, int) and own is not None and size != own
-
-
-def refuse_mixed(graph: ReadGraph, mixed: dict[str, str], wanted: set[str]) -> None:
-    """Refuse a graph of which a part that the outputs need mixes the samples of a batch."""
-    remaining, seen = list(wanted), set(wanted)
-    while remaining:
-        name = remaining.pop()
-        if name in mixed:
-            raise UnreadableError(f"{mixed[name]}.")
-        node = graph.makers.get(name)
-        sources = [] if node is None or graph.is_constant(name) else [one for one in node.inputs if one not in seen]
-        remaining += sources
-        seen.update(sources)
 
 
 def refuse_masked_merges(model: Model) -> None:
@@ -235,20 +246,35 @@ def needed(graph: ReadGraph, outputs: list[str], choice: list[str]) -> tuple[lis
         if node.operator in known_operators() and all(graph.is_constant(name) for name in node.inputs if name):
             fixed.append(f"{node.label}: {graph.why_unknown(node.outputs[0])}")
             continue
+        if node.problem:
+            fixed.append(f"{node.label}: {node.problem}")
         read, bound = reading_of(graph, node)
         if read is None or (here != {node.outputs[0]} and node.operator not in OF_SEVERAL_OUTPUTS):
             unknown[node.operator] = node.label
         found.append((node, read, bound))
-        sources = node.inputs if bound is None else [bound[name] for name in TENSORS if name in bound]
-        for name in filter(None, sources):
+        for name in filter(None, sources_of(graph, node, bound)):
+            if graph.is_computed(name) and node.problem:
+                continue
             if graph.is_computed(name):
                 fixed.append(f"{node.label}: {graph.why_unknown(name)}")
             elif not graph.is_constant(name):
                 wanted.add(name)
     refuse_operators(unknown, choice if outputs == choice else [])
     if fixed:
-        raise UnreadableError(f"{fixed[0]}.")
+        raise UnreadableError(f"{fixed[-1]}.")
     return found[::-1], wanted
+
+
+def sources_of(graph: ReadGraph, node: Node, bound: dict[str, Any] | None) -> list[str]:
+    """The values from which a node, or the formula that it ends, is read."""
+    if bound is not None:
+        sources = [bound[name] for name in TENSORS if name in bound]
+        masks = [bound[name] for name in MASKS if name in bound]
+    else:
+        positions = MASK_INPUTS.get(node.operator, ())
+        sources = [name for position, name in enumerate(node.inputs) if position not in positions]
+        masks = [node.inputs[position] for position in positions if position < len(node.inputs)]
+    return [*sources, *(leaf for name in filter(None, masks) for leaf in leaves_of(graph, name))]
 
 
 @functools.cache

@@ -21,6 +21,7 @@ from cbackprop.export.onnx_reader.builder import (
     sample_shape,
 )
 from cbackprop.export.onnx_reader.graph import Array, Node
+from cbackprop.export.onnx_reader.parts import mean_along
 from cbackprop.tensor import KerasTensor
 
 # A file may store a weight of equal numbers as one number. It is expanded to at most this many numbers.
@@ -50,15 +51,28 @@ def batch_normalization(builder: Builder, node: Node) -> KerasTensor:
 
 
 @reads("LayerNormalization")
-def layer_normalization(builder: Builder, node: Node) -> KerasTensor:
-    """Layer normalization along the last axes."""
+def layer_normalization(builder: Builder, node: Node) -> list[KerasTensor | None]:
+    """Layer normalization along the last axes, with the statistics if something reads them."""
     x = builder.tensor(node.inputs[0])
     first = positive(node.attribute("axis"), x.ndim)
-    axes, shape = list(range(first, x.ndim)), [length_of(x, axis) for axis in range(first, x.ndim)]
+    axes = list(range(first, x.ndim))
+    shape = [length_of(x, axis) for axis in axes]
     gamma, beta = builder.constant(node, 1), builder.optional(node, 2)
     weights = [_broadcast(array, shape) for array in (gamma, beta) if array is not None]
     options = {"axis": axes, "epsilon": _epsilon(node), "center": beta is not None}
-    return builder.apply(node, layers.LayerNormalization, x, weights=weights, **options)
+    y = builder.apply(node, layers.LayerNormalization, x, weights=weights, **options)
+    if not builder.wanted.intersection(node.outputs[1:]):
+        return [y, *[None] * (len(node.outputs) - 1)]
+    return [y, *_statistics(builder, node, x, axes)][: len(node.outputs)]
+
+
+def _statistics(builder: Builder, node: Node, x: KerasTensor, axes: list[int]) -> list[KerasTensor]:
+    """The mean along axes, and the inverse of the standard deviation."""
+    mean = mean_along(builder, node, x, axes)
+    centered = builder.apply(node, layers.Subtract, [x, mean])
+    variance = mean_along(builder, node, builder.apply(node, layers.Multiply, [centered, centered]), axes)
+    added = builder.apply(node, layers.Rescaling, variance, 1.0, _epsilon(node))
+    return [mean, builder.apply(node, layers.Power, added, -0.5)]
 
 
 def _broadcast(array: Array, shape: Sequence[int]) -> Array:
@@ -77,8 +91,9 @@ def rms_normalization(builder: Builder, node: Node) -> KerasTensor:
     """RMS normalization along the last axes."""
     x = builder.tensor(node.inputs[0])
     first = positive(node.attribute("axis"), x.ndim)
-    weights = [_broadcast(builder.constant(node, 1), sample_shape(x)[first - 1 :])]
-    options = {"axis": list(range(first, x.ndim)), "epsilon": _epsilon(node)}
+    axes = list(range(first, x.ndim))
+    weights = [_broadcast(builder.constant(node, 1), [length_of(x, axis) for axis in axes])]
+    options = {"axis": axes, "epsilon": _epsilon(node)}
     return builder.apply(node, layers.RMSNormalization, x, weights=weights, **options)
 
 

@@ -16,7 +16,7 @@ from cbackprop.export.onnx_reader.pooling import global_pooling_of
 from cbackprop.export.onnx_reader.resizing import cropped
 from cbackprop.tensor import KerasTensor
 
-__all__ = ["stretched"]
+__all__ = ["mean_along", "stretched"]
 
 # An axis is concatenated or reduced from at most this many parts.
 MOST_PARTS = 64
@@ -208,13 +208,29 @@ def reduction(builder: Builder, node: Node) -> KerasTensor:
     pooled = global_pooling_of(builder, node, x, axes, bool(node.attribute("keepdims")))
     if pooled is not None:
         return pooled
-    kept = [1 if axis in axes else size for axis, size in enumerate(x.shape[1:], 1)]
     dropped = [size for axis, size in enumerate(x.shape[1:], 1) if axis not in axes]
+    x = along(builder, node, x, axes, REDUCTIONS[node.operator])
+    if node.attribute("keepdims"):
+        return x
+    if dropped.count(None) < 2:
+        return builder.reshaped(node, x, dropped)
+    for axis in axes[::-1]:  # several sizes are open, which no Reshape takes
+        x = part_of(builder, node, x, axis, 0)
+    return x
+
+
+def mean_along(builder: Builder, node: Node, x: KerasTensor, axes: list[int]) -> KerasTensor:
+    """The mean along short axes, which get length 1."""
+    return along(builder, node, x, axes, layers.Average)
+
+
+def along(builder: Builder, node: Node, x: KerasTensor, axes: list[int], layer: Any) -> KerasTensor:
+    """Merge the elements of short axes by a layer."""
     for axis in axes:
         size = length_of(x, axis)
         if size > MOST_PARTS:
             raise UnreadableError(f"it reduces an axis of {size} elements, but no more than {MOST_PARTS} are read")
         if size > 1:
             parts = [part_of(builder, node, x, axis, slice(position, position + 1)) for position in range(size)]
-            x = builder.apply(node, REDUCTIONS[node.operator], parts)
-    return builder.reshaped(node, x, kept if node.attribute("keepdims") else dropped)
+            x = builder.apply(node, layer, parts)
+    return x

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,53 +12,75 @@ from numpy.typing import NDArray
 
 from cbackprop.export.onnx_reader.folding import FOLDED, MOVES, FoldingError
 from cbackprop.export.onnx_reader.inference import BATCH, Shape
+from cbackprop.export.onnx_reader.open_sizes import Product, Size, simplest, terms
 
 __all__ = ["Sizes", "computed", "of_shape"]
 
 Array = NDArray[Any]
 
 
+# Open sizes that are multiplied with each other, by name.
+Names = tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Sizes:
-    """The numbers ``constant + factors["the batch"] * n + ...`` for batches of n samples, and other unknown sizes."""
+    """The numbers ``constant + factors[("the batch",)] * n + ...`` for batches of n samples, and other open sizes.
+
+    The keys of the factors are names of sizes that are multiplied with each other.
+    """
 
     constant: Array
-    factors: dict[str, Array]
+    factors: dict[Names, Array]
 
-    def as_list(self) -> list[int | str | None]:
-        """As a shape: numbers and unknown sizes; ``None`` for what is neither."""
+    def as_list(self) -> list[Size | None]:
+        """As a shape: numbers and open sizes; ``None`` for what is neither."""
         return [self._entry(place) for place in range(self.constant.size)]
 
-    def _entry(self, place: int) -> int | str | None:
+    def _entry(self, place: int) -> Size | None:
         constant = int(self.constant.ravel()[place])
-        used = {name: int(factor.ravel()[place]) for name, factor in self.factors.items() if factor.ravel()[place]}
+        used = {names: int(factor.ravel()[place]) for names, factor in self.factors.items() if factor.ravel()[place]}
         if not used:
             return constant
-        return next(iter(used)) if constant == 0 and list(used.values()) == [1] else None
+        ((names, factor), *more) = used.items()
+        return None if constant or more else simplest(factor, names)
 
     def as_shape(self, batch: int, other: int) -> Array | None:
-        """As a shape with these codes for the batch, the first axis, and one other unknown size; else ``None``."""
+        """As a shape with these codes for the batch, the first axis, and one other open size; else ``None``."""
         first, *rest = self.as_list() or [None]
         unknown = [size for size in rest if not isinstance(size, int)]
-        if first != BATCH or None in unknown or BATCH in unknown or len(unknown) > 1:
+        if first != BATCH or len(unknown) > 1 or not all(isinstance(size, str) and size != BATCH for size in unknown):
             return None
         return np.array([batch, *(size if isinstance(size, int) else other for size in rest)], np.int64)
 
     def for_batch(self, size: int) -> Array | None:
-        """The numbers for batches of one size; ``None`` if they depend on other unknown sizes."""
-        if set(self.factors) != {BATCH}:
+        """The numbers for batches of one size; ``None`` if they depend on other open sizes."""
+        if set(self.factors) != {(BATCH,)}:
             return None
-        return self.constant + size * self.factors[BATCH]
+        return self.constant + size * self.factors[(BATCH,)]
+
+    def for_sizes(self, sizes: Mapping[str, int]) -> Array:
+        """The numbers for these open sizes."""
+        found = self.constant
+        for names, factor in self.factors.items():
+            found = found + factor * math.prod(sizes[name] for name in names)
+        return found
 
 
 def of_shape(shape: Shape, start: int, end: int | None) -> Sizes | Array | None:
     """The result of the operator Shape for a value; ``None`` if a size is unknown and has no name."""
-    part = shape[start:end]
-    if any(size is None for size in part):
+    part = [None if size is None else terms(size) for size in shape[start:end]]
+    known = [size for size in part if size is not None]
+    if len(known) < len(part):
         return None
-    names = dict.fromkeys(size for size in part if isinstance(size, str))
-    constant = np.array([size if isinstance(size, int) else 0 for size in part], np.int64)
-    return _result(constant, {name: np.array([size == name for size in part], np.int64) for name in names})
+    constant = np.array([0 if size.names else size.factor for size in known], np.int64)
+    found = dict.fromkeys(size.names for size in known if size.names)
+    return _result(constant, {names: np.array([_of(size, names) for size in known], np.int64) for names in found})
+
+
+def _of(size: Product, names: Names) -> int:
+    """How often these open sizes are in a size."""
+    return size.factor if size.names == names else 0
 
 
 def computed(node: Any, inputs: Sequence[Sizes | Array]) -> Sizes | Array:
@@ -76,9 +99,8 @@ def computed(node: Any, inputs: Sequence[Sizes | Array]) -> Sizes | Array:
         movable = len(inputs) if operator == "Concat" else 1
         if any(isinstance(value, Sizes) for value in inputs[movable:]):
             raise FoldingError("a part is taken that depends on the size of the batch")
-        names = names_in(inputs)
-        constant = _moved(node, inputs, movable, None)
-        return _result(constant, {name: _moved(node, inputs, movable, name) for name in names})
+        constant = _moved(node, inputs, movable, ())
+        return _result(constant, {names: _moved(node, inputs, movable, names) for names in names_in(inputs)})
     if operator not in ("Add", "Sub", "Mul", "Div") or len(inputs) != 2:
         raise FoldingError("it computes with the size of the batch")
     return _arithmetic(operator, *inputs)
@@ -86,39 +108,49 @@ def computed(node: Any, inputs: Sequence[Sizes | Array]) -> Sizes | Array:
 
 def _arithmetic(operator: str, first: Sizes | Array, second: Sizes | Array) -> Sizes | Array:
     """Arithmetic of two such numbers."""
-    a, b = _part(first, None), _part(second, None)
-    pairs = {name: (_part(first, name), _part(second, name)) for name in names_in([first, second])}
+    a, b = _part(first, ()), _part(second, ())
+    pairs = {names: (_part(first, names), _part(second, names)) for names in names_in([first, second])}
     if operator in ("Add", "Sub"):
         combine = np.add if operator == "Add" else np.subtract
-        return _result(combine(a, b), {name: combine(p, q) for name, (p, q) in pairs.items()})
-    varies = [np.any([pair[side] for pair in pairs.values()], axis=0) for side in (0, 1)]
-    if operator == "Mul" and not (varies[0] & varies[1]).any():
-        return _result(a * b, {name: a * q + b * p for name, (p, q) in pairs.items()})
+        return _result(combine(a, b), {names: combine(p, q) for names, (p, q) in pairs.items()})
+    if operator == "Mul":
+        return _multiplied(first, second)
     parts = [a, *(p for p, _ in pairs.values())]
-    if operator == "Div" and not varies[1].any() and (b > 0).all() and not any((p % b).any() for p in parts):
-        return _result(a // b, {name: p // b for name, (p, _) in pairs.items()})
+    varies = any(q.any() for _, q in pairs.values())
+    if not varies and (b > 0).all() and not any((p % b).any() for p in parts):
+        return _result(a // b, {names: p // b for names, (p, _) in pairs.items()})
     raise FoldingError("it computes with the size of the batch")
 
 
-def names_in(values: Sequence[Sizes | Array]) -> list[str]:
-    """The unknown sizes on which numbers depend."""
-    return list(dict.fromkeys(name for value in values if isinstance(value, Sizes) for name in value.factors))
+def _multiplied(first: Sizes | Array, second: Sizes | Array) -> Sizes | Array:
+    """The product of two such numbers: each part of one times each of the other."""
+    found: dict[Names, Array] = {}
+    for names in [(), *names_in([first])]:
+        for others in [(), *names_in([second])]:
+            both = tuple(sorted(names + others))
+            found[both] = found.get(both, np.int64(0)) + _part(first, names) * _part(second, others)
+    return _result(np.asarray(found.pop(())), found)
 
 
-def _part(value: Sizes | Array, name: str | None) -> Array:
-    """The factors of an unknown size, or without one what depends on none."""
-    if name is None:
+def names_in(values: Sequence[Sizes | Array]) -> list[Names]:
+    """The open sizes on which numbers depend."""
+    return list(dict.fromkeys(names for value in values if isinstance(value, Sizes) for names in value.factors))
+
+
+def _part(value: Sizes | Array, names: Names) -> Array:
+    """The factors of open sizes, or without names what depends on none."""
+    if not names:
         return value.constant if isinstance(value, Sizes) else value
-    found = value.factors.get(name) if isinstance(value, Sizes) else None
-    return np.zeros_like(_part(value, None)) if found is None else found
+    found = value.factors.get(names) if isinstance(value, Sizes) else None
+    return np.zeros_like(_part(value, ())) if found is None else found
 
 
-def _moved(node: Any, inputs: Sequence[Sizes | Array], movable: int, name: str | None) -> Array:
-    moved = [_part(value, name) for value in inputs[:movable]]
+def _moved(node: Any, inputs: Sequence[Sizes | Array], movable: int, names: Names) -> Array:
+    moved = [_part(value, names) for value in inputs[:movable]]
     return np.asarray(FOLDED[node.operator](node, *moved, *inputs[movable:]))
 
 
-def _result(constant: Array, factors: dict[str, Array]) -> Sizes | Array:
+def _result(constant: Array, factors: dict[Names, Array]) -> Sizes | Array:
     shape = np.broadcast_shapes(constant.shape, *(factor.shape for factor in factors.values()))
-    used = {name: np.broadcast_to(factor, shape) for name, factor in factors.items() if factor.any()}
+    used = {names: np.broadcast_to(factor, shape) for names, factor in factors.items() if factor.any()}
     return Sizes(np.broadcast_to(constant, shape), used) if used else constant

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def attention(graph: Graph, call: Call) -> str | list[str]:
     """Attention without projections."""
     refuse_random_numbers(call)
     layer, (q, v, *more) = call.layer, call.inputs
-    k, rank = (more or [v])[0], len(call.input_shapes[0]) + 1
+    k, given, rank = (more or [v])[0], more[1:], len(call.input_shapes[0]) + 1
     if layer.is_additive:
         scores = sums(graph, layer, q, k, rank)
     else:
@@ -57,9 +58,19 @@ def attention(graph: Graph, call: Call) -> str | list[str]:
     seen = causal(call.settings, call.input_shapes[0][-2], call.input_shapes[1][-2], None)
     if (fixed := call.settings.get("attention_mask")) is not None:
         seen = fixed != 0 if seen is None else seen & (fixed != 0)
-    weights = weights_of(graph, scores, seen, False)
+    weights = weights_of(graph, scores, both_seen(graph, seen, given), False)
     output = graph.add("MatMul", weights, v)
     return [output, weights] if call.settings.get("return_attention_scores") else output
+
+
+def both_seen(graph: Graph, seen: Any, masks: Sequence[str]) -> Any:
+    """What is seen by an array, and by masks for each sample, which are values."""
+    for mask in masks:
+        given = graph.add("Cast", mask, to=graph.onnx.TensorProto.BOOL)
+        seen = (
+            given if seen is None else graph.add("And", given, graph.flags(seen) if not isinstance(seen, str) else seen)
+        )
+    return seen
 
 
 def sums(graph: Graph, layer: Any, q: str, k: str, rank: int) -> str:
@@ -126,6 +137,7 @@ class Heads:
         if found is not None and self.shared > 1:
             whole = np.broadcast_to(found, (*self.sizes, self.layer.heads, queries, keys))
             found = whole.reshape(*self.sizes, self.layer.key_heads, self.shared * queries, keys)
+        masks = []
         for mask, shape in zip(call.inputs[3:], call.input_shapes[3:], strict=True):
             view = self.layer.view_of(np.ones((1, *shape), bool), *call.input_shapes[:2]).shape
             if self.shared > 1 or len(self.along) > 1:
@@ -133,9 +145,8 @@ class Heads:
                     f"Layer {self.layer.name!r} takes an attention_mask, which can only be written to ONNX if each "
                     "head of queries has one of keys, and attention goes along one axis."
                 )
-            given = graph.add("Cast", graph.reshape(mask, view), to=graph.onnx.TensorProto.BOOL)
-            found = given if found is None else graph.add("And", given, graph.flags(found))
-        return found
+            masks.append(graph.reshape(mask, view))
+        return both_seen(graph, found, masks)
 
 
 @translates(layers.MultiHeadAttention, layers.GroupQueryAttention)

@@ -1,5 +1,7 @@
 """ONNX files as models: those that the library writes, PyTorch's, and graphs written by hand."""
 
+import re
+
 import layer_cases
 import numpy as np
 import onnx
@@ -111,7 +113,7 @@ OPEN = {
     "alpha": 0.7,
     "filling": helper.make_tensor("filling", onnx.TensorProto.FLOAT, [1], [0.0]),
 }
-ATTENTION = ("attention", "attention_or_0", "attention_without_nan", "additive_attention")
+ATTENTION = ("attention", "attention_weights", "attention_or_0", "attention_without_nan", "additive_attention")
 SPELLINGS = [
     *OTHER_SPELLINGS,
     *DOUBLES.items(),
@@ -128,12 +130,17 @@ SPELLINGS = [
 
 
 def spelled(text, sample, values):
-    """A file with nothing but a formula."""
-    graph = Graph(onnx, "float32", ["x", "y"])
+    """A file with nothing but a formula, and if it needs one, a mask "m" of truth values as an input."""
+    graph = Graph(onnx, "float32", ["x", "y", "m"])
     ends = [helper.make_tensor_value_info(end, onnx.TensorProto.FLOAT, ["n", *sample]) for end in ("x", "y")]
+    inputs = ends[:1]
+    if re.search(r"\bw\b", text):
+        inputs = [*inputs, helper.make_tensor_value_info("m", onnx.TensorProto.BOOL, ["n", *sample])]
+        low = -np.inf if "IsNaN" in text else -1e30
+        values = values | {"w": graph.add("Where", "m", 0.0, low) if "Add(s, w)" in text else "m"}
     graph.add("Identity", graph.formula(text, "x", "x", **({"v": "x"} | values)))
     graph.nodes[-1].output[0] = "y"
-    made = helper.make_graph(graph.nodes, "g", ends[:1], ends[1:], graph.constants)
+    made = helper.make_graph(graph.nodes, "g", inputs, ends[1:], graph.constants)
     opset = 24 if "Swish" in text else OPSET
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
 
@@ -158,6 +165,7 @@ OPEN_OF_ATTENTION = {
     "divisor": 1.4,
     "root": 0.8,
     "low": -1e30,
+    "large": 1e30,
     "added": np.where(CAUSAL, 0, -1e30)[None],
     "of_queries": np.array([2]),
     "of_keys": np.array([1]),
@@ -168,18 +176,21 @@ OPEN_OF_ATTENTION = {
 
 @pytest.mark.parametrize("swapped", [False, True])
 @pytest.mark.parametrize("name", ATTENTION)
-def test_every_spelling_of_attention(tmp_path, name, swapped):
+def test_every_spelling_of_attention(tmp_path, rng, name, swapped):
     for text in FORMULAS_OF_LAYERS[name]:
         values = dict(OPEN_OF_ATTENTION)
         if swapped:
             values |= {"of_queries": np.array([1]), "of_keys": np.array([2])}
-        text = text.replace("seen[...]", "Not(hides[...])")
+        text = text.replace("seen[...]", "Not(hides[...])").replace("hidden[...]", "Not(Not(hides[...]))")
         proto = spelled(text, [3, 3], values | {"hides": ~CAUSAL})
         onnx.save(proto, tmp_path / "m.onnx")
         model = export.from_onnx(tmp_path / "m.onnx")
-        (x,) = inputs_for(model)
-        (y,) = ReferenceEvaluator(proto).run(None, {"x": x})
-        assert_same(model.predict(x, verbose=0), y, "float32")
+        arrays = inputs_for(model)
+        if len(arrays) > 1:
+            arrays[1] = rng.random((7, 3, 3)) < 0.6
+            arrays[1][:, :, 0] |= "IsNaN" not in text and "0), v" not in text  # elsewhere nothing may be seen
+        (y,) = ReferenceEvaluator(proto).run(None, dict(zip(model.input_names, arrays, strict=True)))
+        assert_same(model.predict(arrays if len(arrays) > 1 else arrays[0], verbose=0), y, "float32")
         assert any(isinstance(layer, layers.Attention) for layer in model.layers)
 
 
@@ -192,17 +203,28 @@ def test_masks_of_attention_that_are_not_read(tmp_path):
         ({"added": np.where(CAUSAL, 0, -1.0)}, "numbers other than 0 and negative infinity"),
         ({"low": -0.5}, "-0.5 in place of the scores of attention hides nothing"),
         ({"low": -np.inf, "hides": BLIND}, "a query of attention sees no key"),
-        ({"or_0": True, "hides": BLIND}, "a query of attention sees no key"),
+        ({"large": 0.5, "hides": ~CAUSAL}, "0.5 less than the scores of attention hides nothing"),
     ]:
         text = "MatMul(Softmax(Add(MatMul(x, y), added[...]), axis=-1), v)"
         if "added" not in values:
             text = "MatMul(Softmax(Where(Not(hides[...]), MatMul(x, y), low), axis=-1), v)"
-        if values.get("or_0"):
-            text = FORMULAS_OF_LAYERS["attention_or_0"][1].replace("seen[...]", "Not(hides[...])")
+        if "large" in values:
+            text = "s = MatMul(x, y); MatMul(Softmax(Where(hides[...], Sub(s, large), s), axis=-1), v)"
         constants = OPEN_OF_ATTENTION | {"hides": ~CAUSAL} | values
         onnx.save(spelled(text, [3, 3], constants), tmp_path / "m.onnx")
         with pytest.raises(ValueError, match=message):
             export.from_onnx(tmp_path / "m.onnx")
+
+
+def test_what_sees_nothing_gets_0(tmp_path):
+    for text in FORMULAS_OF_LAYERS["attention_or_0"][:4]:
+        proto = spelled(text.replace("seen[...]", "Not(hides[...])"), [3, 3], OPEN_OF_ATTENTION | {"hides": BLIND})
+        onnx.save(proto, tmp_path / "m.onnx")
+        model = export.from_onnx(tmp_path / "m.onnx")
+        (x,) = inputs_for(model)
+        (y,) = ReferenceEvaluator(proto).run(None, {"x": x})
+        assert not y[:, 1].any()
+        assert_same(model.predict(x, verbose=0), y, "float32")
 
 
 LAST, ROWS = np.array([-1]), np.array([0.0, 2.0, 1.0])
@@ -425,13 +447,13 @@ REFUSED = {
     "matrix that does not fit": ("y = MatMul(x, w)", {"w": W.T.copy()}, r"shape \(3, 4\) does not fit"),
     "samples transposed": ("y = Transpose(x)", {}, "Transpose 'y': the batch is axis 1 of its output 'y'"),
     "samples joined": ("y = Concat<axis=0>(x, x)", {}, "axis 0 is not an axis of the samples"),
-    "samples flattened": ("y = Flatten<axis=0>(x)", {}, "only samples can be flattened"),
+    "samples flattened": ("y = Flatten<axis=0>(x)", {}, "Flatten 'y': .* no axis of their own"),
     "samples reshaped": ("y = Reshape(x, s)", {"s": np.array([2, -1])}, "does not keep the batch"),
     "samples squeezed": ("y = Squeeze(x)", {}, "could be the batch's"),
     "samples normalized": ("y = Softmax<axis=0>(x)", {}, "axis 0 is not an axis of the samples"),
     "constant that grows": ("y = Add(x, b)", {"b": np.ones((2, 4), "float32")}, "does not fit values"),
     "training": ("y = Dropout(x, r, t)", {"r": np.float32(0.5), "t": np.bool_(True)}, "training mode"),
-    "samples cut": ("y = Reshape(x, s)", {"s": np.array([-1, 2])}, r"the shape \[-1, 2\] does not keep the batch"),
+    "samples cut": ("y = Reshape(x, s)", {"s": np.array([-1, 2])}, "Reshape 'y': .* no axis of their own"),
     "columns": ("i = Cast<to=7>(x) y = Gather<axis=1>(w, i)", {"w": W}, "Cast 'i': it turns numbers into whole ones"),
     "an element that is not there": ("y = Gather<axis=1>(x, z)", {"z": np.array(7)}, "elements that are not there"),
     "softplus that ends early": (

@@ -57,6 +57,40 @@ def test_the_sparsemax_of_keras_is_another_one(tmp_path):
         export.from_onnx(tmp_path / "m.onnx")
 
 
+def attending(name):
+    """A model of Keras with attention."""
+    x, c, mask = keras.Input((4, 6)), keras.Input((5, 6)), keras.Input((4, 5))
+    heads, groups = L.MultiHeadAttention(2, 3, bias_initializer="normal"), L.GroupQueryAttention(3, 4, 2)
+    return {
+        "heads": lambda: keras.Model(x, heads(x, x, use_causal_mask=True)),
+        "mask": lambda: keras.Model([x, c, mask], heads(x, c, attention_mask=mask)),
+        "scores": lambda: keras.Model([x, c], list(heads(x, c, return_attention_scores=True))),
+        "groups": lambda: keras.Model(x, groups(x, x, use_causal_mask=True)),
+        "products": lambda: keras.Model([x, c], L.Attention(use_scale=True)([x, c], use_causal_mask=True)),
+        "concat": lambda: keras.Model([x, c], L.Attention(score_mode="concat")([x, c])),
+        "sums": lambda: keras.Model([x, c], L.AdditiveAttention()([x, c], use_causal_mask=True)),
+        "einsum": lambda: keras.Model(x, L.EinsumDense("abc,cde->abde", (4, 2, 5), bias_axes="de")(x)),
+    }[name]()
+
+
+ATTENDING = ("heads", "mask", "scores", "groups", "products", "concat", "sums", "einsum")
+
+
+@pytest.mark.parametrize("name", ATTENDING)
+def test_attention(tmp_path, rng, name):
+    model = attending(name)
+    arrays = [rng.normal(size=(3, *tensor.shape[1:])).astype("f") for tensor in model.inputs]
+    if name == "mask":
+        arrays[2] = (arrays[2] > -0.5).astype("f")
+        arrays[2][:, :, 0] = 1
+    wanted = model(arrays if len(arrays) > 1 else arrays[0])
+    model.export(str(tmp_path / "m.onnx"), format="onnx", verbose=False)
+    found = export.from_onnx(tmp_path / "m.onnx").predict(arrays if len(arrays) > 1 else arrays[0], verbose=0)
+    pairs = zip(*(part if isinstance(part, (list, tuple)) else [part] for part in (found, wanted)), strict=True)
+    for mine, theirs in pairs:
+        np.testing.assert_allclose(mine, np.array(theirs.detach()), rtol=1e-3, atol=1e-5)
+
+
 @pytest.mark.parametrize("shape", [(4, 6), (4, 5, 6)])
 def test_a_matrix_times_a_vector(tmp_path, shape):
     class Product(torch.nn.Module):

@@ -19,11 +19,12 @@ from cbackprop.export.onnx_reader.input_axes import batch_axes
 # Operators of which at least one graph is read; the others have no layer, or none of samples.
 READ = set(
     """
-    Abs Add AveragePool BatchNormalization Celu Clip Concat Conv ConvTranspose Div Dropout Elu Exp Flatten Gather
-    Gelu Gemm GlobalAveragePool GlobalMaxPool GroupNormalization HardSigmoid HardSwish Identity InstanceNormalization
-    LeakyRelu LogSoftmax MatMul Max MaxPool Mean Min Mish Mul Neg PRelu Pad Pow RMSNormalization Reciprocal ReduceMax
-    ReduceMean ReduceMin ReduceSum Relu Reshape Resize Selu Sigmoid Slice Softmax Softplus Softsign Split Sqrt Squeeze
-    Sub Sum Tanh ThresholdedRelu GRU LSTM RNN Transpose Unsqueeze
+    Abs Add Attention AveragePool BatchNormalization Celu Clip Concat Conv ConvTranspose Div Dropout Elu Exp Flatten
+    GRU Gather Gelu Gemm GlobalAveragePool GlobalMaxPool GroupNormalization HardSigmoid HardSwish Identity
+    InstanceNormalization LSTM LayerNormalization LeakyRelu LogSoftmax MatMul Max MaxPool Mean Min Mish Mul Neg
+    PRelu Pad Pow RNN RMSNormalization Reciprocal ReduceMax ReduceMean ReduceMin ReduceSum Relu Reshape Resize Selu
+    Sigmoid Slice Softmax Softplus Softsign Split Sqrt Squeeze Sub Sum Swish Tanh ThresholdedRelu Transpose
+    Unsqueeze
     """.split()  # noqa: SIM905
 )
 
@@ -42,12 +43,13 @@ def cases():
 
 
 def graphs(case):
-    """The graph with all its inputs, and with each of them while the others are constants."""
+    """The graph with all its inputs, with each of them while the others are constants, and with the first three."""
     inputs, outputs = case.data_sets[0]
     if not inputs or not all(isinstance(value, (np.ndarray, np.generic)) for value in (*inputs, *outputs)):
         return
     arrays = [np.asarray(value) for value in inputs]
-    for kept in [range(len(arrays)), *([place] for place in range(len(arrays)) if len(arrays) > 1)]:
+    several = [range(3)] if len(arrays) > 3 else []  # queries, keys and values, of which the masks are constant
+    for kept in [range(len(arrays)), *several, *([place] for place in range(len(arrays)) if len(arrays) > 1)]:
         model = onnx.ModelProto()
         model.CopyFrom(case.model)
         infos = list(model.graph.input)
