@@ -50,7 +50,9 @@ def predict_all(
         given = x if isinstance(source, ArraySource) else None
         source.prepare(partial(inputs_alone if given is None else _unchecked_inputs, model))
         source.limit(steps, None)
-        results = [_predict_piece(model, piece, training, given, together) for piece in source.sweep()]
+        results: list[list[NDArray[Any]]] = []
+        # A generator is a frame in every version of Python, as warnings count them; since 3.12 a list is none.
+        results.extend(_predict_piece(model, piece, training, given, together) for piece in source.sweep())
     return as_output(model, _joined(results))
 
 
