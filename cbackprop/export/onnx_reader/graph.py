@@ -137,14 +137,16 @@ class ReadGraph:
         if name in self.sizes:
             return self.sizes[name].for_sizes(numbers)
         if name in self.repeated:
-            return None
+            shape = list(self.constants[name].shape)
+            shape[self.repeated[name]] *= numbers[BATCH]
+            return tuple(shape)
         if name in self.constants:
             array = self.constants[name]
             return array if array.size <= LARGEST_SHAPE else array.shape
-        shape = self.shapes.get(name, (None,))
-        if None in shape:
+        known = self.shapes.get(name, (None,))
+        if None in known:
             return None
-        parts = [terms(size) for size in shape if size is not None]
+        parts = [terms(size) for size in known if size is not None]
         return tuple(part.factor * math.prod(numbers[one] for one in part.names) for part in parts)
 
     def _array(self, tensor: Any) -> Array:
