@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import datetime
 import re
+import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 __all__ = ["ORDERS", "UNDECIDED", "Dates", "find_dates", "is_compact"]
 
@@ -17,26 +19,46 @@ __all__ = ["ORDERS", "UNDECIDED", "Dates", "find_dates", "is_compact"]
 ORDERS = {"dmy": "day first", "mdy": "month first"}
 UNDECIDED = "undecided"
 
-MONTHS = {"janfebmaraprmayjunjulaugsepoctnovdec"[3 * index :][:3]: index + 1 for index in range(12)}
-MONTH = (
-    r"(?P<name>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
-    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+# The months in English, German, French, Spanish, Italian, Portuguese and Dutch, and how they are abbreviated.
+NAMES = (
+    "jan january januar janvier janv enero ene gennaio gen janeiro januari",
+    "feb february februar février fevrier févr fevr febrero febbraio fevereiro fev februari",
+    "mar march märz maerz mär mrz mars marzo março marco maart mrt",
+    "apr april avril avr abril abr aprile",
+    "may mai mayo maggio mag maio mei",
+    "jun june juni juin junio giugno giu junho",
+    "jul july juli juillet juil julio luglio lug julho",
+    "aug august août aout agosto ago augustus",
+    "sep sept september septembre septiembre settembre set setembro",
+    "oct october oktober okt octobre octubre ottobre ott outubro out",
+    "nov november novembre noviembre novembro",
+    "dec december dezember dez décembre decembre déc diciembre dic dicembre dezembro",
 )
+MONTHS = {name: number for number, names in enumerate(NAMES, 1) for name in names.split()}
+MONTH = rf"(?:de\s)?(?P<name>{'|'.join(sorted(MONTHS, key=len, reverse=True))})\.?"
+# Hours to add for zones that have names of which each means one zone; those of North America are defined in RFC 5322.
+ZONES = {"z": 0, "utc": 0, "ut": 0, "gmt": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6}
+ZONES |= {"pst": -8, "pdt": -7, "wet": 0, "west": 1, "cet": 1, "cest": 2, "eet": 2, "eest": 3, "msk": 3, "jst": 9}
 DAY = r"(?P<day>[0-9]{1,2})(?:st|nd|rd|th)?"
 YEAR = r"(?P<year>[0-9]{4})"
 GAP = r"[-/., ]\s?"
 WEEKDAY = r"(?:(?:mon|tue|tues|wed|wednes|thu|thur|thurs|fri|sat|satur|sun)(?:day)?\.?,?\s+)?"
 CLOCK = (
     r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<part>[0-9]{1,9}))?)?"
-    r"\s*(?P<half>[ap]\.?m\.?)?\s*(?P<zone>z|utc|gmt|[-+][0-9]{2}(?::?[0-9]{2})?)?"
+    r"\s*(?P<half>[ap]\.?m\.?|uhr)?"
+    rf"\s*(?:(?P<zone>(?:utc|gmt)?[-+][0-9]{{2}}(?::?[0-9]{{2}})?|{'|'.join(ZONES)}|[a-z]+(?:/[a-z_]+)+)"
+    r"\s?(?:\[[\w/+-]+\]|\([\w\s]+\))?)?"
 )
+# After a date, points may be in the place of colons. Alone, 12.30 is a number.
+LATER_CLOCK = CLOCK.replace("):(", ")(?P<colon>[:.])(").replace("(?::(", "(?:(?P=colon)(")
 DATES = (
     rf"{YEAR}(?P<mark>[-/.])(?P<month>[0-9]{{1,2}})(?P=mark)(?P<day>[0-9]{{1,2}})",
     r"(?P<first>[0-9]{1,2})(?P<mark>[-/. ])\s?(?P<second_number>[0-9]{1,2})(?P=mark)\s?(?P<year>[0-9]{4}|[0-9]{2})",
-    rf"{DAY}(?:{GAP})?{MONTH}(?:{GAP}){{0,2}}(?P<year>[0-9]{{4}}|[0-9]{{2}})",
+    rf"{DAY}(?:{GAP})?{MONTH}(?:{GAP}){{0,2}}(?:de\s)?(?P<year>[0-9]{{4}}|[0-9]{{2}})",
     rf"{MONTH}(?:{GAP})?{DAY}(?:{GAP}){{1,2}}{YEAR}",
     rf"{YEAR}{GAP}{MONTH}{GAP}{DAY}",
-    rf"{MONTH}{GAP}{YEAR}",
+    rf"{MONTH}{GAP}(?:de\s)?{YEAR}",
+    rf"{YEAR}[年년]\s?(?P<month>[0-9]{{1,2}})[月월]\s?(?P<day>[0-9]{{1,2}})[日일]",
     rf"{YEAR}{GAP}{MONTH}",
     rf"{YEAR}[-/](?P<month>[0-9]{{2}})",
     rf"(?P<month>[0-9]{{2}})/{YEAR}",
@@ -48,13 +70,16 @@ COMPACT = re.compile(
     r"(?:t(?P<hour>[0-9]{2})(?P<minute>[0-9]{2})(?P<second>[0-9]{2})?(?P<zone>z|[-+][0-9]{2}(?::?[0-9]{2})?)?)?"
 )
 PATTERNS = [
-    *(re.compile(rf"{WEEKDAY}{date}(?:(?:t|,?\s+|,|:){CLOCK})?") for date in DATES),
+    *(re.compile(rf"{WEEKDAY}{date}(?:(?:t|,?\s+|,|:){LATER_CLOCK})?") for date in DATES),
+    re.compile(rf"{WEEKDAY}{MONTH}\s+{DAY}\s+{CLOCK}\s+{YEAR}"),  # as C and Unix write it
     COMPACT,
     re.compile(CLOCK),
 ]
 # Eight digits are a date only within these years; any others are numbers.
 YEARS = range(1800, 2200)
 PLAIN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{6})?)?)?")
+# Years that databases and programs write where there is no date.
+NEVER = (1, 9999)
 EPOCH = datetime.date(1970, 1, 1)
 # Two digits of a year from here on belong to the last century, as in POSIX.
 TURN = 69
@@ -88,7 +113,7 @@ class Dates:
         """The time that a text means, in UTC and without a zone; ``None`` if it is not a time that is written so."""
         if not self.zoned and not self.clock and PLAIN.fullmatch(text):  # the same, but faster
             try:
-                return datetime.datetime.fromisoformat(text)
+                return _unless_never(datetime.datetime.fromisoformat(text))
             except ValueError:
                 return None
         found = _match(text)
@@ -96,7 +121,7 @@ class Dates:
             return None
         for order in ORDERS if self.order == UNDECIDED else (self.order,):
             try:
-                return _time_of(found, order)
+                return _unless_never(_time_of(found, order))
             except (ValueError, OverflowError):  # there is no such day, or no such hour
                 continue
         return None
@@ -107,10 +132,14 @@ class Dates:
         return ", ".join([*found, "converted to UTC"] if self.zoned else found)
 
 
+def _unless_never(moment: datetime.datetime) -> datetime.datetime | None:
+    return None if moment.year in NEVER else moment
+
+
 def _match(text: str) -> dict[str, str] | None:
     """The parts of a text that looks like a date or time."""
     lowered = text.lower().removeprefix("'").strip()
-    if len(lowered) < 4 or len(lowered) > 60 or not any(sign in lowered for sign in "0123456789"):
+    if len(lowered) < 4 or len(lowered) > 80 or not any(sign in lowered for sign in "0123456789"):
         return None
     for pattern in PATTERNS:
         if found := pattern.fullmatch(lowered):
@@ -127,7 +156,7 @@ def _time_of(parts: Mapping[str, str], order: str) -> datetime.datetime:
     moment = datetime.datetime.combine(_day_of(parts, order), datetime.time())
     if "hour" in parts:
         moment += _since_midnight(parts)
-    return moment - _offset(parts.get("zone", "z"))
+    return moment - _offset(parts.get("zone", "z"), moment)
 
 
 def _day_of(parts: Mapping[str, str], order: str) -> datetime.date:
@@ -145,13 +174,13 @@ def _day_of(parts: Mapping[str, str], order: str) -> datetime.date:
     quarter = parts.get("quarter") or parts.get("quarter_first")
     if quarter:
         return datetime.date(year, 3 * int(quarter) - 2, 1)
-    month_number = MONTHS[parts["name"][:3]] if "name" in parts else int(parts["month"])
+    month_number = MONTHS[parts["name"]] if "name" in parts else int(parts["month"])
     return datetime.date(year, month_number, int(parts.get("day", 1)))
 
 
 def _since_midnight(parts: Mapping[str, str]) -> datetime.timedelta:
     hour, minute, second = (int(parts.get(name, 0)) for name in ("hour", "minute", "second"))
-    if "half" in parts:
+    if parts.get("half", "uhr") != "uhr":
         if not 1 <= hour <= 12:
             raise ValueError
         hour = hour % 12 + 12 * (parts["half"][0] == "p")
@@ -161,15 +190,37 @@ def _since_midnight(parts: Mapping[str, str]) -> datetime.timedelta:
     return datetime.timedelta(hours=hour, minutes=minute, seconds=second, microseconds=fraction)
 
 
-def _offset(zone: str) -> datetime.timedelta:
-    """The offset of this zone: subtract it from a time to get UTC."""
-    if zone[0] not in "+-":
-        return datetime.timedelta()
+def _offset(zone: str, moment: datetime.datetime) -> datetime.timedelta:
+    """The offset of this zone at a local time: subtract it from the time to get UTC."""
+    if zone in ZONES:
+        return datetime.timedelta(hours=ZONES[zone])
+    if "/" in zone:
+        return _regions()[zone].utcoffset(moment) or datetime.timedelta()
+    zone = zone.removeprefix("utc").removeprefix("gmt")
     digits = zone[1:].replace(":", "").ljust(4, "0")
     offset = datetime.timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
     if offset > datetime.timedelta(hours=18) or int(digits[2:]) > 59:
         raise ValueError
     return -offset if zone[0] == "-" else offset
+
+
+class _Regions(dict[str, zoneinfo.ZoneInfo]):
+    """Zones such as Europe/Berlin, by their names in small letters; each is read from its file when it is wanted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names = {name.lower(): name for name in zoneinfo.available_timezones()}
+
+    def __missing__(self, name: str) -> zoneinfo.ZoneInfo:
+        if name not in self.names:
+            raise ValueError
+        self[name] = zoneinfo.ZoneInfo(self.names[name])
+        return self[name]
+
+
+@cache
+def _regions() -> _Regions:
+    return _Regions()
 
 
 def is_compact(text: str) -> bool:

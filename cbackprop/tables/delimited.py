@@ -7,7 +7,7 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 __all__ = ["Texts", "read_delimited"]
@@ -27,6 +27,19 @@ SAMPLE = 20
 # A record that no file has. If it is not read as the last one, a quote before it is not closed.
 END = "\x00end of the table\x00"
 NUMBER = re.compile(r"\s*[-+]?[0-9.,]+(?:e[-+]?[0-9]+)?\s*", re.IGNORECASE)
+
+
+# The text that a spreadsheet's formula keeps as it is.
+FORMULA = re.compile(r'="([^"]*)"')
+# How files that are no text begin, and what they are.
+OTHERS = {
+    b"PK\x03\x04": "an Excel workbook or another ZIP archive",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook",
+    b"\x1f\x8b": "compressed by gzip",
+    b"PAR1": "a Parquet file",
+    b"%PDF": "a PDF file",
+    b"SQLite format 3": "an SQLite database",
+}
 
 
 class EncodingError(ValueError):
@@ -96,7 +109,7 @@ def read_delimited(content: bytes, name: str, separator: str | None = None, enco
         lines.append(line)
     if not rows:
         raise ValueError(f"{name} has no rows below its header in line {first}.")
-    cells = list(map(list, zip(*rows, strict=True)))
+    cells = [_plain(column) for column in zip(*rows, strict=True)]
     columns = {
         title or f"column {place}": column
         for place, (title, column) in enumerate(zip(names, cells, strict=True), 1)
@@ -115,6 +128,9 @@ def decoded(content: bytes, name: str, encoding: str | None) -> str:
     ValueError
         If there is no such encoding.
     """
+    other = next((what for start, what in OTHERS.items() if content.startswith(start)), None)
+    if other is not None:
+        raise EncodingError(f"{name} is no text file, but {other}; write its table as CSV first.")
     marked = next((codec for mark, codec in ORDER_MARKS if content.startswith(mark)), None)
     try:
         text = content.decode(marked or encoding or "utf-8")
@@ -200,9 +216,16 @@ def _records(text: str, separator: str, name: str, skipped: int) -> Iterator[tup
     raise ValueError(f"{name}, line {skipped + line + 1:,}: a quote begins a field, but nothing ends it.")
 
 
+def _plain(cells: Sequence[str]) -> list[str]:
+    """Cells without the sign ``="..."`` by which a spreadsheet is told to keep a text as it is."""
+    if not any(cell.startswith('="') for cell in cells):
+        return list(cells)
+    return [found[1] if (found := FORMULA.fullmatch(cell.strip())) else cell for cell in cells]
+
+
 def _names(header: list[str], name: str, line: int) -> list[str]:
     """The names of the columns; "" for those without one."""
-    names = [title.strip() for title in header]
+    names = [title.strip() for title in _plain(header)]
     repeated = [title for title in dict.fromkeys(names) if title and names.count(title) > 1]
     if repeated:
         several = ", ".join(map(repr, repeated))

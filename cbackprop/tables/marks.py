@@ -16,7 +16,8 @@ WORDS = ("None", "none")
 MARK = re.compile(
     r"""[-–—.…*?#_/!]+ | [-+]?inf(?:inity)? | [-+]?nan | \#[\w/]+[!?]? | [<(\[]\w+[>)\]] | \\n
     | n\.?\s?/?[adk]\.? | nil | nat | null | none | not\s(?:a\snumber|available|applicable|known|given)
-    | unk(?:nown|\.)? | miss(?:ing)? | undef(?:ined)? | no\s(?:data|value) | empty | tb[acd] | k\.\s?a\.""",  # noqa: RUF001
+    | unk(?:nown|\.)? | miss(?:ing)? | undef(?:ined)? | no\s(?:data|value) | empty | tb[acd] | k\.\s?a\.
+    | (?:0000|0001|9999)(?P<dash>[-/.])[0-9]{2}(?P=dash)[0-9]{2}(?:[T\s].*)? | (?:12.31|31.12)[-/.]9999(?:\s.*)?""",  # noqa: RUF001
     re.VERBOSE | re.IGNORECASE,
 )
 # Other texts among numbers are taken for marks if they are at most this fraction of the cells; or if there are at most

@@ -24,7 +24,10 @@ __all__ = [
 
 PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # Other signs of minus, and spaces that keep a number on one line.
-SAME = str.maketrans({**dict.fromkeys("−‒–", "-"), "’": "'", **dict.fromkeys("\u00a0\u2007\u2009\u202f", " ")})  # noqa: RUF001
+SAME_SIGNS = {**dict.fromkeys("−‒–－", "-"), "’": "'", **dict.fromkeys("\u00a0\u2007\u2009\u202f", " ")}  # noqa: RUF001
+# Digits of Arabic, Persian, Hindi, Bengali, and as wide as Chinese signs; and the marks that go with them.
+SAME_SIGNS |= {chr(zero + digit): str(digit) for zero in (0x660, 0x6F0, 0x966, 0x9E6, 0xFF10) for digit in range(10)}
+SAME = str.maketrans(SAME_SIGNS | dict(zip("٫٬．，＋％", ".,.,+%", strict=True)))  # noqa: RUF001
 CURRENCY = r"(?:[A-Z]{1,3}\s?)?[$€£¥₹₽₩₺₫₴₦₱฿]"
 # Letters before a number are those of a code, such as "A12", unless they are these.
 LETTERS = "USD EUR GBP CHF JPY CNY RMB INR AUD CAD NZD SEK NOK DKK PLN CZK HUF RUB BRL MXN ZAR TRY KRW HKD SGD ILS"
@@ -33,11 +36,17 @@ NUMERAL = re.compile(
     (?P<open>\()? \s* (?P<sign>[-+])? \s*
     (?P<before>{CURRENCY}|Fr\.|[Kk]r\.?|Rs\.?|{LETTERS.replace(" ", "|")})? \s* (?P<inner>[-+])? \s*
     (?P<body>[0-9][0-9.,]*(?:[ '][0-9][0-9.,]*)*|[.,][0-9]+) (?P<exponent>[eE][-+]?[0-9]+)?
-    \s* (?P<after>{CURRENCY}|[%‰°]?\s?(?:[^\W\d_][\w/·^.-]{{0,11}})?(?:\s[^\W\d_]\w{{0,7}})?)
+    \s* (?P<after>(?:[A-Za-z]{{1,8}}\.?\s?)?{CURRENCY}|(?:{CURRENCY})?\s?/\s?[^\W\d_]\w{{0,11}}
+        |[%‰°"″]?\s?(?:[^\W\d_][\w/·^.-]{{0,11}})?(?:\s[^\W\d_]\w{{0,7}})?)
     \s* (?P<behind>-)? \s* (?P<close>\))?
     """,
     re.VERBOSE,
 )
+
+# Words and letters beside a currency that multiply the number.
+MANY = {"k": 10**3, "tsd": 10**3, "thousand": 10**3, "m": 10**6, "mn": 10**6, "mio": 10**6, "million": 10**6}
+MANY |= {"b": 10**9, "bn": 10**9, "mrd": 10**9, "billion": 10**9, "tn": 10**12, "trillion": 10**12}
+AMOUNT = re.compile(rf"(?P<many>{'|'.join(MANY)})\.?\s?(?P<currency>{CURRENCY})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ PLAINEST = Numerals()
 STRANGE = re.compile(r"[^0-9eE+.\n-]")
 FRACTION = re.compile(r"[.eE]")
 THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
-DIGIT = re.compile(r"[0-9]")
+DIGIT = re.compile(r"\d")
 # So many different texts, spread over a column, show what is before decimals.
 SAMPLE = 1000
 NAMES = {",": "commas", ".": "points", " ": "spaces", "'": "apostrophes"}
@@ -107,6 +116,7 @@ class _Parts:
     body: str
     exponent: str
     unit: str
+    scale: int = 1
 
     def value(self, decimal: str, thousands: str) -> int | float | None:
         """The number, if its digits are grouped as they should be."""
@@ -115,8 +125,8 @@ class _Parts:
         digits = self.body.replace(thousands, "") if thousands else self.body
         sign = -1 if self.negative else 1
         if decimal in digits or self.exponent:
-            return sign * float(digits.replace(decimal, ".") + self.exponent)
-        return sign * int(digits)
+            return sign * float(digits.replace(decimal, ".") + self.exponent) * self.scale
+        return sign * int(digits) * self.scale
 
 
 def _parts(text: str) -> _Parts | None:
@@ -124,12 +134,26 @@ def _parts(text: str) -> _Parts | None:
     found = NUMERAL.fullmatch(text.translate(SAME).removeprefix("'").strip())
     if found is None or bool(found["open"]) != bool(found["close"]):
         return None
-    units = [unit for unit in (found["before"], found["after"].strip()) if unit]
+    unit, scale = _unit(found["before"] or "", found["after"].strip())
     signs = [sign for sign in (found["open"], found["sign"], found["inner"], found["behind"]) if sign]
-    if len(units) > 1 or len(signs) > 1:
+    if unit is None or len(signs) > 1:
         return None
     negative = bool(signs) and signs[0] != "+"
-    return _Parts(negative, found["body"], found["exponent"] or "", units[0] if units else "")
+    return _Parts(negative, found["body"], found["exponent"] or "", unit, scale)
+
+
+def _unit(before: str, after: str) -> tuple[str | None, int]:
+    """The unit of a number, of what is before and after it, and by what it multiplies the number.
+
+    The unit is ``None`` if there are two.
+    """
+    if before and after:
+        if after.startswith("/"):
+            return before + after, 1
+        scale = MANY.get(after.lower().rstrip("."))
+        return (None, 1) if scale is None else (before, scale)
+    amount = AMOUNT.fullmatch(after)
+    return (amount["currency"], MANY[amount["many"].lower()]) if amount else (before or after, 1)
 
 
 @lru_cache

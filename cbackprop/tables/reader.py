@@ -196,8 +196,7 @@ class TableReader:
             try:
                 read[name] = self._column(name, values, reading, _where(found))
             except ValueError as error:
-                hint = " If it means a missing value, name it with --missing." if reading.kind != "text" else ""
-                raise ValueError(f"Column {name!r}{_of(found)} {error}.{hint}") from None
+                raise ValueError(f"Column {name!r}{_of(found)} {error}.{_hint(values, reading)}") from None
         return read
 
     def relearned(
@@ -297,6 +296,17 @@ def _checked_types(types: Any) -> dict[str, str]:
         if not isinstance(name, str) or kind not in KINDS:
             raise ValueError(f"types must be one of {', '.join(KINDS)} for each column, but got {kind!r} for {name!r}.")
     return found
+
+
+def _hint(values: Any, reading: Reading) -> str:
+    """What may help if texts are not written as their column was."""
+    if reading.kind == "text":
+        return ""
+    decimal = decimal_of(values) if reading.kind == "number" and _are_texts(values) else None
+    if decimal not in (None, reading.numerals.decimal):
+        name = "point" if decimal == "." else "comma"
+        return f" If these numbers have a decimal {name}, say --decimal {decimal}"
+    return " If it means a missing value, name it with --missing."
 
 
 def _are_texts(values: Any) -> bool:

@@ -75,9 +75,9 @@ class Reading:
             numbers = None if None in texts else plain_numbers(texts)  # type: ignore[arg-type]
             if numbers is not None:
                 return numbers_from(numbers, whole=exact(numbers))
-        plain = {text: text.strip() for text in {*texts} if text is not None}
+        plain = {text: text.strip() for text in dict.fromkeys(texts) if text is not None}
         gone = {"", *self.blanks, *self.marks}
-        found = self.meanings({text for text in plain.values() if text not in gone})
+        found = self.meanings(dict.fromkeys(text for text in plain.values() if text not in gone))
         for text, value in found.items():
             if value is None and not is_mark(text):
                 row = next(row for row, cell in enumerate(texts) if cell is not None and plain[cell] == text)

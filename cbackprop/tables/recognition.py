@@ -101,7 +101,7 @@ def _guessed(known: Counts, hints: Hints) -> Reading:
         reading = _tried(find, known, hints)
         if reading is not None and are_marks(_others(known, reading), known):
             return reading
-    return Reading("text", why=_why_not_numbers(known, hints))
+    return Reading("text", why=_why_not_times(known, hints) or _why_not_numbers(known, hints))
 
 
 def _tried(find: Callable[[Counts, Hints], Reading], known: Counts, hints: Hints) -> Reading | None:
@@ -169,6 +169,25 @@ def _places(texts: Sequence[str | None], marks: Collection[str], where: Callable
         mark: where(first[mark]) if count == 1 else f"{count:,} rows, first in {where(first[mark])}"
         for mark, count in counts.most_common()
     }
+
+
+def _why_not_times(known: Counts, hints: Hints) -> str:
+    """Why texts that look like times are not read as times; empty if they do not look so."""
+    reading = _tried(_times, known, hints)
+    if reading is None or reading.kind != "time":
+        return ""
+    total = sum(known.values())
+    odd = {text: count for text, count in _others(known, reading).items() if not is_mark(text)}
+    dates = reading.dates
+    zone = replace(dates, zoned=not dates.zoned)
+    same = [text for text in odd if zone.read(text) is not None]
+    if same and 10 * (len(odd) - len(same)) <= len(known):
+        which = "has none" if dates.zoned else "has one"
+        return f"not read as dates or times, because only some have a zone: {same[0]!r:.60} {which}"
+    right = total - sum(odd.values())
+    if 2 * right <= total:
+        return ""
+    return f"not read as dates or times, though {right:,} of {total:,} values are: {next(iter(odd))!r:.60} is not"
 
 
 def _why_not_numbers(known: Counts, hints: Hints) -> str:

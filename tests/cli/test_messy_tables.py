@@ -247,6 +247,36 @@ def test_the_user_decides(tmp_path, monkeypatch, capsys):
     assert np.isnan(tables.load("m").reader.read("e.csv")["x"]).sum() == 20
 
 
+def test_another_decimal_mark_is_told_where_it_is_first(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "d.csv", {"x": comma(X), "y": comma(NOISE)}, ";")
+    save(tmp_path / "e.csv", {"x": plain(X), "y": plain(NOISE)})
+    trained(capsys, "d.csv", "--target", "y", "--save", "m.safetensors")
+    told = (
+        f"must hold numbers (decimal comma), but holds '{plain(X)[0]}' in line 2. If these numbers have a decimal point"
+    )
+    assert_refused(["predict", "m.safetensors", "e.csv"], told, capsys)
+    assert main(["predict", "m.safetensors", "e.csv", "--decimal", "."]) == 0
+
+
+def test_days_that_stand_for_no_day(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    days = with_marks([str(day) for day in DAYS], "9999-12-31", 4)
+    save(tmp_path / "d.csv", {"until": days, "x": plain(X), "y": plain(NOISE)})
+    _, notes = trained(capsys, "d.csv", "--target", "y")
+    assert "until is read as dates or times: taken for missing: '9999-12-31'" in notes
+
+
+def test_why_times_are_not_read(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    days = [f"{day} 12:00{'+01:00' if row % 2 else ''}" for row, day in enumerate(DAYS)]
+    towns = [f"{day}{' in Rome' if row % 4 == 1 else ''}" for row, day in enumerate(DAYS)]
+    save(tmp_path / "d.csv", {"day": days, "town": towns, "x": plain(X), "y": plain(NOISE)})
+    _, notes = trained(capsys, "d.csv", "--target", "y")
+    assert f"day: not read as dates or times, because only some have a zone: '{days[1]}' has one" in notes
+    assert f"town: not read as dates or times, though 90 of 120 values are: '{towns[1]}' is not" in notes
+
+
 def test_none_is_a_class_if_the_user_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     save(tmp_path / "d.csv", {"x": plain(X), "harm": ["none", "some", "much"] * 40})

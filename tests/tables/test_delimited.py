@@ -40,6 +40,7 @@ READ = {
     "quoted names": (b'"a","b"\n1,x\n2,y\n', A_AND_B),
     "names of several words": (b'"a, in m","b ""c"""\n1,x\n2,y\n', {"a, in m": [1, 2], 'b "c"': ["x", "y"]}),
     "line ends in quotes": (b'a,b\n1,"x\nz"\n2,y\n', {"a": [1, 2], "b": ["x\nz", "y"]}),
+    "texts of a spreadsheet": (b'"=""a""",b\n="1",x\n"=""2""",="y"\n', A_AND_B),
     "quotes within": (b'a,b\n1,5" pipe\n2,"say ""no"""\n', {"a": [1, 2], "b": ['5" pipe', 'say "no"']}),
     "separators at line ends": (b"a,b,\n1,x,\n2,y,\n", A_AND_B),
     "separators at line ends but the first": (b"a,b\n1,x,\n2,y,\n", A_AND_B),
@@ -90,7 +91,12 @@ REFUSED = {
         "'d.csv' holds zero bytes: it is no text, or needs --enc",
     ),
     "a picture": (b"\x89PNG\r\n\x1a\n\x00\x00", "'d.csv' is not in UTF-8: byte 0x89 in line 1"),
-    "an archive": (b"PK\x03\x04\x14\x00\x00\x00", "'d.csv' holds zero bytes"),
+    "a workbook": (b"PK\x03\x04\x14\x00\x00\x00", "'d.csv' is no text file, but an Excel workbook or another ZIP"),
+    "an old workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1", "'d.csv' is no text file, but an Excel workbook; write"),
+    "compressed": (
+        b"\x1f\x8b\x08\x00",
+        "'d.csv' is no text file, but compressed by gzip; write its table as CSV first.",
+    ),
 }
 
 
