@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from cbackprop import tables
 from cbackprop.cli.settings import settings
 from cbackprop.cli.train import widths
 from cbackprop.tables.files import FORMATS
+from cbackprop.trace.explanation import split_index
 from cbackprop.trace.numbers import COLUMNS
 from cbackprop.trace.page import check_page_path, write_page
 from cbackprop.trace.text import STAGES, TITLES, stage_lines
@@ -127,11 +127,11 @@ def explain(trace: Any, what: str, sample: int) -> str:
     if what in trace.weights or "/" in what:
         found: str = trace.explain(weight=what)
         return found
-    match = re.fullmatch(r"([^\[\]]+)(?:\[([\d\s,]+)\])?", what.strip())
-    if match is None:
+    name, index = split_index(what.strip())
+    if not name or index is None or (not index and name != what.strip()):
         raise ValueError(f"--explain takes a unit, as hidden[0], or a weight, as hidden/kernel[1,0], but got {what!r}.")
-    index = tuple(int(part) for part in (match[2] or "0").split(",") if part.strip())
-    shown: str = trace.explain(match[1], unit=index[0] if len(index) == 1 else index, sample=sample)
+    unit = index or (0,)
+    shown: str = trace.explain(name, unit=unit[0] if len(unit) == 1 else unit, sample=sample)
     return shown
 
 

@@ -20,7 +20,7 @@ from cbackprop.validation import check_integer
 if TYPE_CHECKING:
     from cbackprop.trace.trace import Trace
 
-__all__ = ["explain_unit", "explain_weight"]
+__all__ = ["explain_unit", "explain_weight", "split_index"]
 
 Array = NDArray[Any]
 
@@ -147,24 +147,44 @@ def parse_weight(trace: Trace, text: Any) -> tuple[WeightTrace, tuple[int, ...]]
     """The weight and the index in ``"hidden/kernel[1,0]"``."""
     if not isinstance(text, str):
         raise TypeError(f"weight must be a string such as 'hidden/kernel[1,0]', but got {type(text).__name__}.")
-    match = re.fullmatch(r"\s*([^\[\]]+?)\s*(?:\[([\d\s,]*)\])?\s*", text)
-    if match is None:
+    path, index = (text, ()) if text in trace.weights else split_index(text)
+    if index is None or not path.strip():
         raise ValueError(f"weight must be a path and an index, such as 'hidden/kernel[1,0]', but got {text!r}.")
-    path = match[1]
-    found = trace.weights.get(path)
-    if found is None:
-        ends = [weight for name, weight in trace.weights.items() if name.endswith("/" + path)]
-        if len(ends) != 1:
-            raise ValueError(f"There is no weight {path!r} in this trace. {nearest(path, list(trace.weights))}")
-        found = ends[0]
-    index = tuple(int(part) for part in (match[2] or "").split(",") if part.strip())
+    found = weight_of(trace, path)
     shape = found.before.shape
-    if match[2] is None and shape:
+    if not index and shape and not text.rstrip().endswith("[]"):
         first = ",".join("0" * len(shape))
         raise ValueError(f"weight must have an index into the shape {shape}, as '{path}[{first}]', but got {text!r}.")
     if len(index) != len(shape) or any(i >= size for i, size in zip(index, shape, strict=True)):
-        raise ValueError(f"The index of {path!r} must be one into the shape {shape}, but got [{match[2] or ''}].")
+        raise ValueError(f"The index of {path!r} must be one into the shape {shape}, but got {text!r}.")
     return found, index
+
+
+def split_index(text: str) -> tuple[str, tuple[int, ...] | None]:
+    """The name and the index in ``"hidden[1,0]"``; ``()`` without brackets, and ``None`` if these hold no index.
+
+    The name of a layer may have brackets, too, so the last ones count.
+    """
+    match = re.fullmatch(r"(.*)\[([^\[\]]*)\]\s*", text, re.DOTALL)
+    if match is None:
+        return text, ()
+    parts = [part.strip() for part in match[2].split(",")]
+    if parts[-1] == "":
+        del parts[-1]
+    if not all(re.fullmatch(r"[0-9]{1,18}", part) for part in parts):
+        return match[1], None
+    return match[1], tuple(map(int, parts))
+
+
+def weight_of(trace: Trace, path: str) -> WeightTrace:
+    """The weight with this path, or the only one whose path ends so."""
+    for name in (path, path.rstrip(), path.strip()):  # spaces may be part of a layer's name
+        if name in trace.weights:
+            return trace.weights[name]
+    ends = [weight for name, weight in trace.weights.items() if name.endswith("/" + path.strip())]
+    if len(ends) != 1:
+        raise ValueError(f"There is no weight {path.strip()!r} in this trace. {nearest(path, list(trace.weights))}")
+    return ends[0]
 
 
 def explain_weight(trace: Trace, text: str) -> str:

@@ -135,6 +135,10 @@ def test_page(tmp_path, capsys):
         (["xor", "--explain", "hiden[0]"], "hidden"),
         (["xor", "--explain", "hidden[9]"], "unit must be less than 3"),
         (["xor", "--explain", "hidden[x]"], "--explain takes"),
+        (["xor", "--explain", "hidden[0 0]"], "--explain takes"),
+        (["xor", "--explain", "hidden/kernel[0 0]"], "weight must be a path and an index"),
+        (["xor", "--explain", f"hidden[{'1' * 5000}]"], "--explain takes"),
+        (["xor", "--html", "\0.html"], "path must be the name of a file"),
         (["xor", "--activation", "tanhh"], "tanh"),
         (["xor", "--optimizer", "sdg"], "sgd"),
         (["nothing.csv", "--target", "a"], "nothing.csv"),
@@ -146,6 +150,19 @@ def test_page(tmp_path, capsys):
 )
 def test_mistakes(arguments, message, capsys):
     assert_refused(["step", *arguments], message, capsys)
+
+
+def test_a_folder_is_no_page(tmp_path, capsys):
+    (tmp_path / "page.html").mkdir()
+    assert_refused(["step", "xor", "--html", str(tmp_path / "page.html")], "folder", capsys)
+
+
+def test_goes_on_when_it_has_diverged(capsys):
+    arguments = ["--activation", "relu", "--learning-rate", "1e30", "--floatx", "float32", "--steps", "5"]
+    assert main(["step", "xor", *arguments]) == 0
+    printed = capsys.readouterr()
+    assert "nan" in printed.out
+    assert not printed.err
 
 
 def test_table_needs_a_target(table, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import html
 import json
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from os import PathLike, fspath
@@ -37,16 +38,20 @@ def check_page_path(path: str | PathLike[str]) -> Path:
     ------
     TypeError, ValueError
         If it is no path, or its suffix is not that of a page.
-    FileNotFoundError
-        If there is no such folder.
+    FileNotFoundError, IsADirectoryError
+        If there is no such folder, or the page would be one.
     """
     if not isinstance(path, (str, PathLike)) or not isinstance(fspath(path), str):
         raise TypeError(f"path must be a str or a PathLike, but got {type(path).__name__}.")
     found = Path(fspath(path))
     if found.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"path must end in .html, as the file is a web page, but got {str(found)!r}.")
+    if "\0" in str(found):
+        raise ValueError(f"path must be the name of a file, but got {str(found)!r} with a zero byte.")
     if not found.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(found.parent))
+    if found.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "The page must be a file, but this is a folder", str(found))
     return found
 
 
@@ -68,9 +73,9 @@ def page_of(traces: Sequence[Trace]) -> str:
     # A model's name may hold what would end the script.
     data = data.replace("<", "\\u003c")
     title = html.escape(f"One step of {traces[0].model}" if len(traces) == 1 else f"Training of {traces[0].model}")
-    for mark, text in (("{{title}}", title), ("{{style}}", style), ("{{script}}", script), ("{{data}}", data)):
-        template = template.replace(mark, text)
-    return template
+    # All at once: a model's name may hold a mark.
+    texts = {"title": title, "style": style, "script": script, "data": data}
+    return re.sub(r"\{\{(title|style|script|data)\}\}", lambda mark: texts[mark[1]], template)
 
 
 def _frame(trace: Trace) -> dict[str, Any]:
