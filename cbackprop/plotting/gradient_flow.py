@@ -15,7 +15,7 @@ def gradient_flow(model: Any, x: Any, y: Any, sample_weight: Any = None, ax: Any
     """Plot the root mean square of each weight's gradient and of the weight itself, with the first layer at the top.
 
     Gradients that shrink by orders of magnitude towards the first layers are vanishing; those that grow are exploding.
-    The ratio of gradient to weight is printed at the right.
+    The ratio of gradient to weight is printed at the right. Where one of them is infinite or NaN, it has no bar.
 
     Parameters
     ----------
@@ -65,20 +65,28 @@ def gradient_flow(model: Any, x: Any, y: Any, sample_weight: Any = None, ax: Any
     ax = one_axes(ax, 7.5, 1.5 + 0.4 * len(variables))
     rows = np.arange(len(variables))
     for offset, sizes, label, color in ((-0.2, values, "weight", "0.7"), (0.2, gradients, "gradient", "C0")):
-        ax.barh(rows + offset, sizes, 0.38, label=label, color=color)
-    ax.set_xscale("log")
+        ax.barh(rows + offset, [size if np.isfinite(size) else 0.0 for size in sizes], 0.38, label=label, color=color)
+    present = [size for size in gradients + values if 0 < size < np.inf]
+    if present:
+        ax.set_xscale("log")
     ax.set_yticks(rows, [variable.path for variable in variables])
     ax.set_ylim(len(variables) - 0.5, -0.5)
     for row, gradient, value in zip(rows, gradients, values, strict=True):
-        text = "no gradient" if gradient == 0 else f"ratio {gradient / value:.1e}" if value else "weight is 0"
+        text = _ratio(gradient, value)
         ax.text(1.01, row, text, transform=ax.get_yaxis_transform(), va="center", fontsize="small", color="0.3")
-    present = [size for size in gradients + values if size]
     ax.set_xlim(left=min(present, default=1.0) / 3)
     ax.set_xlabel("root mean square")
     ax.set_title(f"Gradients of {model.name}", loc="left")
     ax.grid(axis="x", alpha=0.3)
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, borderpad=0)
     return ax
+
+
+def _ratio(gradient: float, value: float) -> str:
+    """What is printed at the right of a weight."""
+    if not np.isfinite([gradient, value]).all():
+        return "not finite"
+    return "no gradient" if gradient == 0 else f"ratio {gradient / value:.1e}" if value else "weight is 0"
 
 
 def _size(array: Any) -> float:

@@ -102,14 +102,20 @@ def _look_at(trace: Any, model: Any, columns: list[Column]) -> None:
     """Take colors and marks from a trace."""
     if not hasattr(trace, "layers") or not hasattr(trace, "weights"):
         raise TypeError(f"trace must be one of Model.trace, but got {type(trace).__name__}.")
+    calls = iter(trace.layers)  # in the order of the columns: layers of nested models may have the same name
     for column in columns[1:]:
-        known = [layer for layer in trace.layers if layer.name.rpartition("/")[2] == column.name]
-        if not known or column.kernel is None or known[0].a.shape[1:] != (column.units,):
+        layer = next((call for call in calls if f"/{call.name}".endswith(f"/{column.name}")), None)
+        if layer is None or column.kernel is None or layer.a.shape[1:] != (column.units,):
             raise ValueError(
                 f"trace is not one of model {model.name!r}: it has no layer {column.name!r} like this one."
             )
-        layer = known[0]
-        gradient = layer.weight("kernel").gradient
+        held = layer.weight("kernel")
+        if held.before.shape != column.kernel.shape:
+            raise ValueError(
+                f"trace is not one of model {model.name!r}: the kernel of its layer {column.name!r} has the shape "
+                f"{held.before.shape}, not {column.kernel.shape}."
+            )
+        gradient = held.gradient
         column.colored_by = np.zeros_like(column.kernel) if gradient is None else gradient
         if layer.slope is not None and layer.function != "linear":
             steepest = np.abs(layer.slope).max(axis=0) / STEEPEST.get(layer.function, 1.0)
@@ -174,10 +180,10 @@ def _draw_edges(ax: Any, number: int, left: Any, right: Any, column: Column) -> 
     kernel = column.kernel
     assert kernel is not None
     colored_by = kernel if column.colored_by is None else column.colored_by
-    largest, strongest = (float(np.abs(array).max()) or 1.0 for array in (kernel, colored_by))
+    sizes, colors = _shares(kernel), _shares(colored_by)
     for start, low in left:
         for end, high in right:
-            size, color = float(kernel[start, end]) / largest, float(colored_by[start, end]) / strongest
+            size, color = float(sizes[start, end]), float(colors[start, end])
             ax.plot(
                 [number - 1, number],
                 [low, high],
@@ -187,6 +193,13 @@ def _draw_edges(ax: Any, number: int, left: Any, right: Any, column: Column) -> 
                 zorder=1,
                 solid_capstyle="round",
             )
+
+
+def _shares(array: NDArray[Any]) -> NDArray[Any]:
+    """The numbers in parts of the largest one. Infinite ones are as large as can be; NaN is not shown."""
+    values = np.asarray(array, np.float64)
+    finite = np.abs(values[np.isfinite(values)]).max(initial=0) or 1.0
+    return np.nan_to_num(values / finite, nan=0.0, posinf=1.0, neginf=-1.0)
 
 
 def _draw_units(ax: Any, number: int, places: Any, column: Column, tallest: int) -> None:

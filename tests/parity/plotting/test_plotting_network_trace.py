@@ -56,3 +56,49 @@ def test_mistakes():
             plotting.network(wrong, trace)
     with pytest.raises(TypeError, match="trace must be"):
         plotting.network(model, X)
+
+
+def test_kernels_of_other_shapes():
+    _, trace = traced("tanh", [np.ones((2, 2)), np.ones(2), np.ones((2, 1)), [0.0]])
+    for inputs in (1, 3):
+        other = cb.Sequential(
+            [cb.Input((inputs,)), *(layers.Dense(n, name=k) for n, k in ((2, "hidden"), (1, "output")))]
+        )
+        with pytest.raises(ValueError, match=r"has the shape \(2, 2\)"):
+            plotting.network(other, trace)
+
+
+def test_layers_of_one_name_in_nested_models():
+    inner = cb.Sequential([cb.Input((2,)), layers.Dense(2, "tanh", name="unit")])
+    model = cb.Sequential([cb.Input((2,)), inner, layers.Dense(2, name="unit")])
+    model.compile("sgd", "mse")
+    trace = model.trace(X, np.concatenate([Y, Y], axis=1))
+    gradients = [weight.gradient for weight in trace.weights.values()]
+    colors = ["C3" if value > 0 else "C0" for k in (0, 2) for value in gradients[k].ravel()]
+    assert [line.get_color() for line in plotting.network(model, trace).lines] == colors
+
+
+def test_a_slash_in_a_name():
+    model = cb.Sequential([cb.Input((2,)), layers.Dense(1, name="a/b")])
+    model.compile("sgd", "mse")
+    assert len(plotting.network(model, model.trace(X, Y)).lines) == 2
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38, 0.0])
+@pytest.mark.filterwarnings("error")
+def test_diverged(value):
+    weights = [np.ones((2, 2)), np.ones(2), np.ones((2, 1)), [0.0]]
+    weights[0][0, 1] = value
+    model, trace = traced("tanh", weights)
+    for ax in (plotting.network(model), plotting.network(model, trace), plotting.gradient_flow(model, X, Y)):
+        ax.figure.canvas.draw()
+    texts = {text.get_text() for text in ax.texts}
+    assert ("not finite" in texts) == (not np.isfinite(value))
+
+
+@pytest.mark.filterwarnings("error")
+def test_gradient_flow_of_nothing_finite():
+    model, _ = traced("tanh", [np.full((2, 2), np.nan), np.ones(2) * np.nan, np.full((2, 1), np.nan), [np.nan]])
+    ax = plotting.gradient_flow(model, X, Y)
+    ax.figure.canvas.draw()
+    assert {text.get_text() for text in ax.texts} == {"not finite"}
