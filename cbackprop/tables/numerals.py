@@ -22,6 +22,7 @@ __all__ = [
     "units_of",
 ]
 
+LONGEST = 290  # so many digits any float64 holds, in millions or billions, too
 PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # Other signs of minus, and spaces that keep a number on one line.
 SAME_SIGNS = {**dict.fromkeys("−‒–－", "-"), "’": "'", **dict.fromkeys("\u00a0\u2007\u2009\u202f", " ")}  # noqa: RUF001
@@ -78,7 +79,8 @@ class Numerals:
     def read(self, text: str) -> int | float | None:
         """The number that a text means; ``None`` if it is not a number that is written like this."""
         if self == PLAINEST and PLAIN.fullmatch(text):
-            return float(text) if not text.lstrip("+-").isdecimal() else int(text)
+            whole = text.lstrip("+-").isdecimal() and len(text) <= LONGEST
+            return int(text) if whole else float(text)
         parts = _parts(text)
         if parts is None or (_key(parts.unit) != _key(self.unit) and (parts.unit or parts.body.strip("0.,"))):
             return None
@@ -126,7 +128,8 @@ class _Parts:
         sign = -1 if self.negative else 1
         if decimal in digits or self.exponent:
             return sign * float(digits.replace(decimal, ".") + self.exponent) * self.scale
-        return sign * int(digits) * self.scale
+        # What no float holds is infinite; Python refuses to read whole numbers of thousands of digits.
+        return sign * (int(digits) if len(digits) <= LONGEST else float(digits)) * self.scale
 
 
 def _parts(text: str) -> _Parts | None:

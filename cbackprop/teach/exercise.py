@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -50,14 +51,19 @@ def exercises() -> dict[str, Exercise]:
     return dict(_known)
 
 
+def shown(answer: Any) -> str:
+    """The answer, cut off if it is long."""
+    return reprlib.repr(answer)
+
+
 def close(right: Any, hint: str) -> Callable[[Any], str | None]:
     """Judge a number, or an array, to three digits."""
 
     def judge(answer: Any) -> str | None:
         try:
             found = np.asarray(answer, np.float64)
-        except (TypeError, ValueError):
-            return f"A number was expected, not {answer!r}. {hint}"
+        except (TypeError, ValueError, OverflowError):
+            return f"A number was expected, not {shown(answer)}. {hint}"
         wanted = np.asarray(right, np.float64)
         if found.shape != wanted.shape:
             return f"The shape should be {wanted.shape}, but is {found.shape}. {hint}"
@@ -71,7 +77,7 @@ def on_examples(right: Callable[..., Any], examples: Callable[[], list[tuple[Any
 
     def judge(answer: Any) -> str | None:
         if not callable(answer):
-            return f"A function was expected, not {answer!r}."
+            return f"A function was expected, not {shown(answer)}."
         for arguments in examples():
             copies = [np.array(value) if isinstance(value, np.ndarray) else value for value in arguments]
             try:

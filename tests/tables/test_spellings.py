@@ -1,6 +1,7 @@
 """Numbers and dates as they are written: single texts, and what a column decides."""
 
 import datetime
+import math
 from collections import Counter
 
 import pytest
@@ -27,6 +28,12 @@ def test_plain_numbers():
         assert (
             type(numerals.read(text)) is type(number) or number is None or float(text.strip("(-)'") or 0) == abs(number)
         )
+
+
+def test_numbers_of_thousands_of_digits():
+    for text, number in (("9" * 290, int("9" * 290)), ("9" * 5000, math.inf), ("-" + "9" * 5000, -math.inf)):
+        assert Numerals().read(text) == number
+        assert Numerals(unit="$").read(f"{text}$") == number
 
 
 COLUMNS = [

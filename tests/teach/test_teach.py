@@ -62,3 +62,12 @@ def test_unknown_exercise():
     for name in ("neuron/4", "nuron/1", 3, None):
         with pytest.raises(ValueError, match="There is no exercise"):
             teach.check(name, 1)
+
+
+@pytest.mark.parametrize("name", ["batches/1", "layer/1", "layer/3"])
+@pytest.mark.parametrize(
+    "answer", [10**400, [10**400], "x" * 10**5, lambda *_: 10**400], ids=["number", "list", "text", "function"]
+)
+def test_odd_answers_get_a_short_hint(name, answer, capsys):
+    assert cb.teach.check(name, answer) is False
+    assert len(capsys.readouterr().out) < 400
