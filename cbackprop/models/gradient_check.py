@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -105,12 +104,15 @@ class Probe:
     def difference(self, weights: Any, i: int, step: float) -> float:
         """Central difference of the loss at weight i."""
         start = weights[i]
-        weights[i] = start + step
-        above, after = weights[i], self.loss()
-        weights[i] = start - step
-        below, before = weights[i], self.loss()
-        weights[i] = start
-        return float((after - before) / (above - below))
+        with np.errstate(all="ignore"):  # weights and losses of a model that has diverged
+            try:
+                weights[i] = start + step
+                above, after = weights[i], self.loss()
+                weights[i] = start - step
+                below, before = weights[i], self.loss()
+            finally:  # a layer in Python may raise
+                weights[i] = start
+            return float((after - before) / (above - below))
 
 
 def check_gradients(
@@ -119,7 +121,7 @@ def check_gradients(
     """Check every weight of a copy of the model in float64."""
     copy = float64_copy(model)
     plan = copy.plan_for(make_inputs(copy, x))
-    engine = engine_of_copy(model, copy, plan, model._engine.trainable)
+    engine = engine_of_copy(model, copy, plan, model._engine)
     samples = make_samples(copy, lambda _: needs_of(copy, engine.objectives, plan), x, y, sample_weight)
     probe = Probe(engine, samples.data.present(), training)
     return _compare(probe, probe.gradients(), epsilon)
@@ -143,7 +145,7 @@ class Differences:
     def __init__(self, model: Any, main: Engine, data: Data, training: bool, then: Remembered) -> None:
         copy = float64_copy(model)
         self.twins = dict(zip(model.variables, copy.variables, strict=True))
-        engine = engine_of_copy(model, copy, copy.plan_for(data.inputs), main.trainable)
+        engine = engine_of_copy(model, copy, copy.plan_for(data.inputs), main)
         for variable, value in then.weights:
             if variable in self.twins:
                 self.twins[variable].array[...] = value
@@ -160,10 +162,10 @@ class Differences:
         return self.probe.difference(weights, place, STEPS[0] * max(1.0, abs(float(weights[place]))))
 
 
-def engine_of_copy(model: Any, copy: Any, plan: Any, trained: Sequence[Variable]) -> Engine:
-    """The engine of a model's copy in float64, which only computes losses and gradients."""
-    wanted = set(trained)
-    objectives = [replace(objective, metrics=[]) for objective in model._objectives]
+def engine_of_copy(model: Any, copy: Any, plan: Any, main: Any) -> Engine:
+    """The engine of a model's copy in float64, which only computes the losses and gradients of the `main` engine."""
+    wanted = set(main.trainable)
+    objectives = [replace(objective, metrics=[]) for objective in main.objectives]
     trainable = [new for old, new in zip(model.variables, copy.variables, strict=True) if old in wanted]
     return engine_class(model.compile_settings()["engine"], plan)(plan, "float64", objectives, None, trainable)
 

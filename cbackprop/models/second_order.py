@@ -191,7 +191,7 @@ class Twin:
         self.model = model
         self.copy = float64_copy(model)
         plan = self.copy.plan_for([np.empty((1, *shape)) for shape in main.plan.input_shapes])
-        self.engine = engine_of_copy(model, self.copy, plan, main.trainable)
+        self.engine = engine_of_copy(model, self.copy, plan, main)
         self.variables = twins_of(model, self.copy)
         self._outputs: Outputs | None = None
 

@@ -18,7 +18,7 @@ from cbackprop.models.untouched import Remembered, untouched
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.plan.traced_plan import TracedPlan
 from cbackprop.trace import Trace, WeightTrace
-from cbackprop.trace.layer_trace import told_apart
+from cbackprop.trace.layer_trace import paths_apart, told_apart
 from cbackprop.trace.recorder import Recorder
 from cbackprop.trace.rule import Rule
 from cbackprop.validation import check_boolean
@@ -120,13 +120,14 @@ class TraceMaker:
     def __init__(self, model: Any, main: Engine, data: Data, training: bool) -> None:
         self.model, self.main, self.data, self.training = model, main, data, training
         self.samples = len(data)
+        self.plans = model.plans
         self._differences: Differences | None = None  # made when it is needed first
 
     def make(self, input_names: list[str]) -> Trace:
         """The trace of a step."""
         main, model = self.main, self.model
         assert main.optimizer is not None
-        with untouched(model, main) as remembered:
+        with np.errstate(all="ignore"), untouched(model, main) as remembered:  # data and weights may overflow
             engine = self._observer()
             iteration = main.state.batches
             rate = float(main.optimizer.rate_at(iteration))
@@ -138,6 +139,7 @@ class TraceMaker:
                 remembered.restore_states()
                 recorder = Recorder(engine, input_names, self.data, self.training, iteration)
                 layers = recorder.layers()
+                self.paths = paths_apart(layers, [variable for variable, _ in remembered.weights])
                 remembered.restore_states()
                 self._step()
                 weights = self._weights(remembered, gradients)
@@ -198,7 +200,7 @@ class TraceMaker:
                 gradients.get(variable),
                 {name: slot for name, slot in zip(names, old, strict=False) if slot is not None},
                 after,
-                variable.path,
+                self.paths[variable],
             )
         return found
 
@@ -231,6 +233,8 @@ class TraceMaker:
     def _difference(self, remembered: Remembered, weight: WeightTrace, index: tuple[int, ...]) -> float:
         """The central difference of the loss by one number of a weight, in float64, before the step."""
         if self._differences is None:
+            if self.model.plans is not self.plans:
+                raise RuntimeError("Layers of the model have changed since the trace was made. Trace again.")
             self._differences = Differences(self.model, self.main, self.data, self.training, remembered)
-        variable = next(v for v in self.main.plan.variables if v.path == weight.path)
+        variable = next(v for v in self.main.plan.variables if self.paths[v] == weight.path)
         return self._differences.at(variable, index)

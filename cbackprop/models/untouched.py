@@ -38,10 +38,15 @@ class Remembered:
         self.batches, self.problem = self.state.batches, engine.problem
         self.search = self._copy(self.state.search)
         self.metrics = [(metric, metric.snapshot()) for metric in metrics_of_layers(model, engine)]
+        self.settings = self._settings()
 
     def _copy(self, search: Any) -> Any:
         """A copy of a full-batch optimizer's state, for the same variables."""
         return copy.deepcopy(search, {id(variable): variable for variable in self.state.slots})
+
+    def _settings(self) -> Any:
+        """The optimizer's numbers, the learning rate among them."""
+        return None if self.engine.optimizer is None else self.engine.optimizer.get_config()
 
     def restore(self) -> None:
         """Put everything back."""
@@ -71,12 +76,17 @@ class Remembered:
 
     def is_current(self) -> bool:
         """Whether nothing has changed since."""
-        same = all((variable.array == value).all() for variable, value in self.weights)
+        same = all(alike(variable.array, value) for variable, value in self.weights)
         known = [(self.state.slots.get(variable), slots) for variable, slots in self.slots]
         pairs = [pair for now, then in known if now is not None for pair in zip(now, then, strict=True)]
         pairs += self.lasting
-        same = same and all((a == b).all() for a, b in pairs if a is not None)
-        return same and self.state.batches == self.batches
+        same = same and all(alike(a, b) for a, b in pairs if a is not None)
+        return same and self.state.batches == self.batches and self._settings() == self.settings
+
+
+def alike(now: Any, then: Any) -> bool:
+    """Whether two arrays hold the same numbers. NaN, which is in diverged weights, is the same as NaN."""
+    return bool(((now == then) | ((now != now) & (then != then))).all())
 
 
 @contextmanager

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.trace.numbers import shape_of
 
-__all__ = ["LayerTrace", "Part", "WeightTrace", "told_apart"]
+if TYPE_CHECKING:
+    from cbackprop.variable import Variable
+
+__all__ = ["LayerTrace", "Part", "WeightTrace", "paths_apart", "told_apart"]
 
 Array = NDArray[Any]
 
@@ -32,7 +36,8 @@ class WeightTrace:
     memory_before, memory_after : dict of str to ndarray
         What the optimizer remembers of the weight, by the names of its slots.
     path : str
-        The variable's path, such as ``"hidden/kernel"``.
+        The variable's path, such as ``"hidden/kernel"``. If weights of nested models have the same one, these models'
+        names are in front: ``"encoder/hidden/kernel"``.
     """
 
     name: str
@@ -46,7 +51,8 @@ class WeightTrace:
     @property
     def step(self) -> Array:
         """How far the weight went: after - before."""
-        difference: Array = self.after - self.before
+        with np.errstate(invalid="ignore", over="ignore"):  # a weight may have become infinite
+            difference: Array = self.after - self.before
         return difference
 
     def __repr__(self) -> str:
@@ -203,6 +209,28 @@ class LayerTrace:
         named |= {f"times/{name}": array for name, array in self.times.items()}
         named |= {f"heads/{name}": array for name, array in self.heads.items()}
         return {name: np.asarray(array) for name, array in named.items() if array is not None}
+
+
+def paths_apart(
+    calls: Iterable[tuple[LayerTrace, list[Variable]]], variables: Iterable[Variable]
+) -> dict[Variable, str]:
+    """A path for each variable that no other one has: its own, or behind the nested models that its layer is in."""
+    listed = list(variables)
+    owners: dict[Variable, str] = {}
+    for layer, used in calls:
+        for variable in used:
+            owners.setdefault(variable, layer.name.rpartition("/")[0])
+    counts = Counter(variable.path for variable in listed)
+    found: dict[Variable, str] = {}
+    for variable in listed:
+        alone = counts[variable.path] == 1 or not owners.get(variable)
+        path = wanted = variable.path if alone else f"{owners[variable]}/{variable.path}"
+        number = 1
+        while path in found.values():
+            number += 1
+            path = f"{wanted}:{number}"
+        found[variable] = path
+    return found
 
 
 def told_apart(weights: Iterable[WeightTrace]) -> list[WeightTrace]:

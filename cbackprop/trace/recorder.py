@@ -253,12 +253,16 @@ class Recorder:
             return None
         kind, node = find("reference.layers", step.implementation), self.plan.uses[index]
         mode, iteration = self._mode(step), self.iteration
+        read = zip(inputs, step.input_shapes, strict=True)
+        masks = {k: self.value(*pair) for k, pair in enumerate(read) if self._is_mask(pair[0])}
 
         def make(first: int) -> tuple[Any, Any]:
             twin, batch = kind(layer, step.input_shapes, step.output_shape, node), Batch(mode, iteration, first)
 
             def forward(given: list[Array], parameters: list[Array]) -> Array:
                 shaped = [x.reshape(-1, *shape) for x, shape in zip(given, step.input_shapes, strict=True)]
+                for k, mask in masks.items():  # which positions count is no number that products are made of
+                    shaped[k] = mask[first : first + len(shaped[k])]
                 shown: Array = twin.forward(shaped, parameters, batch)
                 return shown
 
@@ -266,11 +270,15 @@ class Recorder:
                 rows: list[Array] = twin.backward(
                     delta.reshape(-1, *step.output_shape), parameters, [True] * len(step.inputs)
                 )[0]
-                return rows
+                return [np.zeros((len(delta), *masks[k].shape[1:])) if k in masks else r for k, r in enumerate(rows)]
 
             return forward, backward
 
         return make
+
+    def _is_mask(self, buffer: int) -> bool:
+        wrote = self.plan.origins.get(buffer, buffer)
+        return any(output == wrote and self.plan.steps[k].layer.makes_mask for k, output, _ in self.plan.places)
 
     # Losses
 

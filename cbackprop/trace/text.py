@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cbackprop.trace.layer_trace import LayerTrace, WeightTrace
 from cbackprop.trace.numbers import COLUMNS, fitted, matrix_lines, number, shape_of
 from cbackprop.trace.symbols import Symbols, slope_formula
@@ -147,7 +149,7 @@ def update_lines(trace: Trace) -> Iterator[str]:
         yield fitted(f"{path} {shape_of(weight.before)}")
         for name, slot in weight.memory_after.items():
             yield f"  {name}, before and after"
-            yield from matrix_lines(weight.memory_before.get(name, slot * 0))
+            yield from matrix_lines(weight.memory_before.get(name, np.zeros_like(slot)))
             yield from matrix_lines(slot)
         yield "  step"
         yield from matrix_lines(weight.step)

@@ -50,6 +50,7 @@ def output_of(layer: LayerTrace, sample: int, time: int) -> int:
 def nearest(rows: Array, row: Array, preferred: int) -> int:
     """Which row is nearest to another. Masked steps repeat a state; of equal rows the preferred one, or the last."""
     far = np.abs(rows - row).max(axis=-1)
+    far[np.isnan(far)] = np.inf  # in a network that has diverged
     (equal,) = np.nonzero(far == far.min())
     return preferred if preferred in equal else int(equal[-1])
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.suggestions import nearest
@@ -15,6 +16,7 @@ from cbackprop.trace.layer_trace import LayerTrace, WeightTrace
 from cbackprop.trace.page import write_page
 from cbackprop.trace.recorder import Judged
 from cbackprop.trace.rule import Rule
+from cbackprop.validation import check_integer
 
 __all__ = ["Trace"]
 
@@ -94,8 +96,10 @@ class Trace:
         name, call = key if isinstance(key, tuple) and len(key) == 2 else (key, None)
         if not isinstance(name, str):
             raise TypeError(f"A layer is found by its name, or by (name, call), but got {key!r}.")
+        if call is not None:
+            check_integer("call", call, 0)
         found = [layer for layer in self.layers if layer.name == name]
-        found = found or [layer for layer in self.layers if layer.name.rpartition("/")[2] == name]
+        found = found or [layer for layer in self.layers if layer.name.endswith(f"/{name}")]
         if not found:
             known = [layer.name for layer in self.layers]
             raise ValueError(f"There is no layer {name!r} in this trace. {nearest(name, known)}")
@@ -157,7 +161,8 @@ class Trace:
             raise ValueError("Say what to explain: a layer, or weight=..., but not both.")
         if weight is not None:
             return explanation.explain_weight(self, weight)
-        return explanation.explain_unit(self, self[layer], unit, sample, time)
+        with np.errstate(all="ignore"):  # numbers of a network that has diverged
+            return explanation.explain_unit(self, self[layer], unit, sample, time)
 
     def to_dict(self) -> dict[str, Any]:
         """All arrays by name: of each layer as ``"hidden/z"``, ``"hidden/dkernel"``; losses and inputs beside them.

@@ -273,6 +273,13 @@ def traces(rng):
     str(trace), trace.to_latex(), trace._repr_html_(), trace.to_dict()
     if rng.random() < 0.3:
         model.train_on_batch(x, y)
+    if rng.random() < 0.2:
+        model.set_weights([weights * pick(rng, [np.nan, np.inf]) for weights in model.get_weights()])
+        trace = model.trace(x, y)
+    if rng.random() < 0.2:
+        model.optimizer.learning_rate = 0.5
+    if rng.random() < 0.2:
+        model.compile("sgd", "mae")
     if rng.random() < 0.5:
         trace.apply()
     paths = ["hidden/kernel[0,0]", "hidden/kernel[99,0]", "hidden/kernel", "[", "output/bias[0]", odd_value(rng)]
