@@ -12,8 +12,8 @@ OFFERED = set(
     compute_dtype compute_loss compute_mask compute_metrics compute_output_shape count_params dtype evaluate export
     fit from_config get_build_config get_compile_config get_config get_layer get_metrics_result get_weights history
     input input_names input_shape inputs jit_compile layers load_own_variables load_weights loss losses metrics
-    class_names metrics_names metrics_variables name non_trainable_variables non_trainable_weights optimizer output output_names
-    output_shape outputs path predict predict_on_batch reset_metrics run_eagerly save save_own_variables
+    metrics_names metrics_variables name non_trainable_variables non_trainable_weights optimizer output output_names
+    class_names output_shape outputs path predict predict_on_batch reset_metrics run_eagerly save save_own_variables
     save_weights set_weights steps_per_execution stop_training summary supports_masking test_on_batch to_json
     train_on_batch trainable trainable_variables trainable_weights variable_dtype variables weights backward
     check_gradients gradients trace stepper hvp ggnvp
