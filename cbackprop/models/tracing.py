@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -122,6 +123,7 @@ class TraceMaker:
         self.samples = len(data)
         self.plans = model.plans
         self._differences: Differences | None = None  # made when it is needed first
+        self._differing = threading.RLock()  # several threads may ask one trace
 
     def make(self, input_names: list[str]) -> Trace:
         """The trace of a step."""
@@ -195,10 +197,10 @@ class TraceMaker:
             after = {name: slot.copy() for name, slot in zip(names, new, strict=False) if slot is not None}
             found[variable] = WeightTrace(
                 variable.name,
-                value,
+                value.copy(),  # a caller who writes into the trace changes nothing else
                 variable.numpy(),
                 gradients.get(variable),
-                {name: slot for name, slot in zip(names, old, strict=False) if slot is not None},
+                {name: slot.copy() for name, slot in zip(names, old, strict=False) if slot is not None},
                 after,
                 self.paths[variable],
             )
@@ -232,9 +234,10 @@ class TraceMaker:
 
     def _difference(self, remembered: Remembered, weight: WeightTrace, index: tuple[int, ...]) -> float:
         """The central difference of the loss by one number of a weight, in float64, before the step."""
-        if self._differences is None:
-            if self.model.plans is not self.plans:
-                raise RuntimeError("Layers of the model have changed since the trace was made. Trace again.")
-            self._differences = Differences(self.model, self.main, self.data, self.training, remembered)
-        variable = next(v for v in self.main.plan.variables if self.paths[v] == weight.path)
-        return self._differences.at(variable, index)
+        with self._differing:
+            if self._differences is None:
+                if self.model.plans is not self.plans:
+                    raise RuntimeError("Layers of the model have changed since the trace was made. Trace again.")
+                self._differences = Differences(self.model, self.main, self.data, self.training, remembered)
+            variable = next(v for v in self.main.plan.variables if self.paths[v] == weight.path)
+            return self._differences.at(variable, index)

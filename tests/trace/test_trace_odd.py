@@ -1,6 +1,8 @@
 """Traces of models that have changed or diverged, and of those with odd names."""
 
+import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -90,6 +92,34 @@ def test_no_central_difference_of_other_layers():
     model.layers[0].activation = "relu"
     with pytest.raises(RuntimeError, match="Trace again"):
         trace.explain(weight=WEIGHT)
+
+
+def test_threads_ask_one_trace():
+    model, x, y = xor_model()
+    trace = model.trace(x, y)
+    wanted = [f"hidden/kernel[{i},{j}]" for i in range(2) for j in range(3)]
+    expected = [trace.explain(weight=weight) for weight in wanted]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            found = list(pool.map(lambda weight: trace.explain(weight=weight), wanted * 8))
+    finally:
+        sys.setswitchinterval(before)
+    assert found == expected * 8
+
+
+def test_who_writes_into_a_trace_changes_nothing_else():
+    model, x, y = xor_model(optimizers.Adam(0.1))
+    model.train_on_batch(x, y)
+    trace, other = model.trace(x, y), model.trace(x, y)
+    expected = other.explain(weight=WEIGHT).splitlines()[-1]
+    for array in trace.to_dict().values():
+        if isinstance(array, np.ndarray):
+            array[...] = 7
+    assert trace.explain(weight=WEIGHT).splitlines()[-1] == expected
+    trace.apply()
+    assert [v.numpy().tobytes() for v in model.variables] == [w.after.tobytes() for w in other.weights.values()]
 
 
 class Raising(layers.Layer):
