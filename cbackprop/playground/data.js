@@ -28,10 +28,10 @@ const toNumber = (cell) => (cell ? Number(cell.replace(",", ".")) : NaN);
 // Lines "number, number, class"; a first line without numbers has the columns' names. Each of the two columns is scaled to
 // -1 to 1. Also found: the names of both classes, and the name and the range of both columns.
 export function parse(text) {
-  const lines = text.split(/\r?\n/).map((line, i) => ({ line, at: i + 1 })).filter(({ line }) => line.trim());
+  const lines = text.split(/\r\n?|\n/).map((line, i) => ({ line, at: i + 1 })).filter(({ line }) => line.trim());
   const rows = lines.map(({ line, at }) => ({ cells: cellsOf(line), at }));
   let names = ["number 1", "number 2"];
-  if (rows.length && rows[0].cells.slice(0, 2).every((cell) => Number.isNaN(toNumber(cell)))) names = rows.shift().cells.slice(0, 2);
+  if (rows.length && rows[0].cells.slice(0, 2).every((cell) => Number.isNaN(toNumber(cell)))) names = names.map((name, k) => rows[0].cells[k] || name), rows.shift();
   if (!rows.length) throw new Error("There is no line with numbers.");
   const points = rows.map(({ cells, at }) => {
     const numbers = cells.slice(0, 2).map(toNumber);
@@ -46,6 +46,7 @@ export function parse(text) {
     const values = points.map((point) => point[k]);
     return { name, from: values.reduce((a, b) => Math.min(a, b)), to: values.reduce((a, b) => Math.max(a, b)) };
   });
-  const scaled = (value, { from, to }) => (to > from ? 2 * (value - from) / (to - from) - 1 : 0);
+  // Halves, as the difference of large numbers is infinite.
+  const scaled = (value, { from, to }) => (to > from ? 2 * ((value / 2 - from / 2) / (to / 2 - from / 2)) - 1 : 0);
   return { points: points.map(([p, q, kind]) => [scaled(p, columns[0]), scaled(q, columns[1]), kinds.indexOf(kind)]), kinds, columns };
 }

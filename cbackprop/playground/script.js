@@ -1,6 +1,7 @@
 // The network as a script for this library. Of a file, it says how the numbers in it were made.
 export function scriptOf(network, optimizer, points, batch, file) {
-  const numbers = (values) => "[" + Array.from(values, (v) => String(v)).join(", ") + "]";
+  const number = (v) => (Number.isFinite(v) ? String(v) : 'float("' + String(v).toLowerCase().replace("infinity", "inf") + '")');
+  const numbers = (values) => "[" + Array.from(values, number).join(", ") + "]";
   const rows = (layer) => "[" + Array.from({ length: layer.inputs }, (_, i) =>
     numbers(layer.W.slice(i * layer.units, (i + 1) * layer.units))).join(", ") + "]";
   const rule = {
@@ -33,7 +34,7 @@ ${weights}
 )
 print(model.evaluate(x, y, verbose=0))
 # Batches in the order of the points, as on the page.
-model.fit(x, y, batch_size=${batch || points.length}, epochs=100, shuffle=False, verbose=0)
+model.fit(x, y, batch_size=${Math.min(batch || points.length, points.length)}, epochs=100, shuffle=False, verbose=0)
 print(model.evaluate(x, y, verbose=0))
 `;
 }

@@ -129,7 +129,9 @@ def test_data(page, tmp_path):
       }
       return { spirals: SETS.spirals(), circles: SETS.circles().length, faults,
         comma: parse("p, q, kind\\n1, 2, red\\n\\n-4, 0, blue\\n0, 1, red\\n"),
-        decimal: parse('5;1,5;"a"\\r\\n5;2;"b"\\r\\n') };
+        decimal: parse('5;1,5;"a"\\r\\n5;2;"b"\\r\\n'),
+        titled: parse("points\\r1,2,a\\r3,4,b").columns.map(({ name }) => name),
+        large: parse("1e308,5e-324,a\\n-1e308,0,b\\n0,0,b").points };
     """
     found, _ = browser.evaluate(page, script, tmp_path / "profile")
     x, y = cb.datasets.spirals.load_data()
@@ -144,6 +146,8 @@ def test_data(page, tmp_path):
     assert comma["columns"] == [{"name": "p", "from": -4, "to": 1}, {"name": "q", "from": 0, "to": 2}]
     assert decimal["points"] == [[0, -1, 0], [0, 1, 1]]
     assert decimal["kinds"] == ["a", "b"]
+    assert found["titled"] == ["points", "number 2"]
+    assert [point[0] for point in found["large"]] == [1, -1, 0]
     assert all(found["faults"])
     assert found["faults"][-1].startswith("Line 5 must be")  # as an editor counts, with the header and empty lines
 
@@ -233,6 +237,23 @@ def test_own_file(page, tmp_path):
     path = tmp_path / "exported.py"
     path.write_text(found["script"], encoding="utf-8")
     subprocess.run([sys.executable, path], capture_output=True, check=True)
+
+
+@pytest.mark.browser
+def test_script_of_a_network_that_has_diverged(page, tmp_path):
+    """Its weights are numbers in Python too, and so is a batch size that a script could not hold."""
+    script = """
+      const by = (id) => document.getElementById(id), { state } = window.playground;
+      by("batch").value = "1e30";
+      by("batch").dispatchEvent(new Event("change"));
+      window.playground.epoch();
+      state.network.layers[0].W.set([NaN, Infinity, -Infinity]);
+      by("export").click();
+      return by("script").textContent;
+    """
+    found, _ = browser.evaluate(page, script, tmp_path / "profile")
+    assert '[float("nan"), float("inf"), float("-inf")' in found
+    assert "batch_size=4," in found
 
 
 @pytest.mark.browser
