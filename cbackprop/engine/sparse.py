@@ -59,6 +59,10 @@ class SparseRows:
         begin, end, _ = rows.indices(len(self))
         return SparseRows(self.starts[begin : max(begin, end) + 1], self.columns, self.values, self.shape[1])
 
+    def copy(self, dtype: Any = None) -> SparseRows:
+        """The same rows in memory of their own, with values of `dtype`, by default that of now."""
+        return SparseRows(self.starts, self.columns.copy(), np.array(self.values, dtype), self.shape[1])
+
     def dense(self, rows: Any, dtype: Any) -> NDArray[Any]:
         """Some rows (a slice or their indices) as a dense array."""
         numbers = np.arange(len(self))[rows]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cbackprop.engine import Data, Engine, engine_class
+from cbackprop.engine.sparse import SparseRows
 from cbackprop.models.clone import float64_copy
 from cbackprop.models.data import make_inputs, make_samples
 from cbackprop.models.lasting_states import lasting_arrays, states_kept
@@ -153,7 +154,9 @@ class Differences:
             twin[...] = value
         engine.bind()
         engine.draw_as_after(then.batches)
-        self.probe = Probe(engine, data, training)
+        # The engine converts other inputs itself.
+        inputs = [x.copy(np.float64) if isinstance(x, SparseRows) else x for x in data.inputs]
+        self.probe = Probe(engine, replace(data, inputs=inputs), training)
 
     def at(self, variable: Variable, index: tuple[int, ...]) -> float:
         """The one by the number of a weight that has this index."""

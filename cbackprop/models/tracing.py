@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cbackprop.engine import Data, Engine, engine_class
+from cbackprop.engine.sparse import SparseRows
 from cbackprop.layers.layer import Layer
 from cbackprop.models.data import make_inputs
 from cbackprop.models.engines import prepare, samples_for
@@ -101,7 +102,7 @@ def own_copy(data: Data) -> Data:
     """A copy of the data, so that it cannot change before `Trace.apply`."""
 
     def copies(arrays: Sequence[Any]) -> list[Any]:
-        return [array.copy() if isinstance(array, np.ndarray) else array for array in arrays]
+        return [array.copy() if isinstance(array, (np.ndarray, SparseRows)) else array for array in arrays]
 
     return Data(*map(copies, (data.inputs, data.values, data.classes, data.weights, data.given)))
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from traced_models import state_of, xor_model
 
 import cbackprop as cb
@@ -225,3 +226,22 @@ def test_what_is_no_page(tmp_path):
         trace.to_html(tmp_path / "folder.html")
     with pytest.raises(ValueError, match="path must be the name of a file"):
         trace.to_html(f"{tmp_path}/\0.html")
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sparse_samples(engine, dtype, tmp_path):
+    cb.config.set_floatx(dtype)
+    dense = np.array([[0, 2, 0], [1, 0, 3], [0, 0, 0.5]], dtype)
+    x, y = csr_matrix(dense), np.ones((3, 1))
+    model = cb.Sequential([cb.Input((3,), sparse=True), layers.Dense(1, name="unit")])
+    model.compile(optimizers.SGD(0.1), "mse", engine=engine)
+    trace = model.trace(x, y)
+    shown(trace)
+    trace.to_html(tmp_path / "page.html")
+    for index in range(3):
+        found = float(trace.explain(weight=f"unit/kernel[{index},0]").rpartition(" ")[2].replace("−", "-"))
+        assert found == pytest.approx(trace["unit"].weight("kernel").gradient[index, 0], abs=1e-5)
+    x.data[:] = 9  # the step is that of the trace, whatever the matrix holds later
+    trace.apply()
+    assert [v.numpy().tobytes() for v in model.variables] == [w.after.tobytes() for w in trace.weights.values()]
