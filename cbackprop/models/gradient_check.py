@@ -154,15 +154,18 @@ class Differences:
             twin[...] = value
         engine.bind()
         engine.draw_as_after(then.batches)
-        # The engine converts other inputs itself.
-        inputs = [x.copy(np.float64) if isinstance(x, SparseRows) else x for x in data.inputs]
-        self.probe = Probe(engine, replace(data, inputs=inputs), training)
+        self.probe = Probe(engine, for_copy(data), training)
 
     def at(self, variable: Variable, index: tuple[int, ...]) -> float:
         """The one by the number of a weight that has this index."""
         weights = self.twins[variable].array.reshape(-1)
         place = int(np.ravel_multi_index(index, variable.shape)) if variable.shape else 0
         return self.probe.difference(weights, place, STEPS[0] * max(1.0, abs(float(weights[place]))))
+
+
+def for_copy(data: Data) -> Data:
+    """A model's data for its copy in float64: values of sparse rows converted, as engines do with arrays."""
+    return replace(data, inputs=[x.copy(np.float64) if isinstance(x, SparseRows) else x for x in data.inputs])
 
 
 def engine_of_copy(model: Any, copy: Any, plan: Any, main: Any) -> Engine:

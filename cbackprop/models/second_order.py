@@ -15,7 +15,7 @@ from cbackprop.losses import Loss
 from cbackprop.models.clone import float64_copy
 from cbackprop.models.data import make_inputs
 from cbackprop.models.engines import prepare, samples_for
-from cbackprop.models.gradient_check import engine_of_copy
+from cbackprop.models.gradient_check import engine_of_copy, for_copy
 from cbackprop.models.lasting_states import copy_states, states_kept
 from cbackprop.validation import ArgumentTypeError, check_boolean
 
@@ -213,7 +213,7 @@ class Twin:
         self.copy.set_weights(self.model.get_weights())
         copy_states(self.model, self.copy)
         self.engine.bind()
-        self.data, self.size, self.batches = samples.data.present(), samples.size, batches
+        self.data, self.size, self.batches = for_copy(samples.data.present()), samples.size, batches
 
     def gradient(self, training: bool) -> list[Array]:
         """The gradient by the trainable weights, where they are now."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 import cbackprop as cb
 from cbackprop import layers
@@ -127,3 +128,17 @@ def test_refused_models(rng):
     masked.compile("sgd", "mse")
     with pytest.raises(ValueError, match="depend on masks"):
         masked.ggnvp(np.ones((2, 3, 4)), np.ones((2, 3, 2)), [np.ones((4, 2)), np.ones(2)])
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+@pytest.mark.parametrize("product", ["hvp", "ggnvp"])
+def test_sparse_samples(product, engine):
+    dense, y = np.array([[0, 2, 0], [1, 0, 3], [0, 0, 0.5]], "float32"), np.ones((3, 1))
+    found = []
+    for x in (csr_matrix(dense), dense):
+        cb.utils.set_random_seed(1)
+        model = cb.Sequential([cb.Input((3,), sparse=x is not dense), layers.Dense(2, "tanh"), layers.Dense(1)])
+        model.compile("sgd", "mse", engine=engine)
+        found.append(getattr(model, product)(x, y, [np.ones(v.shape) for v in model.trainable_variables]))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
