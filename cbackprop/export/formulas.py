@@ -302,7 +302,15 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "max_pooling": (_POOLING.format("MaxPool"),),
     "average_pooling": (_POOLING.format("AveragePool"),),
-    "unit": (_UNIT.format("x"),),
+    "unit": (
+        _UNIT.format("x"),
+        # as PyTorch writes torch.nn.functional.normalize
+        *(
+            f"Div(x, {whole.format(bounded.format('ReduceL2(x, axes[...])'))})"
+            for bounded in ("Clip({}, 1e-12)", "Max({}, 1e-12)")
+            for whole in ("Expand({}, shape[...])", "{}")
+        ),
+    ),
     "cosine": (f"MatMul({_UNIT.format('x')}, Transpose({_UNIT.format('y')}, perm=perm))",),
     "root_mean_square": (
         "Mul(Div(x, Sqrt(Add(ReduceMean(Mul(x, x), axes[...]), epsilon))), scale[...])",

@@ -676,7 +676,9 @@ def formula(m):
         "zeros": np.zeros(m.pick([1, 2, 3])),
         "shape": np.array(m.pick([[0, *shape], [1, 3, 1]])),
     }
-    if "Expand(" in text:
+    if "ReduceL2" in text:
+        values |= {"shape": np.array([1, *shape])}
+    elif "Expand(" in text:
         values |= {"shape": np.array([1, 3, 1]), "axes": np.array([1])}
     if text == "Log(Sigmoid(x))":
         x = m.add("Tanh", x)  # as it stands, it loses all digits of large numbers
@@ -685,7 +687,12 @@ def formula(m):
         x = m.add("Abs", x)
     before = len(m.graph.nodes)
     made = m.graph.formula(text, x, x, **values)
-    result = {"Expand(": (3, *shape), "Slice(": None, "MatMul(x, kernel": (*shape[:-1], 3), "Gather(": (*shape, 2)}
+    result = {
+        "Expand(Unsqueeze": (3, *shape),
+        "Slice(": None,
+        "MatMul(x, kernel": (*shape[:-1], 3),
+        "Gather(": (*shape, 2),
+    }
     if "perm=perm" in text and len(shape) != 2:
         return
     kept = next((size for part, size in result.items() if part in text), shape)

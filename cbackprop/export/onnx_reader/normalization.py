@@ -187,9 +187,14 @@ def root_mean_square(builder: Builder, node: Node, bound: dict[str, Any]) -> Ker
 
 @recognizes(
     *LAYERS["unit"],
-    accept=lambda bound: math.isclose(bound["limit"], layers.UnitNormalization.limit, rel_tol=1e-5),
+    accept=lambda bound: (
+        "limit" not in bound or math.isclose(bound["limit"], layers.UnitNormalization.limit, rel_tol=1e-5)
+    ),
 )
 def unit(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     """Division by the norm."""
     x = builder.tensor(bound["x"])
+    wider = [int(size) for size in bound.get("shape", ())[::-1]]
+    if len(wider) > x.ndim or any(size not in (1, own) for size, own in zip(wider, x.shape[::-1], strict=False)):
+        raise UnreadableError(f"it repeats values of shape {x.shape} for a shape of {wider[::-1]}")
     return builder.apply(node, layers.UnitNormalization, x, _axes_of(bound, x))

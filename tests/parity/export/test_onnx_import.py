@@ -107,6 +107,7 @@ OPEN = {
     "table": np.arange(6.0).reshape(3, 2),
     "slope": np.array([0.5, 2.0, 3.0]),
     "last": np.array([-1]),
+    "shape": np.array([1, 3]),
     "points": mean_rule()[0],
     "weights": mean_rule()[1],
     "negative_slope": 0.2,

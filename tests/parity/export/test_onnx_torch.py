@@ -48,6 +48,20 @@ MODULES = [
     (nn.Softplus(beta=2), ["Rescaling", "Activation", "Rescaling"]),
     (nn.Hardtanh(-0.5, 2.0), ["Rescaling", "Maximum", "Rescaling", "Minimum"]),
 ]
+
+
+class Unit(nn.Module):
+    """Rows of length 1, for which PyTorch has a function only."""
+
+    def __init__(self, smallest=1e-12):
+        super().__init__()
+        self.smallest = smallest
+
+    def forward(self, x):
+        return nn.functional.normalize(x, eps=self.smallest)
+
+
+MODULES.append((Unit(), ["UnitNormalization"]))
 # Axes of which PyTorch leaves the size open
 OPEN = {"x": {0: "n"}, "y": {0: "n"}}
 
@@ -134,6 +148,11 @@ def test_network(tmp_path, name, opset):
 def test_network_of_a_fixed_batch(tmp_path, name):
     make, x = OTHERS[name]
     read(make(), x, tmp_path / "m.onnx", 17, axes=None)
+
+
+def test_rows_of_length_1_with_another_smallest_norm_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="no layer computes ReduceL2"):
+        read(between(Unit(0.1)), torch.randn(5, 6), tmp_path / "m.onnx", 17)
 
 
 class Everything(nn.Module):
