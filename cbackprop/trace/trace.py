@@ -119,7 +119,7 @@ class Trace:
         Raises
         ------
         RuntimeError
-            If the model has changed since the trace was made, or was compiled again.
+            If the model or a setting of its optimizer has changed since the trace was made, or it was compiled again.
         """
         self.make_step()
 
@@ -156,6 +156,8 @@ class Trace:
         ------
         TypeError, ValueError
             If there is no such layer, unit, sample or weight.
+        RuntimeError
+            For a weight, if layers of the model have changed since the trace was made.
         """
         if (layer is None) == (weight is None):
             raise ValueError("Say what to explain: a layer, or weight=..., but not both.")
