@@ -114,7 +114,8 @@ def refuse_unknown(package: Any, proto: Any, opset: int) -> None:
     if not all(package.defs.has(node.op_type, opset, "") for node in nodes if node.domain in ("", "ai.onnx")):
         names = {f"{node.domain}::{node.op_type}" if node.domain else node.op_type: node for node in reversed(nodes)}
         readable = {*known_operators(), *FOLDED, "Constant", "Shape"}
-        labels = {name: f"{name} {node.name or node.output[0]!r}" for name, node in names.items()}
+        # In a damaged file a node may have no outputs.
+        labels = {name: f"{name} {node.name or next(iter(node.output), '')!r}" for name, node in names.items()}
         refuse_operators({name: label for name, label in labels.items() if name not in readable})
 
 

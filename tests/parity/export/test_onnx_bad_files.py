@@ -88,6 +88,15 @@ def test_any_bytes_replaced(tmp_path, contents, data):
     assert_harmless(tmp_path / "m.onnx", bytes(content[: data.draw(st.sampled_from([len(content), 500]))]))
 
 
+def test_unknown_operator_without_outputs(tmp_path):
+    path = tmp_path / "m.onnx"
+    graph = onnx.GraphProto(name="g", node=[onnx.NodeProto(op_type="Nothing", input=["x"])])
+    opset = [onnx.helper.make_opsetid("", 17)]
+    path.write_bytes(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString())
+    with pytest.raises(ValueError, match="Nothing"):
+        export.from_onnx(path)
+
+
 def change_node(graph, data):
     node = data.draw(st.sampled_from(graph.node))
     names = [name for other in graph.node for name in (*other.input, *other.output)]
