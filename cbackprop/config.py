@@ -486,13 +486,14 @@ def show() -> None:
     import numpy
     import scipy
 
+    others = [name for name in compiled.available() if name != compiled.INSTRUCTION_SET]
     rows = {
         "cbackprop": __version__,
         "Python": platform.python_version(),
         "NumPy": numpy.__version__,
         "SciPy": scipy.__version__,
         "processor": platform.machine(),
-        "instruction set": f"{compiled.INSTRUCTION_SET} (usable here: {', '.join(compiled.available())})",
+        "instruction set": compiled.INSTRUCTION_SET + (f" (also usable: {', '.join(others)})" if others else ""),
         "matrix products": products.description(),
         "BLAS": threads.blas_description(),
         "threads": f"auto (at most {threads.limit()})" if threads.is_auto() else str(get_num_threads()),

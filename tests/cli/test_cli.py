@@ -25,6 +25,7 @@ def test_info(capsys):
     printed = capsys.readouterr().out
     for word in (cb.__version__, "instruction set", "BLAS", "threads"):
         assert word in printed
+    assert max(map(len, printed.splitlines())) <= 60
 
 
 def test_train_in_short(capsys):
