@@ -105,7 +105,9 @@ def site(folder):
         return
     pytest.importorskip("sphinx_gallery")
     options = ["-q", "-b", "html", "-D", "sphinx_gallery_conf.plot_gallery=False"]
-    subprocess.run([sys.executable, "-m", "sphinx", *options, str(pages.ROOT / "docs"), str(folder)], check=True)
+    # -P: the package that is installed, also where this runs in the source.
+    command = [sys.executable, "-P", "-m", "sphinx", *options, str(pages.ROOT / "docs"), str(folder)]
+    subprocess.run(command, check=True)
     yield folder
 
 
