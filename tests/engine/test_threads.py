@@ -36,7 +36,9 @@ def in_blocks(request, monkeypatch):
     return request.param == "in_blocks"
 
 
-def trained(make_model, threads, optimizer="adam", loss="mse", engine="compiled", dtype="float32", at_once=32, **settings):
+def trained(
+    make_model, threads, optimizer="adam", loss="mse", engine="compiled", dtype="float32", at_once=32, **settings
+):
     """Everything that comes out of training, evaluating and predicting, as arrays."""
     cb.config.set_floatx(dtype)
     cb.config.set_num_threads(threads)
