@@ -194,7 +194,8 @@ def root_mean_square(builder: Builder, node: Node, bound: dict[str, Any]) -> Ker
 def unit(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     """Division by the norm."""
     x = builder.tensor(bound["x"])
-    wider = [int(size) for size in bound.get("shape", ())[::-1]]
-    if len(wider) > x.ndim or any(size not in (1, own) for size, own in zip(wider, x.shape[::-1], strict=False)):
-        raise UnreadableError(f"it repeats values of shape {x.shape} for a shape of {wider[::-1]}")
+    wider = [int(size) for size in bound.get("shape", ())]
+    shape = (builder.batch, *sample_shape(x))
+    if len(wider) > x.ndim or any(size not in (1, own) for size, own in zip(wider[::-1], shape[::-1], strict=False)):
+        raise UnreadableError(f"it repeats values of shape {shape} for a shape of {wider}")
     return builder.apply(node, layers.UnitNormalization, x, _axes_of(bound, x))
