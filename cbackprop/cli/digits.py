@@ -23,7 +23,7 @@ def run(options: Any) -> None:
     check_outputs(options)
     options.epochs = options.epochs or EPOCHS
     train, test = cb.datasets.digits.load_data()
-    say(f"{len(train[0])} training and {len(test[0])} test images of handwritten digits, 8 by 8")
+    say(f"{len(train[0])} training and {len(test[0])} test images of digits, 8 by 8")
     click.echo()
     with settings(options.threads):
         model, seconds = fit(options, train, "compiled", 0 if options.quiet else "auto")

@@ -33,6 +33,7 @@ def test_train_in_short(capsys):
     printed = capsys.readouterr().out
     assert len(re.findall(r"^Epoch \d/2 - .*accuracy: .* - loss: ", printed, re.MULTILINE)) == 2
     assert "Total params: 4,810" in printed
+    assert max(map(len, printed.splitlines())) <= 80
     assert re.search(r"test accuracy 0\.\d{4}", printed)
     rows = re.findall(r"^ +\d((?: +(?:\d+|\.)){10})$", printed, re.MULTILINE)
     assert len(rows) == 10
