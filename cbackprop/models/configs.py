@@ -51,7 +51,7 @@ def functional_config(model: Any) -> dict[str, Any]:
         counts[node.layer] += 1
         if node.inputs:
             entries[node.layer]["inbound_nodes"].append(_call(node, reference))
-    names = {} if model.class_names is None else {"class_names": list(model.class_names)}
+    names = {} if model.class_names is None else {"class_names": model.class_names}
     return {
         "name": model.name,
         "trainable": model.trainable,

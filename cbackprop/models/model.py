@@ -46,6 +46,22 @@ NEVER_CALLED = (
 )
 
 
+def checked_class_names(names: Any) -> list[str | int]:
+    """A list of the labels of classes.
+
+    Raises
+    ------
+    TypeError
+        If it is no list of texts or of whole numbers.
+    """
+    given = names.tolist() if isinstance(names, np.ndarray) and names.ndim == 1 else names
+    labels: list[Any] = list(given) if isinstance(given, (list, tuple)) else [None]
+    labels = [label.item() if isinstance(label, np.generic) else label for label in labels]
+    if not all(isinstance(label, (str, int)) and not isinstance(label, bool) for label in labels):
+        raise ArgumentTypeError(f"class_names must be a list of texts or of whole numbers, but got {names!r}.")
+    return labels
+
+
 @registry.register("Functional")
 class Model(Trainer, FileMethods, Layer):
     """A network: everything that leads from input tensors to output tensors.
@@ -95,7 +111,7 @@ class Model(Trainer, FileMethods, Layer):
     _graph: Graph | None = None
     input_structure: Any = None
     output_structure: Any = None
-    class_names: list[Any] | None = None
+    _class_names: list[str | int] | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -140,6 +156,21 @@ class Model(Trainer, FileMethods, Layer):
         layers = [layer.dtype for layer in self.layers if layer.n_inputs != 0]
         found = [dtype for dtype in [*layers, *(tensor.dtype for tensor in self.inputs)] if dtype in FLOAT_TYPES]
         return found[0] if found else floatx()
+
+    @property
+    def class_names(self) -> list[str | int] | None:
+        """The labels of classes, in the order of the probabilities that the model predicts; ``None`` if not known.
+
+        Raises
+        ------
+        TypeError
+            If it is set to anything but a list of texts or of whole numbers.
+        """
+        return self._class_names
+
+    @class_names.setter
+    def class_names(self, names: Any) -> None:
+        self._class_names = None if names is None else checked_class_names(names)
 
     @property
     def graph(self) -> Graph:

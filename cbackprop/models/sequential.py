@@ -332,6 +332,8 @@ class Sequential(Model):
         config["layers"] = configs.layer_configs([*first, *self._stack])
         if self.built:
             config["build_input_shape"] = map_structure(lambda tensor: list(tensor.shape), self.input_structure)
+        if self.class_names is not None:
+            config["class_names"] = self.class_names
         return config
 
     @classmethod
@@ -354,6 +356,7 @@ class Sequential(Model):
             model = cls(layers, name=config.get("name"))
             if config.get("build_input_shape") is not None and not model.built and layers:
                 model.build(config["build_input_shape"])
+            model.class_names = config.get("class_names")
             if config.get("trainable") is False:
                 model._trainable = False  # each layer has its own
             return model

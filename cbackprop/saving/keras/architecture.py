@@ -114,7 +114,7 @@ def _input(config: Entry) -> Entry:
 
 def _sequential(config: Entry) -> Entry:
     layers = [_layer_entry(entry) for entry in config["layers"]]
-    kept = {name: config[name] for name in ("name", "trainable", "build_input_shape") if name in config}
+    kept = {name: config[name] for name in ("name", "trainable", "build_input_shape", "class_names") if name in config}
     shape = kept.get("build_input_shape")
     # With several inputs there is not a single shape.
     if not isinstance(shape, list) or not all(size is None or isinstance(size, int) for size in shape):
