@@ -14,16 +14,17 @@ def made(kind):
 
 @pytest.mark.parametrize("kind", ["sequential", "functional"])
 @pytest.mark.parametrize("names", [["no", "yes"], ("no", "yes"), np.array(["no", "yes"]), [3, 7], np.array([3, 7])])
-def test_they_are_saved(tmp_path, kind, names):
-    model = made(kind)
+@pytest.mark.parametrize("suffix", [".safetensors", pytest.param(".keras", marks=pytest.mark.h5py)])
+def test_they_are_saved(tmp_path, kind, names, suffix):
+    model, path = made(kind), tmp_path / f"m{suffix}"
     model.class_names = names
     assert model.class_names == list(names)
-    model.save(tmp_path / "m.keras")
-    for copy in (cb.models.load_model(tmp_path / "m.keras"), cb.models.clone_model(model)):
+    model.save(path)
+    for copy in (cb.models.load_model(path), cb.models.clone_model(model)):
         assert copy.class_names == list(names)
     model.class_names = None
-    model.save(tmp_path / "m.keras")
-    assert cb.models.load_model(tmp_path / "m.keras").class_names is None
+    model.save(path)
+    assert cb.models.load_model(path).class_names is None
 
 
 @pytest.mark.parametrize("names", [3, "no", [1.5, 2.0], [object()], {"a": 1}, [True, False], np.ones((2, 2))])
