@@ -45,16 +45,16 @@ class Ended(NamedTuple):
     seconds: float
 
 
-def run_ranks(ranks, folder, program, *arguments, alone=False, act=None):
+def run_ranks(ranks, folder, program, *arguments, alone=False, act=None, start=None):
     """Run a program, the text of a Python file, in `folder`, by so many ranks; or without MPI, `alone`.
 
-    `act`, if given, is called with the process while it runs.
+    `act`, if given, is called with the process while it runs. `start` is the command that starts ranks in another way.
     """
     path = Path(folder) / "program.py"
     path.write_text(textwrap.dedent(program))
     command = [sys.executable, str(path), *map(str, arguments)]
     if not alone:
-        command = [*launcher(), "-n", str(ranks), *command]
+        command = [*(start or [*launcher(), "-n", str(ranks)]), *command]
     paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "OMP_NUM_THREADS": "1"}
     begin = time.monotonic()
