@@ -19,8 +19,10 @@ from cbackprop.variable import Variable, aligned_zeros
 __all__ = ["Memory"]
 
 # Bytes behind a buffer that belong to no other: products and sums read whole vectors, also with the last number, and
-# another thread may be writing the next buffer meanwhile.
+# another thread may be writing the next buffer meanwhile. Behind a large buffer it is a share of its size. So two
+# halves with their gaps fit where a whole one was.
 GAP = 64
+GAP_SHARE = 1920
 # Bytes of the arena behind its last buffer.
 PADDING = 512
 
@@ -163,7 +165,7 @@ class Memory:
     def _place(self, rows: int, lifetimes: list[Lifetime | None]) -> tuple[list[int | None], int]:
         """Where everything begins in an arena for so many samples, and where the last of it ends."""
         used = [index for index, lifetime in enumerate(lifetimes) if lifetime is not None]
-        sizes = [Lifetime(rows * life.size + GAP, life.first, life.last) for life in lifetimes if life is not None]
+        sizes = [Lifetime(_with_gap(rows * life.size), *life[1:]) for life in lifetimes if life is not None]
         found, end = arrange(sizes)
         offsets: list[int | None] = [None] * len(lifetimes)
         for index, offset in zip(used, found, strict=True):
@@ -202,6 +204,10 @@ def _forever(lifetimes: list[Lifetime | None]) -> list[Lifetime | None]:
     """Lifetimes of which none ends before another one begins."""
     last = max((life.last for life in lifetimes if life is not None), default=0)
     return [None if life is None else Lifetime(life.size, 0, last) for life in lifetimes]
+
+
+def _with_gap(size: int) -> int:
+    return size + max(GAP, size // GAP_SHARE // ALIGNMENT * ALIGNMENT)
 
 
 def _aligned(size: int) -> int:

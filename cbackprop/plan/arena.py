@@ -24,7 +24,8 @@ def arrange(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
     """Offsets so that buffers in use at the same time do not overlap, and the size of the whole.
 
     Greedy by size: the largest buffers are placed first, each into the lowest gap that is free
-    for as long as it lives.
+    for as long as it lives. Equally large ones come in the order of time: neighbours in time become
+    neighbours in memory, and leave gaps that larger ones fit in.
 
     Examples
     --------
@@ -35,7 +36,7 @@ def arrange(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
     offsets, whole = [0] * len(lifetimes), 0
     # Offset, where the next cache line begins behind the buffer, and first and last moment; by offset.
     placed: list[tuple[int, int, int, int]] = []
-    for index in sorted(range(len(lifetimes)), key=lambda i: -lifetimes[i].size):
+    for index in sorted(range(len(lifetimes)), key=lambda i: (-lifetimes[i].size, lifetimes[i].first)):
         (size, first, last), at = lifetimes[index], 0
         for begin, behind, its_first, its_last in placed:
             if its_first <= last and first <= its_last:

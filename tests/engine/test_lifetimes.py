@@ -74,3 +74,18 @@ def test_deltas_take_each_others_place_where_threads_meet():
     values = sum(life.size for life in memory.of_threads[:n] if life is not None)
     for lifetimes in (memory.of_one_thread, memory.of_threads):
         assert memory._place(1000, lifetimes)[1] < 1.2 * 1000 * values
+
+
+def test_a_large_arena_is_little_more_than_what_is_in_use_at_once():
+    """Poolings halve the buffers twice. With equal gaps behind all of them, two halves would not fit where one was."""
+    x = y = cb.Input((16, 16, 3))
+    for filters in (16, 32):
+        for _ in range(2):
+            y = layers.Conv2D(filters, 3, padding="same", use_bias=False)(y)
+            y = layers.ReLU()(layers.BatchNormalization()(y))
+        y = layers.MaxPooling2D()(y)
+    memory = engine_of(cb.Model(x, layers.Dense(10)(layers.Flatten()(y)))).memory
+    lives, rows = [life for life in memory.of_one_thread if life is not None], 256
+    moments = {life.first for life in lives}
+    most = max(sum(life.size for life in lives if life.first <= moment <= life.last) for moment in moments)
+    assert rows * most < memory._place(rows, memory.of_one_thread)[1] < 1.002 * rows * most

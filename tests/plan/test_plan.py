@@ -142,9 +142,10 @@ def test_weights_are_listed_as_keras_lists_them():
     assert [layer.name for layer in model.layers] == ["b", "a", "far", "left", "right", "add", "top"]
 
 
-@given(st.lists(st.tuples(st.integers(1, 300), st.integers(0, 20), st.integers(0, 20)), max_size=25))
-def test_buffers_in_use_together_do_not_overlap(rows):
-    lifetimes = [Lifetime(size, min(a, b), max(a, b)) for size, a, b in rows]
+@pytest.mark.parametrize("scale", [1, 10_000])  # of small arenas, and of those for which several orders are tried
+@given(rows=st.lists(st.tuples(st.integers(1, 300), st.integers(0, 20), st.integers(0, 20)), max_size=25))
+def test_buffers_in_use_together_do_not_overlap(scale, rows):
+    lifetimes = [Lifetime(scale * size, min(a, b), max(a, b)) for size, a, b in rows]
     offsets, total = arrange(lifetimes)
     for i, first in enumerate(lifetimes):
         assert 0 <= offsets[i] <= total - first.size
@@ -153,3 +154,9 @@ def test_buffers_in_use_together_do_not_overlap(rows):
             second = lifetimes[j]
             if first.first <= second.last and second.first <= first.last:
                 assert offsets[i] + first.size <= offsets[j] or offsets[j] + second.size <= offsets[i]
+
+
+def test_equally_large_buffers_are_placed_in_the_order_of_time():
+    """If the last one were placed before the third, which then lies above it, the small one would lie above both."""
+    lifetimes = [Lifetime(128, 4, 4), Lifetime(64, 1, 3), Lifetime(128, 3, 4), Lifetime(128, 1, 2)]
+    assert arrange(lifetimes)[1] == 256  # all that is in use at once
