@@ -132,9 +132,13 @@ def permutation(n: int) -> NDArray[np.int64]:
     return kernels.permutation(n, key & 0xFFFFFFFF, key >> 32)
 
 
-def permutations(n: int, count: int) -> NDArray[np.int64]:
-    """The results of `count` calls of `permutation`, one after the other."""
-    return kernels.permutations(n, generator().bit_generator.random_raw(count))
+def permutations(n: int, count: int) -> tuple[NDArray[np.int64], dict[str, Any]]:
+    """The results of `count` calls of `permutation`, one after the other, and the `state` before the last."""
+    draw = generator().bit_generator.random_raw
+    keys = [draw() for _ in range(count - 1)]
+    before_last = state()
+    keys += [draw() for _ in range(min(count, 1))]
+    return kernels.permutations(n, np.array(keys, np.uint64)), before_last
 
 
 def draw_seed() -> int:

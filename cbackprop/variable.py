@@ -17,9 +17,10 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from cbackprop import config, initializers
 from cbackprop.absent import attribute_missing
 from cbackprop.acts_as_array import ActsAsArray
+from cbackprop.compiled.kernels.memory import aligned_zeros
 from cbackprop.validation import check_boolean, check_integer, check_items, check_memory, check_name, named
 
-__all__ = ["AtRest", "ParameterStore", "Variable", "aligned_zeros", "are_blank", "blank_variables"]
+__all__ = ["AtRest", "ParameterStore", "Variable", "are_blank", "blank_variables"]
 
 # Every variable starts at a cache line.
 ALIGNMENT = 64
@@ -42,17 +43,6 @@ def blank_variables(elements: int) -> Iterator[None]:
 def are_blank() -> bool:
     """Whether new variables get their values later, from a file."""
     return _left_to_make.get() is not None
-
-
-def aligned_zeros(size: int, dtype: DTypeLike) -> NDArray[Any]:
-    """A vector of zeros that starts at a cache line, with another line of memory behind it.
-
-    Compiled code may read that line, because it reads several numbers at a time.
-    """
-    dtype = np.dtype(dtype)
-    raw = np.zeros(size * dtype.itemsize + 2 * ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size * dtype.itemsize].view(dtype)
 
 
 class ParameterStore:

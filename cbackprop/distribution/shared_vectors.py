@@ -14,7 +14,7 @@ __all__ = ["SharedVectors"]
 
 Array = NDArray[Any]
 SHARED_MEMORY = "/dev/shm"
-# Vectors begin at a page, and there is a cache line behind each, as `variable.aligned_zeros` has it.
+# Vectors begin at a page, and there is a cache line behind each, as `kernels.memory.aligned_zeros` has it.
 PAGE, LINE = 4096, 64
 # Elements that are added up and handed on at a time: they stay in a processor's own cache.
 BLOCK = 2**15

@@ -22,6 +22,7 @@ from cbackprop.compiled.engine.learner import Learner
 from cbackprop.compiled.engine.network import Network
 from cbackprop.compiled.engine.predictor import Predictor
 from cbackprop.compiled.engine.tables import Table
+from cbackprop.compiled.kernels.memory import aligned_zeros
 from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.compiled.regularizers import penalties
 from cbackprop.contract.implementation import find
@@ -41,7 +42,7 @@ from cbackprop.optimizers.optimizer import Optimizer
 from cbackprop.optimizers.state import OptimizerState
 from cbackprop.plan.plan import Plan
 from cbackprop.plan.step import Step
-from cbackprop.variable import ParameterStore, Variable, aligned_zeros
+from cbackprop.variable import ParameterStore, Variable
 
 __all__ = ["CompiledEngine"]
 

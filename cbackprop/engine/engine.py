@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from cbackprop.compiled.kernels.memory import aligned_zeros
 from cbackprop.contract.expansion import Mask
 from cbackprop.contract.segment import Segment
 from cbackprop.distribution.data_parallel import DataParallel
@@ -26,7 +27,7 @@ from cbackprop.optimizers.optimizer import Optimizer
 from cbackprop.optimizers.state import OptimizerState
 from cbackprop.plan.backward import backward_steps, buffers_behind
 from cbackprop.plan.plan import Plan
-from cbackprop.variable import ParameterStore, Variable, aligned_zeros
+from cbackprop.variable import ParameterStore, Variable
 
 __all__ = ["Array", "Engine", "Tick"]
 

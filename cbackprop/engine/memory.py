@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.compiled.engine.context import Context
+from cbackprop.compiled.kernels.memory import aligned_zeros
 from cbackprop.engine.engine import Engine
 from cbackprop.engine.gradient_work import GradientWork
 from cbackprop.plan.arena import ALIGNMENT, Lifetime, arrange
-from cbackprop.variable import Variable, aligned_zeros
+from cbackprop.variable import Variable
 
 __all__ = ["Memory"]
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.compiled.kernels.memory import aligned_zeros
 from cbackprop.distribution.communicator import Does
 from cbackprop.distribution.shared_vectors import SharedVectors
-from cbackprop.variable import aligned_zeros
 
 if TYPE_CHECKING:
     from cbackprop.distribution.data_parallel import DataParallel

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.compiled.kernels.memory import aligned_zeros
 from cbackprop.optimizers.optimizer_variable import check_array
 from cbackprop.validation import check_integer, check_number
-from cbackprop.variable import AtRest, ParameterStore, Variable, aligned_zeros
+from cbackprop.variable import AtRest, ParameterStore, Variable
 
 if TYPE_CHECKING:
     from cbackprop.optimizers.optimizer import Optimizer

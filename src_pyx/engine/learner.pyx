@@ -321,16 +321,18 @@ cdef class Learner:
         """
         self.run.team.meet(thread)
         if thread == 0:
-            with gil:
-                try:
-                    if with_ranks:
-                        self.pieces.ranks.add_gradients()
-                    else:
-                        self.exchange()
-                except BaseException as error:
-                    fail(&self.run.failure, error)
+            self.exchange_gradients(with_ranks)
         self.run.team.meet(thread)
         return self.run.failure.error == NULL
+
+    cdef void exchange_gradients(self, bint with_ranks) noexcept with gil:
+        try:
+            if with_ranks:
+                self.pieces.ranks.add_gradients()
+            else:
+                self.exchange()
+        except BaseException as error:
+            fail(&self.run.failure, error)
 
     cdef void finish(self) noexcept nogil:
         """Let layers whose samples depend on each other change what no gradient reaches."""
@@ -343,13 +345,15 @@ cdef class Learner:
         """Let ranks add up what divisors are made of, where no rank knows that alone."""
         if thread == 0 and self.run.failure.error == NULL:
             self.divisors.count_pieces(self.order, place)
-            with gil:
-                try:
-                    self.pieces.ranks.add_counts(self.divisors.counts)
-                except BaseException as error:
-                    fail(&self.run.failure, error)
+            self.add_counts_of_ranks()
         self.run.team.meet(thread)
         self.divisors.take_counts(thread)
+
+    cdef void add_counts_of_ranks(self) noexcept with gil:
+        try:
+            self.pieces.ranks.add_counts(self.divisors.counts)
+        except BaseException as error:
+            fail(&self.run.failure, error)
 
     cdef void run_rows(self, Py_ssize_t thread, const Place* place, uint64_t iteration) noexcept nogil:
         """This thread's rows of a batch that is held as a whole."""

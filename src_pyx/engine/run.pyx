@@ -56,7 +56,7 @@ cdef class Run:
         """Have threads wait for the next run when one ends, until told otherwise."""
         self.check_idle()
         self.team.kept = kept
-        if not kept:
+        if not kept and self.team.engaged > 1:
             with nogil:
                 self.team.dismiss()
 
@@ -69,14 +69,16 @@ cdef class Run:
     cdef void look_up(self, Py_ssize_t done) noexcept nogil:
         """Now and then, with the GIL: signals and the display. What they raise ends the run."""
         cdef double time = now()
-        if time - self.last_tick < TICK:
-            return
-        with gil:
-            try:
-                PyErr_CheckSignals()
-                if self.tick is not None:
-                    self.tick(done)
-            except BaseException as error:
-                self.error = error
-                self.halt = True
-        self.last_tick = now()
+        if time - self.last_tick >= TICK:
+            self.tell(done)
+            self.last_tick = now()
+
+    cdef void tell(self, Py_ssize_t done) noexcept with gil:
+        """Part of `look_up`. A function with a ``with gil`` block takes the GIL when it ends, even if it went by it."""
+        try:
+            PyErr_CheckSignals()
+            if self.tick is not None:
+                self.tick(done)
+        except BaseException as error:
+            self.error = error
+            self.halt = True

@@ -1,4 +1,30 @@
-"""From NumPy arrays to addresses, with the checks that keep a wrong array from being read as memory."""
+"""Memory for compiled code, and from NumPy arrays to addresses, with checks that no wrong array is read as memory."""
+
+import numpy as np
+
+from libc.stdint cimport uintptr_t
+from libc.string cimport memset
+
+cdef enum:
+    ALIGNMENT = 64      # a cache line
+
+
+def aligned_zeros(Py_ssize_t size, dtype):
+    """A vector of zeros that starts at a cache line, with another line of memory behind it.
+
+    Compiled code may read that line, because it reads several numbers at a time.
+    """
+    cdef Py_ssize_t length = size * np.dtype(dtype).itemsize, start
+    cdef unsigned char[::1] view
+    if length >= MANY_BYTES:    # the system gives zeros when they are first used
+        raw = np.zeros(length + 2 * ALIGNMENT, np.uint8)
+        view = raw
+    else:                       # for which NumPy would let go of the GIL
+        raw = np.empty(length + 2 * ALIGNMENT, np.uint8)
+        view = raw
+        memset(&view[0], 0, length + 2 * ALIGNMENT)
+    start = (ALIGNMENT - <uintptr_t>&view[0] % ALIGNMENT) % ALIGNMENT
+    return raw[start:start + length].view(dtype)
 
 
 cdef void* address(array, dtype, Py_ssize_t size) except NULL:

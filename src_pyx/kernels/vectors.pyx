@@ -3,6 +3,8 @@
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBuffer_Release, PyObject_GetBuffer
 from libc.string cimport memcpy
 
+from cbackprop.compiled.kernels.memory cimport MANY_BYTES
+
 
 cdef void copy_or_add(Py_ssize_t n, const floating* x, bint accumulate, floating* out) noexcept nogil:
     """out = x, or out += x if `accumulate`.
@@ -43,11 +45,16 @@ def is_finite(array):
     cdef bint finite
     PyObject_GetBuffer(array, &buffer, PyBUF_C_CONTIGUOUS)
     try:
+        if buffer.len < MANY_BYTES:
+            return finite_buffer(&buffer)
         with nogil:
-            if buffer.itemsize == sizeof(double):
-                finite = all_finite(buffer.len // <Py_ssize_t>sizeof(double), <const double*>buffer.buf)
-            else:
-                finite = all_finite(buffer.len // <Py_ssize_t>sizeof(float), <const float*>buffer.buf)
+            finite = finite_buffer(&buffer)
         return finite
     finally:
         PyBuffer_Release(&buffer)
+
+
+cdef bint finite_buffer(const Py_buffer* buffer) noexcept nogil:
+    if buffer.itemsize == sizeof(double):
+        return all_finite(buffer.len // <Py_ssize_t>sizeof(double), <const double*>buffer.buf)
+    return all_finite(buffer.len // <Py_ssize_t>sizeof(float), <const float*>buffer.buf)

@@ -17,3 +17,4 @@ cdef class Run:
     cdef check_idle(self)
     cdef work(self, Work work, void* worker, Py_ssize_t threads, tick)
     cdef void look_up(self, Py_ssize_t done) noexcept nogil
+    cdef void tell(self, Py_ssize_t done) noexcept with gil

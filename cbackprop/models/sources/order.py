@@ -55,10 +55,9 @@ class Order:
         """The orders of the next `count` epochs, one after the other, if each is a pass over all samples."""
         if not self.shuffle:
             return np.tile(np.arange(self.size), count)
-        first = random.permutations(self.size, count - 1)
-        self._draw()
-        assert self._rows is not None
-        return np.concatenate([first, self._rows])
+        orders, self._drawn = random.permutations(self.size, count)
+        self._rows = orders[-self.size :]
+        return orders
 
     def go_back(self, before: dict[str, Any], done: int) -> None:
         """Go back to where only so many passes had been taken since a random state."""
