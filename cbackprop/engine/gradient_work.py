@@ -95,14 +95,15 @@ class GradientWork:
             work, is_sum = flops[variable]
             fine = self._parts(variable, those, finest, work)
             # A variable gets its share of all parts, so that every thread finds work. Where it has too few elements
-            # for that, its sum over samples is cut into chunks.
-            chunks = math.ceil(MOST_PARTS * work / total / (len(fine) // len(those)))
+            # for that, its sum over samples is cut into chunks. A chunk costs memory and an addition, so that parts
+            # somewhat larger than the others stay as they are.
+            chunks = round(MOST_PARTS * work / total / (len(fine) // len(those)))
             number = -1
             # Where samples do not depend on each other, every gradient is a sum over samples, though it may not pay
             # to cut it.
             if always_sum or (is_sum and chunks > 1):
                 number = len(sums)
-                sums.append((variable.offset, variable.size, work, min(chunks, MOST_PARTS)))
+                sums.append((variable.offset, variable.size, work, max(min(chunks, MOST_PARTS), 1)))
             end = number, self.point_of[variable]
             whole += [(*part, *end) for part in self._parts(variable, those, variable.size, work)]
             parts += [(*part, *end) for part in fine]

@@ -13,7 +13,7 @@ from cython cimport floating
 from cbackprop.compiled.kernels.panels cimport (
     TILE_VECTORS, VECTOR_BYTES, cost_of_columns, lanes, panel_width,
 )
-from cbackprop.compiled.kernels.prefetch cimport prefetch_to_write
+from cbackprop.compiled.kernels.prefetch cimport prefetch, prefetch_to_write
 
 cdef extern from "matrix.h" nogil:
     enum:
@@ -105,6 +105,9 @@ cdef enum:
     ROW_COLUMNS = 2048
     # Rows of B that are read side by side when it is packed.
     ROWS_PACKED = 8
+    # With shorter sums, asking for the numbers of C before a tile is summed costs more than it gains.
+    LEAST_DEPTH_TO_PREFETCH = 64
+    LINE = 64
 
 
 cdef inline void tile_column(
@@ -270,6 +273,26 @@ cdef void multiply_across(
         p += depth
 
 
+cdef inline bint are_far(const floating* x, Py_ssize_t x_row) noexcept nogil:
+    """Whether rows of a matrix lie so far apart that the processor does not foresee which memory comes next."""
+    return x_row * <Py_ssize_t>sizeof(floating) > PAGE // 2
+
+
+cdef inline void prefetch_block(
+    Py_ssize_t rows, Py_ssize_t columns, const floating* x, Py_ssize_t x_row, bint to_write
+) noexcept nogil:
+    """Ask for a few rows of a matrix."""
+    cdef Py_ssize_t i, j, step = LINE // sizeof(floating)
+    for i in range(rows):
+        j = 0
+        while j < columns:
+            if to_write:
+                prefetch_to_write(x + i * x_row + j)
+            else:
+                prefetch(x + i * x_row + j)
+            j += step
+
+
 cdef void pack_panels(
     Py_ssize_t n, Py_ssize_t k, const floating* b, Py_ssize_t b_row, Py_ssize_t b_column, floating* panels,
 ) noexcept nogil:
@@ -278,12 +301,15 @@ cdef void pack_panels(
     Where its rows lie apart, all panels of a few rows at a time, so that memory is read along rows.
     """
     cdef Py_ssize_t lane = lanes(panels), p = 0, j, rows, width, padded
+    cdef bint ahead = b_column == 1 and are_far(b, b_row)
     while p < k:
         rows = min(k - p, <Py_ssize_t>ROWS_PACKED) if b_column == 1 else k
         j = 0
         while j < n:
             width = panel_width(n - j, lane, TILE_VECTORS)
             padded = (width + lane - 1) // lane * lane
+            if ahead and p + 2 * rows <= k:
+                prefetch_block(rows, width, b + (p + rows) * b_row + j, b_row, False)
             pack(rows, width, padded, b + p * b_row + j * b_column, b_row, b_column, panels + j * k + p * padded)
             j += width
         p += rows
@@ -294,10 +320,14 @@ cdef void multiply_panels(
     const floating* a, Py_ssize_t a_row, Py_ssize_t a_column, const floating* panels,
     const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column,
 ) noexcept nogil:
-    """C = A B + bias for a packed block of B: rows of A that stay in the cache meet all panels, then the next."""
+    """C = A B + bias for a packed block of B: rows of A that stay in the cache meet all panels, then the next.
+
+    What is added to is asked for while a tile is summed.
+    """
     cdef Py_ssize_t lane = lanes(c), row = 0, rows, j, width, padded
     cdef bint single = panel_width(n, lane, TILE_VECTORS) == n
     cdef Py_ssize_t most = m if single else max(CLOSE // k // TILE_ROWS, 1) * TILE_ROWS
+    cdef bint ahead = add and c_column == 1 and k >= LEAST_DEPTH_TO_PREFETCH and not single and are_far(c, c_row)
     cdef const floating* panel
     while row < m:
         rows = most if m - row >= 2 * most else m - row
@@ -306,6 +336,8 @@ cdef void multiply_panels(
         while j < n:
             width = panel_width(n - j, lane, TILE_VECTORS)
             padded = (width + lane - 1) // lane * lane
+            if ahead:
+                prefetch_block(rows, width, c + row * c_row + j, c_row, True)
             tile_column(
                 rows, width, k, a + row * a_row, a_row, a_column, panel, padded,
                 NULL if bias == NULL else bias + j, add, c + row * c_row + j * c_column, c_row, c_column,
@@ -368,12 +400,13 @@ cdef void multiply_packed(
 ) noexcept nogil:
     """C = A B + bias, packing blocks of B that stay in the cache while A is read. If `tiled`, A is packed as well."""
     cdef Py_ssize_t p = 0, j, depth, columns
+    cdef Py_ssize_t most = TILED_COLUMNS if tiled else BLOCK_ROW_BYTES // <Py_ssize_t>sizeof(floating)
     cdef floating* tiles = panels + BLOCK_ROWS * TILED_COLUMNS
     while p < k:
         depth = min(k - p, <Py_ssize_t>BLOCK_ROWS)
         j = 0
         while j < n:
-            columns = min(n - j, <Py_ssize_t>(TILED_COLUMNS if tiled else BLOCK_COLUMNS))
+            columns = min(n - j, most)
             pack_panels(columns, depth, b + p * b_row + j * b_column, b_row, b_column, panels)
             if tiled:
                 multiply_transposed(

@@ -53,6 +53,11 @@ static NEVER_INLINE void NAME(pack_columns)(
     while (columns >= 4 && j + 1 < columns) {
         if (j > columns - 4) j = columns - 4;
         const REAL* from = b + j * b_column;
+#if defined(__GNUC__)
+        if (b_column * sizeof(REAL) % 4096 == 0 && j + 8 <= columns) /* where no processor looks ahead by itself */
+            for (ptrdiff_t i = 4; i < 8; i++)
+                for (p = 0; p < k; p += 64 / (ptrdiff_t)sizeof(REAL)) __builtin_prefetch(from + i * b_column + p);
+#endif
         p = 0;
 #ifdef SHUFFLE
         for (; p + 4 <= k; p += 4) NAME(transpose_four)(from + p, b_column, 0, panel + p * width + j, width);

@@ -3,9 +3,10 @@
 from cython cimport floating
 
 cdef enum:
-    # Rows and columns of a packed block of B. It stays in the second level cache while the rows of A are read.
+    # Rows, and bytes of a row, of a packed block of B. It stays in the second level cache, half of the smallest ones
+    # that processors have, while the rows of A are read.
     BLOCK_ROWS = 256
-    BLOCK_COLUMNS = 96
+    BLOCK_ROW_BYTES = 960
     # The same where A is packed as well. Each panel of B then stays in the first level cache while all tiles of A are
     # read, and A is packed for more columns at a time.
     TILED_ROWS = 96
