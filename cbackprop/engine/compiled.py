@@ -105,9 +105,17 @@ class CompiledEngine(Engine):
         # What a masked loss is divided by is known when the last row has been through the layers.
         self.loss_sees_whole = any(head.sees_whole or head.selects for head in heads) or any(self.masks)
         self.calls_blas = any(layer.calls_blas for layer in self.network.layers)
-        several = len(self.plan.inputs) > 1 or len(self.plan.outputs) > 1
-        unchecked = not any(self.plan.id_ranges)  # `predict_now` checks nothing but the shape
-        self.sample_shape = self.plan.input_shapes[0] if unchecked and not several else None
+        self.at_once = self._at_once()
+
+    def _at_once(self) -> tuple[tuple[int, ...], tuple[int, ...], int, int] | None:
+        """The shapes of a sample and of its output, and their buffers, if `predict_now` may be used.
+
+        It checks nothing but the shape, and that numbers are finite.
+        """
+        plan = self.plan
+        if len(plan.inputs) > 1 or len(plan.outputs) > 1 or any(plan.id_ranges):
+            return None
+        return plan.input_shapes[0], plan.output_shapes[0], plan.inputs[0], plan.outputs[0]
 
     def serve(
         self,
@@ -424,27 +432,25 @@ class CompiledEngine(Engine):
 
         ``None`` otherwise, and if there is anything to prepare or to complain of: then `predict` is to be called.
         """
-        shape, flags = x.shape, x.flags  # NumPy makes both whenever it is asked
-        rows = shape[0] if shape else 0
+        rows = len(x) if x.ndim else 0
         if (
             not 0 < rows <= self.room.blocks[0]
             or self.fixed_batch not in (None, rows)
             or (rows > batch_size and self.sees_whole(False))
             or self.generation != ParameterStore.generation
-            or shape[1:] != self.sample_shape
+            or self.at_once is None
             or x.dtype != self.dtype
-            or not (flags.c_contiguous and flags.aligned)
             or (rows > 1 and most_threads(self.flops * rows, starts=True) > 1)
             or self.network.blas
             or matrix_products.uses_blas()
         ):
             return None
+        given, made, source, output = self.at_once
         with self.lock:
             if self.generation != ParameterStore.generation:
                 return None
-            result: Array = np.empty((rows, *self.plan.output_shapes[0]), self.dtype)
-            finite = self.predictor.predict_now(x, result, self.plan.inputs[0], self.plan.outputs[0])
-            return result if finite else None
+            result: Array = np.empty((rows, *made), self.dtype)
+            return result if self.predictor.predict_now(x, result, given, source, output) else None
 
     @contextmanager
     def kept_threads(self) -> Iterator[None]:

@@ -17,23 +17,39 @@ from cbackprop.models.sources import ArraySource, Piece, open_source
 from cbackprop.models.sources.order import batch_size_for
 from cbackprop.tensor import KerasTensor, map_structure, output_dtype
 
-__all__ = ["as_output", "inputs_alone", "predict_all", "predict_now", "predict_watched", "run_batch", "without_list"]
+__all__ = [
+    "as_output",
+    "inputs_alone",
+    "predict_all",
+    "predict_now",
+    "predict_watched",
+    "run_batch",
+    "run_now",
+    "without_list",
+]
 
 
 def predict_now(model: Any, x: Any, batch_size: int | None, steps: int | None) -> Any:
     """The outputs for one array, if there is an engine that needs no preparation for it; else ``None``."""
     if type(x) is not np.ndarray or steps is not None:
         return None
+    return _now(model, x, batch_size_for(batch_size, None, 0))
+
+
+def run_now(model: Any, x: Any) -> Any:
+    """The same for an array that is one batch."""
+    return _now(model, x, len(x)) if type(x) is np.ndarray and x.ndim else None
+
+
+def _now(model: Any, x: NDArray[Any], batch_size: int) -> Any:
     engine = model._engine or model._predictor
-    quick = None if engine is None else engine.predict_now(x, batch_size_for(batch_size, None, 0))
+    quick = None if engine is None else engine.predict_now(x, batch_size)
     return None if quick is None else as_output(model, [quick])
 
 
 def run_batch(model: Any, x: Any, training: bool) -> Any:
     """The outputs for arrays, which are one batch, in the structure of the model's outputs."""
-    outputs = None
-    if type(x) is np.ndarray and x.ndim and not training:
-        outputs = predict_now(model, x, len(x), None)
+    outputs = None if training else run_now(model, x)
     return predict_all(model, x, training, None, None, together=True) if outputs is None else outputs
 
 
@@ -104,11 +120,11 @@ def _unchecked_inputs(model: Any, x: Any, *_: Any) -> Samples:
 
 def as_output(model: Any, arrays: list[NDArray[Any]]) -> Any:
     """Outputs in the structure of the model's outputs. From a list of one, that one is returned, as in Keras."""
-    structure = without_list(model.output_structure)
+    structure = model.output_structure
     if isinstance(structure, KerasTensor):  # what goes through any structure takes half a microsecond
         return _in_its_type(structure, arrays[0])
     remaining = iter(arrays)
-    return map_structure(lambda tensor: _in_its_type(tensor, next(remaining)), structure)
+    return map_structure(lambda tensor: _in_its_type(tensor, next(remaining)), without_list(structure))
 
 
 def without_list(structure: Any) -> Any:

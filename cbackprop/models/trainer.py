@@ -26,7 +26,7 @@ from cbackprop.models.gradients import GradientMethods
 from cbackprop.models.inputs import sample_shape
 from cbackprop.models.limits import limited_epochs, limited_steps
 from cbackprop.models.position import Position, Resumption, check_position
-from cbackprop.models.prediction import predict_all, predict_now, predict_watched, run_batch
+from cbackprop.models.prediction import predict_all, predict_now, predict_watched, run_batch, run_now
 from cbackprop.models.ragged import Given, by_length, by_length_in_one, is_ragged, predict_ragged, split_ragged
 from cbackprop.models.results import ResultMethods
 from cbackprop.models.second_order import SecondOrderMethods
@@ -463,7 +463,10 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for all the given samples, as `predict`."""
-        return self.run(by_length_in_one(self, Given(x)).x if is_ragged(self, x) else x, training=False)
+        outputs = run_now(self, x)
+        if outputs is None:
+            outputs = run_batch(self, by_length_in_one(self, Given(x)).x if is_ragged(self, x) else x, training=False)
+        return outputs
 
 
 def _if_shared(engine: Engine, samples: int | None) -> int | None:

@@ -5,7 +5,9 @@ Samples pass in blocks, so that what a layer writes is still in the cache when t
 
 import numpy as np
 
-from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport (
+    PyBUF_C_CONTIGUOUS, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_IsContiguous, PyBuffer_Release, PyObject_GetBuffer,
+)
 
 from cbackprop.compiled.engine.context cimport Context, describe
 from cbackprop.compiled.engine.contexts cimport Contexts
@@ -20,6 +22,17 @@ from cbackprop.compiled.layers.layer cimport Layer
 
 cdef void predict_thread(void* predictor, Py_ssize_t thread) noexcept nogil:
     (<Predictor>predictor).run_predictions(thread)
+
+
+cdef bint fits(const Py_buffer* given, tuple shape, Py_ssize_t itemsize):
+    """Whether numbers of samples of this shape follow each other, at addresses that are multiples of their size."""
+    cdef Py_ssize_t axis
+    if given.ndim != 1 + len(shape) or <size_t>given.buf % <size_t>itemsize or not PyBuffer_IsContiguous(given, b"C"):
+        return False
+    for axis in range(1, given.ndim):
+        if given.shape[axis] != shape[axis - 1]:
+            return False
+    return True
 
 
 cdef class Predictor:
@@ -120,11 +133,12 @@ cdef class Predictor:
         )
         run_forwards(self.network, self.network.n_predicting, &context.batch)
 
-    def predict_now(self, x, result, Py_ssize_t source, Py_ssize_t output):
+    def predict_now(self, x, result, tuple shape, Py_ssize_t source, Py_ssize_t output):
         """Write the buffer `output` of a few samples into `result`, given that of the buffer `source`.
 
-        What `predict` does, for contiguous arrays of one input and one output, without what that costs in Python:
-        a network of 8-64-64-4 takes half a microsecond. False, and nothing is done, if a value is not finite.
+        What `predict` does, for arrays of one input and one output, without what that costs in Python: a network of
+        8-64-64-4 takes half a microsecond. False, and nothing is done, if a value is not finite, or `x` is not
+        contiguous and aligned, or its samples do not have this shape.
         """
         cdef Context context
         cdef Py_ssize_t itemsize = 8 if self.network.is_double else 4, rows
@@ -135,8 +149,10 @@ cdef class Predictor:
             raise RuntimeError("The engine has no memory.")
         self.contexts.show_weights()
         context = self.contexts.block_list[0]
-        PyObject_GetBuffer(x, &given, PyBUF_C_CONTIGUOUS)
+        PyObject_GetBuffer(x, &given, PyBUF_STRIDES)
         try:
+            if not fits(&given, shape, itemsize):
+                return False
             PyObject_GetBuffer(result, &wanted, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
             try:
                 rows = given.len // (context.base[self.network.buffer(source)].width * itemsize)
