@@ -11,7 +11,7 @@ __all__ = ["check_pattern", "names_in", "names_of_logs"]
 
 
 class _Numbers(dict[str, Any]):
-    """The same number for every placeholder, as an integer for epochs and batches."""
+    """The same number for every placeholder; an integer for epochs and batches."""
 
     def __init__(self, number: float) -> None:
         super().__init__(epoch=1, batch=1)
@@ -35,7 +35,7 @@ def check_pattern(filepath: str) -> None:
             filepath.format_map(_Numbers(number))
         except (ValueError, IndexError) as error:
             problem = error
-        except (TypeError, AttributeError):  # an index or attribute that numbers do not have
+        except (TypeError, AttributeError):  # an index or attribute, which the actual values may have
             return
         else:
             return
@@ -52,7 +52,7 @@ def names_in(filepath: str) -> list[str]:
 
 
 def names_of_logs(callback: Callback, of_batches: bool) -> list[str] | None:
-    """The names in the logs that a running `fit` passes to `callback`; ``None`` if users' code may add others.
+    """The names in the logs that `fit` passes to `callback`; ``None`` if the user's code may add others.
 
     Parameters
     ----------
@@ -80,5 +80,5 @@ def _is_ours(thing: object) -> bool:
 
 
 def _keeps_logs(callback: Callback) -> bool:
-    """Whether a callback cannot add names of the user's to the logs."""
+    """Whether a callback cannot add names of its own to the logs."""
     return _is_ours(callback) and type(callback).__name__ != "LambdaCallback"

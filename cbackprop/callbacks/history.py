@@ -10,7 +10,7 @@ from cbackprop.callbacks.short_number import important_first, short_number
 
 __all__ = ["History"]
 
-# So many epochs are shown in a notebook.
+# The number of epochs that a notebook shows.
 LAST = 10
 
 
@@ -86,5 +86,5 @@ class History(Callback):
 
 
 def _shown(values: list[Any], place: int) -> str:
-    """A value that was logged, counted from the last epoch; empty if there was none."""
+    """A logged value, counted from the last epoch; empty if there was none."""
     return short_number(values[place]) if -place <= len(values) else ""

@@ -157,7 +157,7 @@ class ModelCheckpoint(MonitorCallback):
         self.find_direction()
         if np.size(logs.get(self.monitor, 0)) != 1:
             warnings.warn(
-                f"ModelCheckpoint with save_best_only looks at {self.monitor!r}, which must be one number, but has "
+                f"ModelCheckpoint with save_best_only monitors {self.monitor!r}, which must be one number, but has "
                 f"shape {np.shape(logs[self.monitor])}: the model is saved each time.",
                 stacklevel=2,
             )
@@ -182,4 +182,4 @@ class ModelCheckpoint(MonitorCallback):
             raise self._unknown(error.args[0], names) from None
 
     def _unknown(self, name: str, known: Iterable[str]) -> KeyError:
-        return KeyError(f"filepath {self.filepath!r} holds {name!r}, but there are only {', '.join(known)}.")
+        return KeyError(f"filepath {self.filepath!r} contains {name!r}, but the logs have only {', '.join(known)}.")

@@ -86,7 +86,7 @@ class MonitorCallback(Callback):
         Raises
         ------
         ValueError
-            If the name does not tell.
+            If the name does not show it.
         """
         name = self.monitor.removeprefix("val_")
         if self.wants_more is None and (name == "loss" or name.endswith("_loss")):
@@ -97,7 +97,7 @@ class MonitorCallback(Callback):
             prefix = self.monitor.removesuffix(name)
             known = [f"{prefix}{metric}" for metric in ("loss", *self.model.metric_directions())]
             raise ValueError(
-                f"{type(self).__name__} cannot tell whether more or less of {self.monitor!r} is better. "
+                f"{type(self).__name__} cannot tell whether larger or smaller values of {self.monitor!r} are better. "
                 f"Give it mode='max' or mode='min'. {nearest(self.monitor, known)}"
             )
 
@@ -124,14 +124,14 @@ class MonitorCallback(Callback):
             validated = any(name.startswith("val_") for name in logs or {})
             advice = " Give fit validation_data or validation_split."
             warnings.warn(
-                f"{purpose} looks at {self.monitor!r}, which is not in the logs: {', '.join(logs or {}) or 'none'}."
+                f"{purpose} monitors {self.monitor!r}, which is not in the logs: {', '.join(logs or {}) or 'none'}."
                 f"{advice if self.monitor.startswith('val_') and not validated else ''}",
                 stacklevel=2,
             )
             return None
         if np.size(value) != 1:
             raise ValueError(
-                f"{purpose} looks at {self.monitor!r}, which must be one number, but has shape {np.shape(value)}. "
+                f"{purpose} monitors {self.monitor!r}, which must be one number, but has shape {np.shape(value)}. "
                 "Monitor another one, or a metric that is averaged over classes."
             )
         return float(np.asarray(value).item())

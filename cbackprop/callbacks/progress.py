@@ -16,21 +16,21 @@ __all__ = ["REDRAW", "Display", "Logs", "joined"]
 
 Logs = dict[str, float]
 
-# Seconds between two pictures of the bar.
+# Seconds between two updates of the bar.
 REDRAW = 0.05
-# The width of everything else on the line: the bar, percents, and times of an hour or more.
+# The width of everything else on the line: the bar, the percentage, and times of an hour or more.
 BESIDE = 41
 
 
 class Display:
-    """Shows epochs as they go by.
+    """Shows the progress of epochs.
 
     Parameters
     ----------
     verbose : {"auto", 0, 1, 2}
     epochs : int
     samples : int or None
-        Number of samples in an epoch, where that is known before.
+        The number of samples in an epoch, if known in advance.
     """
 
     def __init__(self, verbose: int | str, epochs: int, samples: int | None) -> None:
@@ -44,7 +44,7 @@ class Display:
 
     @classmethod
     def of(cls, verbose: Any, epochs: int, samples: int | None) -> Display:
-        """The display for the argument `verbose`. In place of it, `fit_many` gives `fit` a display."""
+        """The display for the argument `verbose`, which in `fit_many` is a display already."""
         return verbose if isinstance(verbose, Display) else cls(verbose, epochs, samples)
 
     @property
@@ -69,7 +69,7 @@ class Display:
 
     @staticmethod
     def line(verbose: int | str, logs: Logs) -> None:
-        """One line of results, unless silent."""
+        """Print one line of results, unless silent."""
         if verbose != 0:
             print(as_many_as_fit(_parts(logs), room_on_line()), flush=True)
 
@@ -81,7 +81,7 @@ class Display:
             self._bar.close()
 
     def begin(self, epoch: int) -> None:
-        """An epoch begins."""
+        """Called when an epoch begins."""
         if self.silent:
             return
         self._title = f"Epoch {epoch + 1}/{self.epochs}"
@@ -101,7 +101,7 @@ class Display:
             self._shown = self._started
 
     def tick(self, logs: Callable[[], Logs]) -> Callable[[int], None] | None:
-        """The function that a long epoch calls with the number of samples done; ``None`` without a terminal."""
+        """The function that a long epoch calls with the number of finished samples; ``None`` without a terminal."""
         if not self.live:
             return None
 
@@ -116,7 +116,7 @@ class Display:
         return show
 
     def end(self, logs: Logs) -> None:
-        """An epoch has ended."""
+        """Called when an epoch has ended."""
         if self.silent:
             return
         seconds = time.perf_counter() - self._started
@@ -133,6 +133,6 @@ def joined(logs: Logs) -> str:
 
 
 def _parts(logs: Logs) -> list[str]:
-    """A text for each result; on a terminal the losses come first, because there may be no room for all."""
+    """A text for each result. On a terminal the losses come first, because there may be no room for all."""
     names = logs if room_on_line() is None else important_first(logs)
     return [f"{name}: {short_number(logs[name])}" for name in names]

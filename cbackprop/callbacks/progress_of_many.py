@@ -15,11 +15,11 @@ __all__ = ["DisplayOfMany", "Stopped"]
 
 
 class Stopped(BaseException):
-    """Ends the run of one model, because the runs of all are to end. User code that catches errors lets it pass."""
+    """Ends one model's run when all runs must end. Not an `Exception`, so that user code does not catch it."""
 
 
 class DisplayOfMany:
-    """Shows how far the training of many models has come. Their threads report to it.
+    """Shows the progress of training many models. Their threads report to it.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class DisplayOfMany:
         self.each_model = verbose == 2
         self.total = wanted or self.each_model
         self.epochs = epochs
-        self.stop = threading.Event()  # the runs of all models are to end
+        self.stop = threading.Event()  # set when the runs of all models must end
         self.models = 0
         self._passed = [0] * len(epochs)
         self._bar: Any = None
@@ -67,12 +67,12 @@ class DisplayOfMany:
         return _DisplayOfOne(self, index)
 
     def epoch_done(self, index: int, logs: Logs) -> None:
-        """A model has finished an epoch."""
+        """Called when a model has finished an epoch."""
         self._passed[index] += 1
         self._last = logs
 
     def model_done(self, index: int, name: str) -> None:
-        """A model is trained: the epochs that it left out count as done."""
+        """Called when a model is trained. Epochs that it skipped count as finished."""
         self.models += 1
         epochs, self._passed[index] = self._passed[index], self.epochs[index]
         if self.each_model:
@@ -87,19 +87,19 @@ class DisplayOfMany:
 
     @property
     def interval(self) -> float:
-        """Seconds between two pictures; without a bar, between two looks at Ctrl-C, which Windows needs."""
+        """Seconds between two updates of the bar. Without a bar, between checks for Ctrl-C, which Windows needs."""
         return REDRAW if self.live else 0.25
 
 
 class _DisplayOfOne(Display):
-    """Shows nothing of one `fit`, but reports its epochs, and ends it when all are to end."""
+    """Shows nothing for one model's `fit`, but reports its epochs, and ends it when all runs must end."""
 
     def __init__(self, whole: DisplayOfMany, index: int) -> None:
         super().__init__(0, 0, None)
         self._whole, self._index = whole, index
 
     def tick(self, logs: Callable[[], Logs]) -> Callable[[int], None]:
-        """The function that a long epoch calls now and then."""
+        """The function that a long epoch calls from time to time."""
         return self._look
 
     def _look(self, done: int) -> None:
@@ -107,5 +107,5 @@ class _DisplayOfOne(Display):
             raise Stopped
 
     def end(self, logs: Logs) -> None:
-        """An epoch has ended."""
+        """Called when an epoch has ended."""
         self._whole.epoch_done(self._index, logs)

@@ -9,7 +9,7 @@ from cbackprop.callbacks.callback import Callback
 
 __all__ = ["check_states", "give_states", "take_states"]
 
-# The events in which a callback may save the model. Then some callbacks of the list have seen the event, others not.
+# The events during which a callback may save the model. Then some callbacks have handled the event, others have not.
 MOMENTS = ("on_epoch_end", "on_train_batch_end")
 
 
@@ -20,7 +20,7 @@ def take_states(callbacks: Sequence[Callback], moment: tuple[str, int, Any] | No
     ----------
     callbacks : sequence of Callback
     moment : tuple, optional
-        Name, number and logs of the event that callbacks are being called for, if any.
+        Name, number and logs of the event that is being handled, if any.
     at : int
         The index of the callback that is being called.
     """
@@ -50,7 +50,7 @@ def give_states(callbacks: Sequence[Callback], saved: dict[str, Any]) -> None:
     """
     left = list(saved["callbacks"])
     moment, number, logs = saved["moment"] or ("", 0, {})
-    logs = dict(logs)  # a copy: one callback may add to it what the next one reads
+    logs = dict(logs)  # a copy, because a callback may add entries for the next one
     for callback in filter(_takes_part, callbacks):
         entry = next((entry for entry in left if entry["callback"] == _identity(callback)), None)
         if entry is None:
@@ -61,7 +61,7 @@ def give_states(callbacks: Sequence[Callback], saved: dict[str, Any]) -> None:
                 callback.set_state(entry["state"])
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 name = type(callback).__name__
-                raise ValueError(f"{name} cannot go on from the state that was saved: {error}") from error
+                raise ValueError(f"{name} cannot continue from the saved state: {error}") from error
         if entry["waits"]:
             getattr(callback, moment)(number, logs)
 
@@ -89,12 +89,12 @@ def check_states(saved: Any) -> dict[str, Any]:
     if moment is not None:
         name, number, logs = moment
         if name not in MOMENTS or type(number) is not int or not isinstance(logs, dict):
-            raise ValueError("the event in which the callbacks were saved is unknown")
+            raise ValueError("it is unknown in which event the callbacks were saved")
     for entry in saved["callbacks"]:
         if not isinstance(entry["callback"], list) or not isinstance(entry["state"], (dict, type(None))):
             raise ValueError("the state of a callback is incomplete")
         if entry["waits"] and moment is None:
-            raise ValueError("a callback waits for nothing")
+            raise ValueError("a callback is marked as waiting, but no event is saved")
     if not isinstance(saved["stopped"], bool):
-        raise ValueError("whether training was stopped is not said")
+        raise ValueError("it is not saved whether training was stopped")
     return dict(saved)

@@ -1,4 +1,4 @@
-"""Say something to the user."""
+"""Print messages for the user."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ __all__ = ["say"]
 
 
 def say(text: str) -> None:
-    """Print a line at once. Where ranks train together, rank 0 alone does so."""
+    """Print a line immediately. If ranks train together, only rank 0 prints."""
     if writes_files():
         print(text, flush=True)

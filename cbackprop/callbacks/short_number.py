@@ -1,4 +1,4 @@
-"""Short forms of numbers for progress lines, and as many of them as fit into a line."""
+"""Short forms of numbers for progress lines, limited to the width of the line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SMALL = 1e-3
 
 
 def short_number(value: Any, decimals: int = 4) -> str:
-    """Format a number, or those of an array, with so many decimals; very large and small ones as powers of ten."""
+    """Format a number, or those of an array, with this many decimals. Very large and small ones get an exponent."""
     if isinstance(value, np.ndarray):
         return np.array2string(value, precision=decimals)
     size = abs(value)
@@ -27,13 +27,13 @@ def short_number(value: Any, decimals: int = 4) -> str:
 
 
 def important_first(names: Iterable[str]) -> list[str]:
-    """Names of results in the order in which a narrow terminal should show them: first the losses."""
+    """Names of results in the order for a narrow terminal: losses first."""
     names = list(names)
     return sorted(names, key=lambda name: {"loss": 0, "val_loss": 1}.get(name, 2))
 
 
 def as_many_as_fit(parts: Iterable[str], room: int | None, gap: str = " - ") -> str:
-    """Parts of a line, without those at its end that the line has no room for; at least the first one."""
+    """As many parts as fit on a line, but at least the first one."""
     line = ""
     for number, part in enumerate(parts):
         longer = f"{line}{gap}{part}" if number else part
@@ -44,8 +44,8 @@ def as_many_as_fit(parts: Iterable[str], room: int | None, gap: str = " - ") -> 
 
 
 def room_on_line() -> int | None:
-    """How many characters fit on a line of the terminal; ``None`` if standard output is none.
+    """How many characters fit on a line of the terminal; ``None`` if standard output is not a terminal.
 
-    The last column stays free, because some terminals go on to the next line when it is written.
+    The last column stays free, because some terminals start a new line when it is written.
     """
     return shutil.get_terminal_size().columns - 1 if sys.stdout.isatty() else None

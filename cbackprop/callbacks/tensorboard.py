@@ -23,7 +23,7 @@ class TensorBoard(Callback):
     histogram_freq : int, default 0
         Write histograms of all weights every so many epochs; 0 for none.
     write_graph : bool, default True
-        Accepted for scripts written for Keras; no graph is written.
+        Has no effect; accepted because Keras has it.
     write_images : bool, default False
         Not supported.
     write_steps_per_second : bool, default False

@@ -1,4 +1,4 @@
-"""Trace: a film of training steps."""
+"""Trace: record how training steps change during training."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ __all__ = ["Trace"]
 
 
 class Trace(Callback):
-    """Keep traces of the same samples while a model learns, and write them to one page with a slider.
+    """Record traces of the same samples while a model learns, and write them to one page with a slider.
 
     Parameters
     ----------
     x, y, sample_weight : array_like
         The samples to look at, as in `Model.trace`. A few are enough.
     every : "epoch" or int, default "epoch"
-        How often: at the end of each epoch, or after so many batches.
+        When to make a trace: at the end of each epoch, or after this many batches.
     keep : int, default 100
-        The most traces to keep, at least 2. When there are more, every second one is dropped, and from then on only
-        every second one is made. So the film always covers the whole training, in bounded memory.
+        The maximum number of traces, at least 2. If there are more, every second one is dropped, and from then on only
+        every second one is made. So the traces always cover the whole training, in bounded memory.
     path : str or path, optional
-        The page, whose name ends in ``.html``. It is written at the end of training.
+        The page to write at the end of training. Its name must end in ``.html``.
 
     Attributes
     ----------
     traces : list of cbackprop.trace.Trace
         From the beginning of training on.
     batches : list of int
-        After how many batches each was made.
+        The number of batches before each trace.
 
     Raises
     ------
@@ -50,12 +50,12 @@ class Trace(Callback):
 
     Notes
     -----
-    Each trace is the step that a batch of these samples would make with the weights of that moment. Nothing is changed
-    by it. Callbacks do not see the batches of `fit`, and those are other samples each time.
+    Each trace is the step that a batch of these samples would make with the current weights. Training is not affected.
+    (The batches of `fit` would be different samples each time, and callbacks do not see them.)
 
     See Also
     --------
-    Model.trace : One step.
+    Model.trace : The trace of one step.
 
     References
     ----------
@@ -94,28 +94,28 @@ class Trace(Callback):
         self._begun = self._batches = self._batches_before = 0
 
     def watches_batches(self, run: str) -> bool:
-        """Only if traces are made within epochs."""
+        """True if traces are made within epochs."""
         own = type(self).on_train_batch_end is Trace.on_train_batch_end and run == "train"
         return self.count.every is not None if own else super().watches_batches(run)
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Begin a new film with the weights as they are."""
+        """Start recording, with a trace of the initial weights."""
         self.traces, self.batches = [], []
         self._moments, self._stride, self._batches = 0, 1, 0
         self._look()
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Count the batches of another epoch."""
+        """Note how many batches there were before this epoch."""
         self._batches_before = self._batches
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Look, if so many batches are through."""
+        """Make a trace if it is due."""
         self._batches = self._batches_before + batch + 1
         if self.count.every is not None and self._batches // self.count.every > self._moments:
             self._look(self._batches // self.count.every)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Look, if that is wanted at the end of epochs."""
+        """Make a trace if `every` is "epoch"."""
         if self.count.every is None:
             self._batches = int(self.model.optimizer.iterations) - self._begun
             self._look(self._moments + 1)
@@ -126,7 +126,7 @@ class Trace(Callback):
             self.to_html(self.path)
 
     def _look(self, moment: int = 0) -> None:
-        """Make a trace at a moment, counted from 0, if it is one of those to keep."""
+        """Make a trace at a moment, counted from 0, unless this one is to be skipped."""
         if moment == 0:
             self._begun = int(self.model.optimizer.iterations)
         self._moments = moment
@@ -139,7 +139,7 @@ class Trace(Callback):
             del self.traces[1::2], self.batches[1::2]
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
-        """Write the page that `Trace.to_html` of a single trace writes, with a slider for the steps.
+        """Write the page. It is that of `cbackprop.trace.Trace.to_html`, with a slider for the steps.
 
         Raises
         ------
@@ -149,5 +149,5 @@ class Trace(Callback):
             As `cbackprop.trace.Trace.to_html`.
         """
         if not self.traces:
-            raise RuntimeError("There is no trace yet: give the callback to fit first.")
+            raise RuntimeError("There is no trace yet: pass the callback to fit first.")
         write_page(path, self.traces)

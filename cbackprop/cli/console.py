@@ -23,10 +23,10 @@ from cbackprop.callbacks.short_number import as_many_as_fit, important_first
 __all__ = ["EpochBar", "counted", "note", "number", "say", "show_grid", "show_scores", "tracked"]
 
 
-# The space between columns, and the least width of the first one, which has texts.
+# The space between columns, and the minimum width of the first one, which contains text.
 GAP = 3
 NARROWEST = 12
-# The width of a bar of epochs without their number and the results: the bar, two times, and spaces.
+# The width of a line with an epoch bar, other than the epoch number and the results: bar, two times, and spaces.
 BESIDE = 20 + 2 * 8 + 4 + 6
 
 
@@ -36,7 +36,7 @@ def note(text: str) -> None:
 
 
 def say(text: str, err: bool = False, indent: str = "") -> None:
-    """Print a text as lines that fit the terminal; as one line if there is none."""
+    """Print a text, wrapped to the width of the terminal. Without a terminal, print one line."""
     stream = sys.stderr if err else sys.stdout
     if stream.isatty():
         width = shutil.get_terminal_size().columns
@@ -52,7 +52,7 @@ def counted(number: int, name: str) -> str:
 def show_grid(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table whose first column is text and whose other columns are numbers.
 
-    If the terminal is too narrow for these, each row is printed as a list of the others' names and numbers.
+    If the terminal is too narrow, each row is printed as a list of names and numbers.
     """
     console = Console(markup=False, highlight=False, emoji=False)
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
@@ -72,7 +72,7 @@ def show_grid(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) 
 
 
 def show_scores(title: str, scores: dict[str, Any], baseline: dict[str, Any], targets: Sequence[Any]) -> None:
-    """Print the scores of a model beside those of the trivial prediction, in a table for each target."""
+    """Print the scores of a model beside those of a trivial prediction, in a table for each target."""
     for target in targets:
         mine = scores if len(targets) == 1 else scores[target.name]
         trivial = baseline if len(targets) == 1 else baseline[target.name]
@@ -87,7 +87,7 @@ def number(value: float) -> str:
 
 
 def tracked(items: Iterable[Any], total: int, what: str, quiet: bool) -> Iterator[Any]:
-    """Yield the items, with a progress bar of what has been done; without one if there is no terminal."""
+    """Yield the items while showing a progress bar (none without a terminal)."""
     console = Console(stderr=True, markup=False, highlight=False)
     done = TextColumn(f"{{task.completed}}/{{task.total}} {what}", markup=False)
     shown = console.is_terminal and not quiet
@@ -99,7 +99,7 @@ def tracked(items: Iterable[Any], total: int, what: str, quiet: bool) -> Iterato
 
 
 class EpochBar(cb.callbacks.Callback):
-    """A progress bar of epochs with their results and the maximum time left; nothing without a terminal.
+    """A progress bar of epochs, with their results and the maximum remaining time. Nothing without a terminal.
 
     Parameters
     ----------

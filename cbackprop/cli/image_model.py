@@ -15,9 +15,9 @@ from cbackprop.utils.pillow import CHANNELS
 
 __all__ = ["INTERPOLATION", "ImageModel", "knows_images", "load_image_model"]
 
-# The name of the text in a model's file that contains all this.
+# The name of the text in a model's file that contains this information.
 EXTRA = "images"
-# It averages over all pixels, so that no detail gets lost when photographs become small.
+# Averages over all pixels, so that no detail is lost when photographs are reduced.
 INTERPOLATION = "area"
 
 

@@ -23,9 +23,9 @@ __all__ = ["AUGMENTATIONS", "run", "show_results"]
 
 EPOCHS = 50
 UNITS = [64]
-# Images that take no more memory than this are read only once.
+# Images that take no more memory than this are read only once, and kept.
 MOST_BYTES = 2**30
-# Random changes of the images in training, each as strong as usual photographs bear.
+# Random changes of training images, each of a strength that suits usual photographs.
 AUGMENTATIONS: dict[str, Callable[[], Any]] = {
     "flip": lambda: layers.RandomFlip("horizontal", name="flip"),
     "shift": lambda: layers.RandomTranslation(0.1, 0.1, name="shift"),
@@ -60,7 +60,7 @@ def run(folder: str, options: Any) -> None:
 
 
 def find(folder: str, options: Any) -> ImageBatches:
-    """The images in the folders of a folder. Folders without images are left out."""
+    """The images in the subfolders of a folder. Subfolders without images are left out."""
     arguments = {
         "color_mode": options.color,
         "image_size": options.image_size,
@@ -123,7 +123,7 @@ def build(class_names: list[str], options: Any) -> Any:
 
 
 def in_memory(images: ImageBatches | None, options: Any) -> Any:
-    """The images and labels as arrays; the data set itself if they would take too much memory."""
+    """The images and labels as arrays; the dataset itself if they would take too much memory."""
     if images is None:
         return None
     shape = (len(images.file_paths), *options.image_size, CHANNELS[options.color])

@@ -1,4 +1,4 @@
-"""Read tables for commands, and say what their columns were taken for."""
+"""Read tables for commands, and print how their columns were read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ READING = ("decimal", "missing", "types", "encoding")
 INPUT = "-"
 NAMES = {"number": "numbers", "boolean": "true or false", "time": "dates or times", "category": "categories"}
 NUMBERED = re.compile(r"(.*?)(0|[1-9][0-9]*)")
-# So many consecutive names or more are shown as a range.
+# At least this many consecutive names are shown as a range.
 LONG = 4
 
 
@@ -43,7 +43,7 @@ def missing_of(context: Any, parameter: Any, values: Sequence[str]) -> list[str]
 
 
 def reading_options(command: Any) -> Any:
-    """Give a command the options that say how text files are written."""
+    """Add the options for reading text files to a command."""
     what_is_missing = "What means a missing value, instead of NA, null, none and so on; several, or A,B."
     encodings = "The encoding of a text file.  [default: UTF-8, or what the file says]"
     options = (
@@ -70,7 +70,7 @@ def source_of(data: str) -> Any:
 
 
 def table_for(model: tables.TableModel, data: str, names: Iterable[str], options: dict[str, Any]) -> Any:
-    """The table in a file, of which these columns are read as the model's reader does, or as the options say."""
+    """Read these columns of a table: as the options say, else as the model's reader does."""
     reader = model.reader
     if any(value not in (None, {}) for value in options.values()):
         reader = reader.relearned(**options)
@@ -78,7 +78,7 @@ def table_for(model: tables.TableModel, data: str, names: Iterable[str], options
 
 
 def tell_readings(reader: tables.TableReader, tell: Callable[[str], None]) -> None:
-    """Print what is unusual about how columns were read."""
+    """Print what is unusual about the way columns were read."""
     for name, reading in reader.readings.items():
         if not str(reading):
             continue
@@ -90,7 +90,7 @@ def tell_readings(reader: tables.TableReader, tell: Callable[[str], None]) -> No
 
 
 def show_columns(model: tables.TableModel) -> None:
-    """Print what each column was taken for."""
+    """Print how each column was read."""
     kinds: dict[str, list[str]] = {}
     for column in model.encoder.columns:
         kind = column.kind
@@ -111,7 +111,7 @@ def show_columns(model: tables.TableModel) -> None:
 
 
 def with_ranges(names: Sequence[str]) -> list[str]:
-    """Names, of which long runs of consecutive ones, such as x0 to x9, are shortened."""
+    """Names, with long runs of consecutive ones shortened, such as x0 to x9."""
     keys = []
     for place, name in enumerate(names):
         found = NUMBERED.fullmatch(name)

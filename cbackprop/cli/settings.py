@@ -1,4 +1,4 @@
-"""Settings that last as long as a command runs, and outputs that several commands have."""
+"""Settings that apply while a command runs, and outputs that several commands have."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def settings(threads: int | None, floatx: str = "float32") -> Iterator[None]:
 
 
 def check_outputs(options: Any) -> None:
-    """Check output options before training, so that they do not fail after it."""
+    """Check output options before training, so that errors do not appear only after it."""
     check_folder("--save", options.save)
     check_folder("--plot", options.plot)
     if options.plot:

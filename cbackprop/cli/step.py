@@ -1,4 +1,4 @@
-"""``cbackprop step``: see the parts of a training step, one after the other."""
+"""``cbackprop step``: go through a training step, part by part."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ BUILT_IN = ("xor", "spirals", "digits")
 
 
 class Problem(NamedTuple):
-    """A network, and the samples that it takes a step on."""
+    """A network, and the samples for its training steps."""
 
     model: Any
     x: Any
     y: Any
-    columns: str = ""  # what the inputs and outputs of a table are
+    columns: str = ""  # describes inputs and outputs, if they come from a table
 
 
 @click.command("step")
@@ -75,7 +75,7 @@ def command(**options: Any) -> None:
 
 
 def check_data(options: Any) -> None:
-    """Refuse what is neither a data set of the library nor a table, and a target that nothing asks for."""
+    """Refuse DATA that is neither a built-in data set nor a table, and an unused --target."""
     if options.data in BUILT_IN:
         if options.target is not None:
             raise click.UsageError(f"--target is for a table, but DATA is {options.data}.")
@@ -87,7 +87,7 @@ def check_data(options: Any) -> None:
 
 
 def walk(problem: Problem, options: Any) -> list[Any]:
-    """Make the steps, and show each part when it is asked for; their traces."""
+    """Make the steps, and show each part when asked for. Returns the traces."""
     waits = sys.stdin.isatty() and not options.explain
     steps = options.steps or (sys.maxsize if waits else 1)
     if problem.columns and not options.explain:
@@ -110,7 +110,7 @@ def walk(problem: Problem, options: Any) -> list[Any]:
 
 
 def show(trace: Any, waits: bool) -> bool:
-    """Print the parts of a step; whether to go on."""
+    """Print the parts of a step. Returns whether to continue."""
     for stage, title in zip(STAGES, TITLES, strict=True):
         click.echo(f"\n{title}\n{'-' * len(title)}")
         click.echo("\n".join(stage_lines(trace, stage)))
@@ -135,7 +135,7 @@ def explain(trace: Any, what: str, sample: int) -> str:
     return shown
 
 
-# The same problem, as objects and as a script. A test runs the script, and compares its weights.
+# The same problem as objects and as a script. A test runs the script and compares its weights.
 
 
 def make(options: Any) -> Problem:
@@ -157,14 +157,14 @@ def make(options: Any) -> Problem:
 
 
 def optimizer_of(options: Any) -> tuple[Any, str]:
-    """The optimizer, and what makes it in a script."""
+    """The optimizer, and the code that makes it in a script."""
 
     def made(config: dict[str, float]) -> Any:
         return cb.optimizers.get({"class_name": options.optimizer, "config": config})
 
     rate = options.learning_rate
     if rate is None and type(made({})) is cb.optimizers.SGD:
-        rate = 0.5  # its own is so small that a step of a small network is hardly seen
+        rate = 0.5  # the default is so small that a step would hardly be visible
     optimizer = made({} if rate is None else {"learning_rate": rate})
     argument = "" if rate is None else f"learning_rate={rate!r}"
     return optimizer, f"cb.optimizers.{type(optimizer).__name__}({argument})"
@@ -176,7 +176,7 @@ def names_of(units: Sequence[int]) -> list[str]:
 
 
 def samples_of(name: str, samples: int, seed: int) -> tuple[Any, Any]:
-    """The first samples of a data set of the library; of spirals, which go round evenly, some drawn at random."""
+    """The first samples of a built-in data set. Spirals are sorted by angle, so theirs are drawn at random."""
     if name == "xor":
         return cb.datasets.xor.load_data(max(samples, 4))
     if name == "digits":
@@ -188,7 +188,7 @@ def samples_of(name: str, samples: int, seed: int) -> tuple[Any, Any]:
 
 
 def of_table(options: Any, optimizer: Any) -> Problem:
-    """A network for a table, and some of the table's rows, from the first to the last: a table may be sorted."""
+    """A network for a table, and some of its rows, evenly spaced because the table may be sorted."""
     table = tables.read(options.data)
     if options.target is None:
         raise click.UsageError(f"--target is missing: which column is to be predicted? There are {', '.join(table)}.")
@@ -204,7 +204,7 @@ def of_table(options: Any, optimizer: Any) -> Problem:
 
 
 def columns_of(made: Any) -> str:
-    """What stands in the columns of the inputs, and what the outputs are."""
+    """A description of the input columns and of the outputs."""
     (target,) = made.targets
     lines = [f"Columns of X: {', '.join(made.encoder.feature_names)}. Numbers are standardised."]
     if target.classes:
@@ -236,7 +236,7 @@ def imports_of(data: str) -> str:
 
 
 def network_script(options: Any) -> str:
-    """The lines that make the samples of a data set of the library, and the network."""
+    """The lines that make the network, and samples of a built-in data set."""
     x_and_y = {
         "xor": f"x, y = cb.datasets.xor.load_data({max(options.samples, 4)})",
         "spirals": (
@@ -267,7 +267,7 @@ model.compile({optimizer_of(options)[1]}, "{loss}")
 
 
 def table_script(options: Any) -> str:
-    """The lines that read a table, and make a network for it."""
+    """The lines that read a table and make a network for it."""
     data, target, activation = (json.dumps(text, ensure_ascii=False) for text in
                                 (options.data, options.target, options.activation))  # fmt: skip
     return f"""\

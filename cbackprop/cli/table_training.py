@@ -58,7 +58,7 @@ def train_on(
 
 
 def read_for_training(data: str, options: Any) -> tuple[Table, list[str], tables.TableReader]:
-    """The table, the names of its targets, and what has read it."""
+    """The table, the names of its targets, and the reader that read it."""
     arrays = None
     if data.lower().endswith(".npz") and not options.target:
         arrays = [options.x_name, options.y_name]
@@ -78,7 +78,7 @@ def read_for_training(data: str, options: Any) -> tuple[Table, list[str], tables
 
 
 def named(names: Sequence[str], table: Iterable[str]) -> list[str]:
-    """Names of columns. A name that no column has may be several names separated by commas."""
+    """Column names. A name that no column has may be several names separated by commas."""
     parts = [[name] if name in table else [part.strip() for part in name.split(",")] for name in names]
     found = list(dict.fromkeys(part for group in parts for part in group))
     for name in found:
@@ -111,7 +111,7 @@ def divide(table: Table, encoders: Sequence[Any], options: Any) -> tuple[Table, 
 
 
 def classes_of(encoders: Sequence[Any]) -> str | None:
-    """The target of which the same fraction of each class is held out."""
+    """The target of which each class is held out in the same proportion; ``None`` if no target has classes."""
     return next((target.name for target in encoders if target.classes), None)
 
 
@@ -132,7 +132,7 @@ def make(train: Table, encoders: Sequence[Any], reader: tables.TableReader, opti
 
 
 def categories_of(table: Table, options: Any) -> list[str]:
-    """The columns that the user calls categories."""
+    """The columns that the user declares as categories."""
     given = [name for name, kind in options.types.items() if kind == "category"]
     targets = named(options.target, table)
     return [name for name in dict.fromkeys([*named(options.categorical, table), *given]) if name not in targets]

@@ -15,7 +15,7 @@ from cbackprop.cli.unfit import refuse_unfit
 
 __all__ = ["command"]
 
-# The options of each kind of training, by what it trains on.
+# The options for each kind of training data.
 SHARED = ("data", "epochs", "batch_size", "seed", "threads", "save", "plot", "quiet")
 NETWORK = (
     "validation",
@@ -141,7 +141,7 @@ def command(data: str | None, **options: Any) -> None:
 
 
 def kind_of_data(data: str | None) -> str:
-    """The training data. A name without a suffix can only be that of a folder."""
+    """The kind of training data. A name without a suffix must be a folder."""
     if data is None:
         return "the bundled digits"
     if os.path.isdir(data):

@@ -1,4 +1,4 @@
-"""Options that do not fit what a command was given: they are refused, because they would do nothing."""
+"""Refuse options that have no effect for the kind of data or model that a command was given."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["refuse_unfit"]
 
 
 def refuse_unfit(taken: Mapping[str, Collection[str]], kind: str, given: str) -> None:
-    """Refuse options of the running command that its user has set, but that are for something else.
+    """Refuse options of the running command that the user has set but that are for another kind of data or model.
 
     Parameters
     ----------
     taken : mapping of str to collection of str
-        For each kind of data or of model, in words for the message: the names of the parameters that it takes.
+        The names of the parameters for each kind of data or model. Kinds are named as in messages.
     kind : str
-        Which of them the command was given.
+        The kind that the command was given.
     given : str
-        The same as the end of a sentence.
+        The same, as the end of a sentence.
     """
     context = click.get_current_context()
     for parameter in context.command.params:

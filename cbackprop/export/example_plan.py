@@ -1,4 +1,4 @@
-"""The plan of a model for an example of inputs, where these leave sizes open."""
+"""A model's plan, with example sizes for axes that the model leaves open."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["example_plan"]
 
 
 def example_plan(model: Any) -> Plan:
-    """The steps of a model. Which ones there are does not depend on the sizes that are open."""
+    """The plan of a model. It has the same steps for all sizes of open axes."""
     plans = model.plans
     if isinstance(plans, Plan):
         return plans

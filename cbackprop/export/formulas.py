@@ -1,10 +1,10 @@
-"""Formulas of ONNX operators, by which activations and layers are written and recognized.
+"""Formulas of ONNX operators. Activations and layers are written by them, and found by them in files.
 
 A formula is a text such as ``"Mul(x, Sigmoid(x))"``. Capitalized calls are operators; their keyword arguments are
-attributes. ``x``, ``y`` and ``v`` are values that depend on the inputs, ``w`` is one that only says which of others
-count, numbers are constants, ``float``, ``int64`` and the like are types. All other names are variables of the
-formula: ``name`` for a number or an attribute, ``name[...]`` for a constant tensor. A part that occurs several times
-can be named: ``"d = Sub(x, mean); Mul(d, d)"``.
+attributes. ``x``, ``y`` and ``v`` are values that depend on the inputs, ``w`` is a mask that depends on them, numbers
+are constants, ``float``, ``int64`` and the like are types. All other names are variables of the formula: ``name`` for a
+number or an attribute, ``name[...]`` for a constant tensor. A part that occurs several times can be named:
+``"d = Sub(x, mean); Mul(d, d)"``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 TENSORS = ("x", "y", "v")
-# Values that only say which of others count.
+# Variables that stand for masks.
 MASKS = ("w",)
 # Names of types in formulas, and the types of ONNX that match them; "float" is written as the graph's float type.
 TYPES = {
@@ -186,7 +186,7 @@ OTHER_SPELLINGS: list[tuple[str, str]] = [
     ("hard_sigmoid", "HardSigmoid(x, alpha=0.16666666666666667, beta=0.5)"),
     ("hard_sigmoid", "Div(Clip(Add(x, 3), 0, 6), 6)"),
     ("sparse_sigmoid", "HardSigmoid(x, alpha=0.5, beta=0.5)"),
-    # Keras's own, which PyTorch writes as they were computed
+    # Keras's formulas, in PyTorch's spelling
     ("sparse_sigmoid", "Where(LessOrEqual(x, -1), 0, Where(GreaterOrEqual(x, 1), 1, Mul(Add(x, 1), 0.5)))"),
     *(
         ("sparse_plus", f"Where(LessOrEqual(x, -1), {zeros}, Where(Less(x, 1), Mul(Pow(Add(x, 1), 2), 0.25), x))")
@@ -195,7 +195,7 @@ OTHER_SPELLINGS: list[tuple[str, str]] = [
     ("log_sigmoid", "Log(Sigmoid(x))"),
     ("log_softmax", "Log(Softmax(x, axis=axis))"),
     ("softplus", "Log(Add(Exp(x), 1))"),
-    # PyTorch's softplus, which is equal up to the rounding of float32
+    # PyTorch's softplus is the identity above 20; the difference is below the rounding of float32
     ("softplus", "Where(Greater(x, 20), x, Softplus(x))"),
     ("softsign", "Div(x, Add(Abs(x), 1))"),
     ("silu", "Swish(x)"),
@@ -229,7 +229,7 @@ _UNIT = "Mul({0}, Min(Div(1, Sqrt(ReduceSumSquare({0}, axes[...]))), limit))"
 _INDICATORS = "Cast(Equal(Floor(Unsqueeze(x, last[...])), classes[...]), to=float)"
 _CENTERED = "c = Sub(x, ReduceMean(x, axes[...]));"
 _POOLING = "Transpose({0}(Transpose(x, perm=before), kernel_shape=kernel, strides=strides, pads=pads), perm=after)"
-# Scores of queries x and keys y, whose last axes are exchanged, and what hides some of them.
+# Attention scores of queries x and transposed keys y. Below: the ways to hide some of them.
 _SCORES = (
     "Mul(MatMul(x, y), factor)",
     "MatMul(x, y)",
@@ -247,16 +247,16 @@ _ADDITIVE = (
 
 
 def _of_scores(whole: str, scores: Sequence[str], hidden: Sequence[str] = _HIDDEN) -> tuple[str, ...]:
-    """Formulas with each of these scores, and each way to hide some of them in the place of HIDDEN."""
+    """Formulas with each kind of scores, and each way of hiding some of them in place of HIDDEN."""
     return tuple(f"s = {score}; {whole.replace('HIDDEN', how)}" for score in scores for how in hidden)
 
 
-# Formulas of layers, by name: the first is written; all are recognized.
+# The formulas of each layer. The first one is written; all of them are recognized.
 LAYERS: dict[str, tuple[str, ...]] = {
     "dense": ("Add(MatMul(x, kernel[...]), bias[...])",),
     "einsum": ("Add(Einsum(x, kernel[...], equation=equation), bias[...])",),
     "rescaling": ("Add(Mul(x, scale[...]), offset[...])",),
-    # Keras's sparsemax, which adds up sums of the largest numbers where it needs the sum of all of them.
+    # Keras's sparsemax. It is not exact: it sums up partial sums where it needs the last one of them.
     "sums_of_sums": (
         "falling = TopK(x, length[...], axis=axis); sums = CumSum(falling, along);"
         "inside = Greater(Sub(falling, Div(Sub(sums, 1), count[...])), 0);"
@@ -270,7 +270,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "MatMul(MatMul(rows[...], x), columns[...])",
     ),
     "attention": _of_scores("MatMul(Softmax(HIDDEN, axis=-1), v)", _SCORES),
-    # The weights by themselves, where they are an output, too.
+    # The weights alone, where they are an output too.
     "attention_weights": _of_scores("Softmax(HIDDEN, axis=-1)", _SCORES),
     # A query that sees no key gets 0.
     "attention_or_0": tuple(
@@ -278,9 +278,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
         for seen, hidden in (("seen[...]", _HIDDEN[0]), ("w", _HIDDEN[3]))
         for text in _of_scores(f"MatMul(Where({seen}, Softmax(HIDDEN, axis=-1), 0), v)", _SCORES, [hidden])
     ),
-    # As PyTorch writes it, where a query that sees no key gets NaN.
+    # PyTorch's way: softmax gives NaN for a query that sees no key, and 0 replaces it.
     "attention_without_nan": _of_scores("p = Softmax(HIDDEN, axis=-1); MatMul(Where(IsNaN(p), 0, p), v)", _SCORES),
-    # Of all axes before the last two, one is made and taken apart again.
+    # All axes before the last two are merged into one, and restored afterwards.
     "last_axes_exchanged": ("Reshape(Transpose(Reshape(x, merged[...]), perm=perm), shape[...])",),
     "additive_attention": _of_scores("MatMul(Softmax(HIDDEN, axis=-1), v)", [_ADDITIVE]),
     "embedding": (

@@ -7,7 +7,7 @@ __all__ = ["LARGEST_FILE", "OLDEST_READ", "OLDEST_UNCHANGED", "OPSET", "UNCHANGE
 OPSET = 21
 # The oldest operator set that can be read. In older sets, axes are attributes and Softmax works on matrices.
 OLDEST_READ = 13
-# Operators that are in sets from this one on what they are in `OLDEST_READ`, but for types that were added.
+# Operators that have not changed from OLDEST_UNCHANGED to `OLDEST_READ`, except that more types were allowed.
 OLDEST_UNCHANGED = 9
 UNCHANGED = frozenset(
     {"Add", "Cast", "Concat", "Exp", "Identity", "MatMul", "Mul", "Neg", "Relu", "Sigmoid", "Sub", "Tanh"}

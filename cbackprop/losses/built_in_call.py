@@ -37,13 +37,13 @@ def values_and_gradient(built_in: Any, name: str, y_true: Any, y_pred: Any) -> t
     """
     if built_in.missing or getattr(built_in, "ignore_class", None) is not None:
         argument = "missing" if built_in.missing else "ignore_class"
-        raise NotImplementedError(f"{name}.call leaves no targets out, but {argument} is given.")
+        raise NotImplementedError(f"{name}.call cannot leave out targets, but {argument} is given.")
     if built_in.label_sequences:
         found: tuple[NDArray[np.float64], Array] = built_in.sequence_values(y_true, y_pred, with_gradient=True)
         return found
     prediction = check_prediction("y_pred", y_pred, built_in.dtype)
     shape, of_classes = prediction.shape, built_in.target_kind == "index"
-    # Losses in Python get targets that are half as wide as the predictions padded with zeros; undo that.
+    # Targets that are half as wide as the predictions are padded with zeros for losses in Python; undo that.
     kind = "values" if built_in.target_kind == "half" and np.shape(y_true) == shape else built_in.target_kind
     target = check_target("y_true", y_true, shape, kind, built_in.dtype, built_in.target_rules())
     rows = np.ascontiguousarray(prediction.reshape(-1, shape[-1] if len(shape) > 1 else 1))
@@ -66,5 +66,5 @@ def _rows_with_one_value(loss: Any, shape: tuple[int, ...]) -> int:
     whole = shape if len(shape) > 1 else (1, *shape)
     sample, axes = loss.layout(whole[1:])
     if len(axes) < len(sample):
-        raise NotImplementedError(f"{type(loss).__name__}.call needs an axis of all but the batch, or of all, or -1.")
+        raise NotImplementedError(f"{type(loss).__name__}.call needs axis=-1, all axes, or all axes but the batch.")
     return math.prod(whole[:-1]) if loss.couples_samples else math.prod(sample[:-1])

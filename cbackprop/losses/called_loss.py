@@ -1,4 +1,4 @@
-"""The result of the `call` of a loss in Python, checked, as a value and a delta for each row."""
+"""Call a loss in Python, check its result, and turn it into a value and a delta for each row."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from cbackprop.validation import contiguous
 __all__ = ["DeltaOf", "judge_in_python", "values_of_arrays"]
 
 Array = NDArray[Any]
-# A function from the weight of each row's value in the total loss, (rows,), to the delta of the prediction,
-# (rows, width).
+# A function from the weight of each row's value in the total loss, shape (rows,), to the delta of the predictions,
+# shape (rows, width).
 DeltaOf = Callable[[NDArray[np.float64]], Array]
 
 
@@ -41,7 +41,7 @@ def judge_in_python(loss: Any, y_true: Array, y_pred: Array) -> tuple[NDArray[np
 def evaluate(loss: Any, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float64], Array]:
     """Values of shape (), (batch,) or that of the rows, and a gradient in the shape of `y_pred`.
 
-    Values of elements are summed or averaged over their rows, whichever the loss's reduction does.
+    Values of elements are summed or averaged over their rows, as the loss's reduction does.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def called(loss: Any, y_true: Array, y_pred: Array, only_value: bool = False) ->
             f"The loss {loss.name!r} must return a pair (value, gradient), the gradient in the shape of y_pred: there "
             f"is no automatic differentiation. It returned {type(result).__name__}."
         )
-    # If predictions are not finite, the loss cannot be; then `fit` reports that training has diverged.
+    # If predictions are not finite, neither is the loss. Then `fit` reports that training has diverged.
     check = bool(np.isfinite(y_pred).all())
     values = _numbers(loss, "value", result[0], np.float64, check)
     gradient = _numbers(loss, "gradient", result[1], y_pred.dtype, check)
@@ -117,7 +117,7 @@ def _numbers(loss: Any, what: str, value: Any, dtype: Any, check: bool) -> Array
 
 
 def _factor(loss: Any, values: Array, shape: tuple[int, ...]) -> float:
-    """The part of a value of several rows that each row gets: 1, unless the reduction sums rows."""
+    """The share of a value that each of its rows gets: the whole, unless the reduction sums over rows."""
     return values.size / max(int(np.prod(row_shape(shape))), 1) if loss.reduction == "sum" else 1.0
 
 
@@ -129,7 +129,7 @@ def rows_of(loss: Any, values: Array, shape: tuple[int, ...]) -> NDArray[np.floa
 
 
 def coefficients_of(loss: Any, values: Array, coefficients: Array, shape: tuple[int, ...]) -> Array:
-    """The factor of each row's gradient, given the weight of each row's value in the total loss."""
+    """The factor of each row's gradient, from the weight of each row's value in the total loss."""
     rows = coefficients.reshape(row_shape(shape))
     common = tuple(range(values.ndim, rows.ndim))
     total = rows.sum(axis=common, keepdims=True) * _factor(loss, values, shape)

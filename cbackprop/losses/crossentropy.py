@@ -37,7 +37,7 @@ def check_last_axis(axis: Any) -> int:
 
 
 def check_ignored_class(ignore_class: Any) -> int | None:
-    """Check `ignore_class`, which may be any whole number or ``None``.
+    """Check `ignore_class`, which may be any integer or ``None``.
 
     Raises
     ------

@@ -19,9 +19,9 @@ __all__ = ["CTC", "ctc"]
 class CTC(Loss):
     """Connectionist temporal classification: ``loss = -log p(labels | logits)``, for labels without an alignment.
 
-    The network shows one class at each step, of which 0 is the blank. What it says is found by leaving out repetitions,
-    then blanks: ``a a 0 a b b`` says ``a a b``. The probability of a sequence of labels is the sum of those of all
-    rows of classes that say it.
+    At each step the network predicts a class, of which 0 is the blank. A row of classes stands for the labels that
+    remain when repetitions are merged and then blanks removed. The probability of the labels is the sum over all rows
+    of classes that stand for them.
 
     Parameters
     ----------
@@ -35,20 +35,20 @@ class CTC(Loss):
     TypeError
         If an argument is of the wrong type.
     ValueError
-        If an argument is out of range; when it is used, if predictions are not (batch, steps, classes), or targets are
-        no sequences of class numbers from 1 on, with zeros behind them. `fit` and `evaluate` also refuse labels that do
-        not fit into the steps: n labels need n steps, and one more for each label that repeats the one before it.
+        If an argument is out of range; in use, if predictions are not (batch, steps, classes), or targets are not
+        sequences of class numbers from 1 on, padded with zeros at the end. `fit` and `evaluate` also refuse labels that
+        do not fit into the steps: n labels need n steps, and one more for each label equal to the one before it.
 
     Notes
     -----
-    Predictions are logits (batch, steps, classes), of a last layer without a softmax. Targets (batch, labels) hold
-    class numbers from 1 on; rows with fewer labels end in zeros. All steps count, as in Keras; if the predictions have
-    a mask, each sample weighs as much as it has steps that are not hidden, where Keras raises an error. Called on
-    arrays, the loss of labels without any alignment is infinite, with a gradient of 0.
+    Predictions are logits (batch, steps, classes): the last layer has no softmax. Targets (batch, labels) hold class
+    numbers from 1 on; shorter rows end in zeros. All steps count, as in Keras. If the predictions have a mask, each
+    sample is weighted by its number of visible steps (Keras raises an error). When called on arrays, the loss of
+    labels that do not fit is infinite, with a gradient of 0.
 
-    With alpha[t, s] and beta[t, s] the probabilities of all ways to symbol s at step t and from there on, which two
-    passes over the steps find in logarithms, ``d loss / d logit[t, k] = softmax(logits)[t, k] - sum over the symbols
-    s = k of alpha[t, s] beta[t, s] / p(labels)``.
+    Let alpha[t, s] be the probability of all ways to reach symbol s at step t, and beta[t, s] that of all ways to go
+    on from there. Two passes over the steps compute their logarithms. Then ``d loss / d logit[t, k] =
+    softmax(logits)[t, k] - sum over the symbols s = k of alpha[t, s] beta[t, s] / p(labels)``.
 
     References
     ----------
@@ -57,7 +57,7 @@ class CTC(Loss):
 
     Examples
     --------
-    Two steps in which all three classes are as likely say "1" in three of nine ways: 1 1, 0 1 and 1 0.
+    Over two steps with three equally likely classes, three of the nine rows stand for "1": 1 1, 0 1 and 1 0.
 
     >>> import numpy as np
     >>> import cbackprop as cb
@@ -82,12 +82,12 @@ class CTC(Loss):
     def sequence_values(
         self, y_true: ArrayLike, y_pred: ArrayLike, with_gradient: bool = False
     ) -> tuple[NDArray[np.float64], NDArray[Any] | None]:
-        """The value of each sample, and if wanted its derivative in the shape of `y_pred`.
+        """The value of each sample; on request also its derivative, in the shape of `y_pred`.
 
         Raises
         ------
         TypeError, ValueError
-            If the arrays are not those of this loss.
+            If the arrays are not valid for this loss.
         """
         function = self.row_function(False, self.dtype)
         prediction = check_prediction("y_pred", y_pred, self.dtype)
@@ -118,7 +118,7 @@ def ctc(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
     Parameters
     ----------
     y_true : array_like (batch, labels)
-        Class numbers from 1 on, and zeros behind them.
+        Class numbers from 1 on, padded with zeros at the end.
     y_pred : array_like (batch, steps, classes)
         Logits; class 0 is the blank.
 

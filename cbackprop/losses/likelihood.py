@@ -1,4 +1,4 @@
-"""Negative log-likelihoods, for networks that predict a distribution of each target: its location and its scale."""
+"""Negative log-likelihoods, for networks that predict a distribution of each target by its location and scale."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class GaussianNegativeLogLikelihood(LocationScaleLoss):
     ------
     TypeError, ValueError
         If an argument is of the wrong type or unknown; in use, if ``y_pred`` has an odd number of columns, or
-        ``y_true`` not half as many.
+        ``y_true`` does not have half as many.
 
     Notes
     -----
@@ -108,7 +108,7 @@ class StudentTNegativeLogLikelihood(LocationScaleLoss):
     ------
     TypeError, ValueError
         If an argument is of the wrong type or out of range; in use, if ``y_pred`` has an odd number of columns, or
-        ``y_true`` not half as many.
+        ``y_true`` does not have half as many.
 
     Notes
     -----

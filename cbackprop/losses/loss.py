@@ -261,7 +261,8 @@ class Loss(RowFunction):
         return seen
 
     def judge(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> tuple[NDArray[np.float64], DeltaOf]:
-        """Values of rows, and a function that makes the delta: what engines ask of a loss in Python, once for a batch.
+        """Values of rows, and a function that computes the delta. Engines call this once per batch for a loss in
+        Python.
 
         Raises
         ------
@@ -286,7 +287,7 @@ class Loss(RowFunction):
     def reduce_elements(
         self, values: NDArray[np.float64], sample_weight: NDArray[Any] | None, present: NDArray[np.bool_] | None
     ) -> Any:
-        """Like `reduce` for values of elements. Without weights, the result is that of the means of rows."""
+        """Like `reduce`, for values of elements. Without weights, the result is the same as for the means of rows."""
         width = values.shape[-1]
         weights = check_weights("sample_weight", sample_weight, values.shape[:-1], width)
         if weights is not None and weights.shape != values.shape:
@@ -298,7 +299,7 @@ class Loss(RowFunction):
         return result / np.dtype(self.dtype).type(width) if self.reduction == "sum" else result
 
     def divisor(self, rows: int, weights: NDArray[Any] | None) -> float:
-        """The number that the weighted sum of the values is divided by. If it is 0, the loss is 0."""
+        """The number by which the weighted sum of the values is divided. If it is 0, the loss is 0."""
         if self.reduction == "mean_with_sample_weight" and weights is not None:
             return float(weights.sum())
         return 1.0 if self.reduction == "sum" else float(rows)

@@ -34,8 +34,8 @@ class LossSum(Loss):
     Raises
     ------
     ValueError
-        If they cannot be added up: one of them leaves targets out, which would leave them out for all; or
-        ``"mean_with_sample_weight"`` is mixed with other reductions, whose divisors differ.
+        If they cannot be added up: one of them leaves out targets, which would leave them out for all; or
+        ``"mean_with_sample_weight"``, which has another divisor, is mixed with other reductions.
     """
 
     implementation = "losses.python_loss.PythonLoss"
@@ -48,7 +48,7 @@ class LossSum(Loss):
         reduction = losses[0].reduction if len(reductions) == 1 else "sum_over_batch_size"
         super().__init__("_".join(loss.name for loss in losses), reduction, losses[0].dtype)
         self.losses, self.weights = list(losses), list(weights or [1.0] * len(losses))
-        # Sums over rows can be written as means only if all rows count.
+        # A sum over rows can be written as a mean only if all rows count.
         self.needs_all_rows = len(reductions) > 1
         kinds = {loss.target_kind for loss in losses}
         self.target_kind = kinds.pop() if len(kinds) == 1 else "given"  # type: ignore[misc]
@@ -59,7 +59,7 @@ class LossSum(Loss):
         return self.losses
 
     def repeats_targets(self) -> bool:
-        """Whether all losses take one target for all elements of a row."""
+        """Whether all losses accept one target for all elements of a row."""
         return all(loss.repeats_targets() for loss in self.losses)
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:

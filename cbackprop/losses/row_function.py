@@ -1,4 +1,4 @@
-"""RowFunction: base of losses and metrics, which compute a value for each row of a prediction by a compiled kernel."""
+"""RowFunction: base of losses and metrics whose compiled kernel computes a value for each row of a prediction."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ class RowFunction(Spec):
     # "given": y_true is passed on as it was given, of any shape.
     # The smallest and the largest valid target; None: any number.
     target_limits: ClassVar[tuple[float, float] | None] = None
-    # What to do with targets beyond the limits: "refuse", "warn", or "take" if the formula makes sense for them.
+    # What to do with targets beyond the limits: "refuse" them, "warn", or "take" them if the formula allows it.
     beyond_limits: ClassVar[str] = "refuse"
-    # Whether the value of a row is the mean of the values of its elements, each taken as a row.
+    # Whether the value of a row is the mean over its elements, each treated as a row of one.
     elementwise: ClassVar[bool] = False
-    # Whether class numbers may lie outside of the classes; if not, only those may that another function ignores.
+    # Whether any class numbers are allowed outside of the classes, or only those that another function ignores.
     any_label: ClassVar[bool] = False
     tolerates_labels: ClassVar[bool] = False
-    # Whether targets as they were given are sequences of labels.
+    # Whether unconverted targets are sequences of labels.
     label_sequences: ClassVar[bool] = False
-    # Whether one thread must call it once with all rows of a batch.
+    # Whether one thread must call it with the whole batch at once.
     couples_samples: ClassVar[bool] = False
 
     dtype: str
 
     def row_function(self, linked: bool, dtype: str) -> Any:
-        """The compiled function. If `linked`, it gets logits and replaces them by predictions."""
+        """The compiled function. If `linked`, it gets logits, and overwrites them with predictions."""
         if not hasattr(self, "implementation"):
-            raise TypeError(f"{type(self).__name__} computes nothing: it is the base of others.")
+            raise TypeError(f"{type(self).__name__} computes nothing: use one of its subclasses.")
         return find("compiled", self.implementation, dtype)(self, linked)
 
     def target_rules(self) -> TargetRules:
@@ -102,7 +102,7 @@ class RowFunction(Spec):
     def unit_values(
         self, y_true: ArrayLike, y_pred: ArrayLike, by_element: bool
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
-        """The value of each row, and which rows count (None: all).
+        """The value of each row, and which rows count (``None`` for all).
 
         Values are those of elements if `by_element`, or if single elements without a target are left out.
         """

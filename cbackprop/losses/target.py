@@ -1,4 +1,4 @@
-"""Check targets and sample weights, and bring them into the form that kernels read."""
+"""Check targets and sample weights, and convert them for the kernels."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ BLOCK = 2**16
 MISSING = -1
 # The types for which compiled code checks that all numbers are finite.
 PLAIN_FLOATS = (np.dtype("float32"), np.dtype("float64"))
-# How far a target may be beyond its limits: the rounding error of float32 numbers that should add up to 1.
+# How far a target may exceed its limits. This allows for rounding in float32, where numbers should add up to 1.
 ROUNDING = 1e-6
 
 
@@ -64,9 +64,9 @@ class TargetRules:
     any_label : bool, default False
         Whether any class number is allowed.
     label_sequences : bool, default False
-        Whether targets as they were given must be sequences of class numbers from 1 on, with zeros behind them.
+        Whether targets must be sequences of class numbers from 1 on, padded with zeros at the end.
     one_label : bool, default False
-        Whether a metric reads only the largest label of a row, so that rows with several ones cause a warning.
+        Whether a metric uses only the largest label of a row, so that several ones in a row cause a warning.
     """
 
     limits: tuple[float, float] | None = None
@@ -100,7 +100,7 @@ class NotFiniteError(ValueError):
         return NotFiniteError, (self.name, self.value, self.index)
 
     def at(self, row: int) -> NotFiniteError:
-        """The same error for a larger array, in which the checked array begins at this row."""
+        """The same error for a larger array that contains the checked one, starting at this row."""
         return NotFiniteError(self.name, self.value, (row, *self.index[1:]))
 
 
@@ -119,7 +119,7 @@ def as_array(name: str, value: Any, missing: bool = False) -> NDArray[Any]:
     if type(value) is np.ndarray and value.dtype.kind in "fiub":
         return value
     if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name} must not be a masked array: its mask would be lost. Fill it, or weigh samples by 0.")
+        raise TypeError(f"{name} must not be a masked array: its mask would be ignored. Fill it, or set weights to 0.")
     native = from_foreign(name, value, missing)
     try:
         array = np.asarray(native)
@@ -135,7 +135,7 @@ def as_array(name: str, value: Any, missing: bool = False) -> NDArray[Any]:
 
 
 def _parts(value: Any) -> str:
-    """The end of a message: two shapes that differ, and what to do."""
+    """The end of a message: two different shapes, and what to do."""
     shapes = [_shape(part) for part in value]
     if None in shapes:  # the shapes differ within this part
         end = _parts(value[shapes.index(None)])
@@ -145,7 +145,7 @@ def _parts(value: Any) -> str:
     if "Give x" in end or "pad" in end:
         return end
     if len(value) <= 3 and (() in shapes or all(hasattr(part, "__array__") for part in value)):  # not table rows
-        return f"{end} Give x and y apart, as in fit(x, y); batches (x, y) come from a generator or a PyDataset."
+        return f"{end} Give x and y separately, as in fit(x, y); batches (x, y) come from a generator or a PyDataset."
     return f"{end} Use utils.pad_sequences to make rows equally long."
 
 
@@ -160,18 +160,18 @@ def _shape(value: Any) -> tuple[int, ...] | None:
 def _hint(value: Any, array: NDArray[Any]) -> str:
     """The end of a message: how to turn the value into an array of numbers."""
     if isinstance(value, (str, os.PathLike)):
-        return " Files are read first, for example by pandas.read_csv."
+        return " Read files first, for example with pandas.read_csv."
     if hasattr(value, "toarray"):
-        return " A sparse matrix must be made dense first: call its toarray()."
+        return " Convert a sparse matrix first, by its method toarray()."
     if inspect.isgeneratorfunction(value):
-        return " Call it: what it returns are batches."
+        return " Call it: it returns batches."
     if callable(value):
-        return " Call it: what it returns may be what is wanted here."
+        return " Call it, and pass the result."
     if isinstance(value, Iterator):
-        return " Only fit, evaluate and predict take an iterator, as x alone: of batches (x, y)."
+        return " Only fit, evaluate and predict accept an iterator of batches (x, y), as x alone."
     if array.dtype.kind in "OUS" and array.ndim:
         names = array.size and isinstance(array.flat[0], (str, bytes))
-        classes = " Names of classes become numbers by numpy.unique(names, return_inverse=True)[1]."
+        classes = " Convert names of classes to numbers: numpy.unique(names, return_inverse=True)[1]."
         return " If all values are numbers, convert it: astype('float32')." + (classes if names else "")
     return ""
 
@@ -188,7 +188,7 @@ def check_finite(name: str, array: NDArray[Any], missing: bool = False) -> None:
 
 
 def _surely_finite(array: NDArray[Any]) -> bool:
-    """Whether a cheap check shows that all numbers are finite. It nearly always does."""
+    """Whether a quick check proves that all numbers are finite. It nearly always does."""
     if array.dtype in PLAIN_FLOATS and array.flags.c_contiguous and array.flags.aligned:
         return is_finite(array)
     array = without_repetition(array)
@@ -259,12 +259,12 @@ def as_given(name: str, value: Any, prediction_shape: tuple[int, ...], dtype: st
 
 
 def check_label_sequences(name: str, array: NDArray[Any], prediction_shape: tuple[int, ...]) -> None:
-    """Refuse targets that are no sequences of class numbers from 1 on, with zeros behind them.
+    """Refuse targets that are not sequences of class numbers from 1 on, padded with zeros at the end.
 
     Raises
     ------
     ValueError
-        If they are not (samples, labels), or hold anything else.
+        If they are not (samples, labels), or contain anything else.
     """
     classes = prediction_shape[-1]
     if array.ndim != 2 or len(array) != prediction_shape[0]:
@@ -279,13 +279,13 @@ def check_label_sequences(name: str, array: NDArray[Any], prediction_shape: tupl
     if late.any():
         row = int(np.argwhere(late)[0, 0])
         raise ValueError(
-            f"{name} must have its zeros, which stand for no label, behind all labels, but row {row} is "
+            f"{name} must have its zeros, which mean no label, at the end of each row, but row {row} is "
             f"{array[row].tolist()}."
         )
 
 
 def check_alignable(name: str, array: NDArray[Any], steps: int) -> None:
-    """Refuse sequences of labels that do not fit into so many steps.
+    """Refuse sequences of labels that do not fit into this many steps.
 
     Raises
     ------
@@ -298,7 +298,7 @@ def check_alignable(name: str, array: NDArray[Any], steps: int) -> None:
     if short.size:
         row = int(short[0])
         raise ValueError(
-            f"{name}[{row}] has {counts[row]} labels, {repeats[row]} of which repeat the one before, and needs "
+            f"{name}[{row}] has {counts[row]} labels, {repeats[row]} of them equal to the one before. It needs "
             f"{counts[row] + repeats[row]} steps, but predictions have {steps}."
         )
 
@@ -344,26 +344,26 @@ def check_target(
         raise ValueError(f"{name} must hold {_expected(rules.limits)}, but got {wrong:g}.")
     if rules.expected is not None and (wrong := _beyond(checked, rules.expected)) is not None:
         warnings.warn(
-            f"{name} holds {wrong:g}, but a loss or a metric expects {_expected(rules.expected)}. It is computed with "
-            "such targets, as by Keras; they may be a mistake.",
+            f"{name} holds {wrong:g}, but a loss or a metric expects {_expected(rules.expected)}. The formula is used "
+            "anyway, as in Keras, but the targets may be wrong.",
             stacklevel=4,
         )
     if rules.one_label and (several := several_ones(checked)) is not None:
         warnings.warn(
             f"The metric 'accuracy' compares the largest label of a row with the largest prediction, but {several}. "
-            "For labels of which several can be true, use 'binary_accuracy'.",
+            "If several labels can be true, use 'binary_accuracy'.",
             stacklevel=4,
         )
     return checked
 
 
 def several_ones(rows: NDArray[Any]) -> str | None:
-    """The fault of rows of 0 and 1 as one-hot labels; ``None`` if there is none, or if they are probabilities."""
+    """What is wrong with rows of 0 and 1 as one-hot labels; ``None`` if nothing is, or if they are probabilities."""
     plain = ((rows == 0) | (rows == 1)).all(axis=1)
     counts = rows.sum(axis=1)
     if (plain & (counts > 1)).any():
         return "rows of y have several ones"
-    return "rows of y have no one at all" if (plain & (counts == 0)).any() else None
+    return "some rows of y are all zeros" if (plain & (counts == 0)).any() else None
 
 
 def _filled_up(name: str, array: NDArray[Any], prediction_shape: tuple[int, ...]) -> NDArray[Any]:
@@ -381,13 +381,13 @@ def _filled_up(name: str, array: NDArray[Any], prediction_shape: tuple[int, ...]
 
 
 def _class_hint(array: NDArray[Any], prediction_shape: tuple[int, ...]) -> str:
-    """The end of a message: what to do if targets of the wrong shape look like class numbers."""
+    """The end of a message: what to do if targets with the wrong shape look like class numbers."""
     rows, classes = prediction_shape[:-1], prediction_shape[-1]
     fits = array.size > 0 and array.dtype.kind in "iub" and array.shape in (rows, (*rows, 1))
     if not fits or without_repetition(array).max() >= classes:
         return ""
     return (
-        " For class numbers use losses and metrics called sparse_..., or make rows of them by utils.to_categorical(y, "
+        " For class numbers use losses and metrics named sparse_..., or convert them to rows: utils.to_categorical(y, "
         f"{classes})."
     )
 
@@ -434,7 +434,7 @@ def _check_classes(
 
 
 def check_weights(name: str, value: Any, rows_shape: tuple[int, ...], width: int | None = None) -> NDArray[Any] | None:
-    """Weights as float64 in the shape of the rows; the weight of a sample is repeated for its rows.
+    """Weights as float64 in the shape of the rows. The weight of a sample is repeated for its rows.
 
     If a `width` is given, each element may have its own weight; then the result has the shape (rows..., width).
 

@@ -71,7 +71,7 @@ class IoU(Tally):
     state_names = ("total_cm",)
     state_titles: ClassVar[dict[str, str]] = {"total_cm": "total_confusion_matrix"}
     total_cm: MetricVariable
-    # Predictions of at least this are class 1, others class 0. None: predictions are not cut at a threshold.
+    # Predictions of at least this are class 1, others class 0. None: there is no threshold.
     cut: float | None = None
 
     def __init__(

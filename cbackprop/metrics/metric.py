@@ -63,7 +63,7 @@ class Metric(Spec):
     [4.5, 3.0]
     """
 
-    # The form of the targets, as in `RowFunction`; None: the form that the output's loss reads.
+    # The form of the targets, as in `RowFunction`; None means the form that the output's loss uses.
     target_kind: ClassVar[Any] = None
     target_limits: ClassVar[tuple[float, float] | None] = None
     beyond_limits: ClassVar[str] = "refuse"
@@ -200,7 +200,7 @@ class Metric(Spec):
 
 
 def _collect(value: Any, own: list[MetricVariable], inner: list[Metric]) -> None:
-    """Add the variables and metrics in an attribute, or in lists and dicts there, that are not yet collected."""
+    """Collect the variables and metrics in an attribute, or in lists and dicts there, each once."""
     if isinstance(value, (MetricVariable, Variable)):
         if not any(value is known for known in own):
             own.append(value)  # type: ignore[arg-type]
@@ -214,7 +214,7 @@ def _collect(value: Any, own: list[MetricVariable], inner: list[Metric]) -> None
 
 
 def overridden(metric: Metric, base: type[Metric]) -> bool:
-    """Whether a subclass overrides methods of a metric of this library, so that compiled code cannot replace it."""
+    """Whether a subclass overrides methods of a built-in metric, so that compiled code cannot replace it."""
     return any(
         getattr(type(metric), name, None) is not getattr(base, name, None) for name in ("update_state", "reset_state")
     )
@@ -265,7 +265,7 @@ class RowMean(RowFunction, Metric):  # type: ignore[misc]
             Has the shape of `y_pred`; for a sparse metric class numbers, without the last axis.
         y_pred : array_like, shape (batch, ..., width)
         sample_weight : array_like, optional
-            Shape (batch,), or one weight for each row of `y_pred`. A metric of single elements also takes one weight
+            Shape (batch,), or one weight for each row of `y_pred`. A metric of elements also takes one weight
             for each element.
 
         Raises

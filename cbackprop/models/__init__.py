@@ -1,4 +1,4 @@
-"""Models: networks that can be trained, evaluated and asked."""
+"""Models: networks that can be trained, evaluated and used for predictions."""
 
 from cbackprop.absent import explain
 from cbackprop.models.clone import clone_model

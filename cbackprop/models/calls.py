@@ -69,7 +69,7 @@ def _masked(model: Any, tensors: list[Any], mask: Any) -> list[Any]:
 
 
 def graph_for(model: Any, shapes: list[Shape]) -> Graph:
-    """The graph; if inputs leave sizes open, a graph of the same layers for inputs of these shapes."""
+    """The model's graph. If inputs leave sizes open, a graph of the same layers for inputs of these shapes."""
     if not any(has_unknown(tensor.shape) for tensor in model.inputs):
         return model.graph
     tensors = [
@@ -92,9 +92,9 @@ def call_on_arrays(model: Any, inputs: Any, mask: Any, training: bool) -> Any:
 
 
 def run_shown(model: Any, given: list[Any], masks: list[Any], training: bool, layer: Any = None) -> Any:
-    """The outputs for arrays, some with masks. `losses` then has what outputs of layers add to the loss.
+    """The outputs for arrays, some of them with masks. Sets `losses` to what layers' outputs add to the loss.
 
-    If the model is only there to run a layer, that says what shape masks have.
+    If the model was made only to run one `layer`, that layer decides which shape masks have.
     """
     masks = masks if len(masks) == len(model.inputs) else [None] * len(model.inputs)
     if not any(mask is not None for mask in masks) and not reports(model, given):
@@ -123,7 +123,7 @@ def run_shown(model: Any, given: list[Any], masks: list[Any], training: bool, la
 
 
 def reports(model: Any, given: list[Any]) -> bool:
-    """Whether a call on these arrays returns masks, or adds to the loss, besides its outputs."""
+    """Whether a call on these arrays also returns masks, or adds to the loss."""
     plans = model.plans
     return plans.reports if isinstance(plans, Plan) else model.plan_for(inputs_in_order(model, given)).reports
 

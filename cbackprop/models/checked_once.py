@@ -12,10 +12,9 @@ __all__ = ["CheckedOnce"]
 
 
 class CheckedOnce:
-    """The results of checking the arrays of the last model.
+    """Checks arrays once for several models of one kind, which are given the same, unchanged arrays.
 
-    For models that are alike, which are all given the same, unchanged arrays: to check these takes longer than an epoch
-    of a small model.
+    Checking them takes longer than an epoch of a small model.
     """
 
     def __init__(self) -> None:
@@ -23,7 +22,7 @@ class CheckedOnce:
         self._samples: Samples | None = None
 
     def samples(self, given: tuple[Any, ...], make: Callable[[], Samples]) -> Samples:
-        """What `make` returns or, if the last model was given these very objects, has returned then."""
+        """The result of `make`. If the last model was given these same objects, the earlier result is returned."""
         if not all(map(_has_no_names, given)):
             return make()
         known = len(given) == len(self._given) and all(map(operator.is_, given, self._given))
@@ -33,7 +32,7 @@ class CheckedOnce:
 
 
 def _has_no_names(value: Any) -> bool:
-    """Whether this means the same to all models. What is in dicts goes by the names of their inputs and outputs."""
+    """Whether a value has the same meaning for all models. A dict does not: its keys are names of inputs or outputs."""
     if isinstance(value, (list, tuple)):
         return all(map(_has_no_names, value))
     return value is None or hasattr(value, "__array__")

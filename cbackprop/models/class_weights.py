@@ -24,7 +24,7 @@ def class_weights_of(class_weight: Any, names: list[str], structure: Any = None)
     Raises
     ------
     TypeError
-        If `class_weight` is no dict or list.
+        If `class_weight` is not a dict or a list.
     ValueError
         If it does not fit the outputs.
     """
@@ -76,7 +76,7 @@ def weights_by_class(class_weight: Any, target: Any, need: Any, size: int) -> Ar
     if not isinstance(class_weight, dict):
         raise TypeError(f"class_weight must be a dict of weights by class, but got {type(class_weight).__name__}.")
     wide = array.shape == (size, *need.shape) and width > 1
-    # The loss of a regression has no number of classes: there are as many as have a weight.
+    # The loss of a regression does not tell the number of classes, so the largest weighted class does.
     limited = width > 1 or "index" in need.kinds or need.rules.limits or need.rules.expected
     weighed = [] if limited else [int(key) + 1 for key in class_weight if _is_class(key)]
     table = _table(class_weight, max([width, 2, *weighed]), "class_weight")
@@ -84,26 +84,26 @@ def weights_by_class(class_weight: Any, target: Any, need: Any, size: int) -> Ar
         return table[_classes(array, len(table), missing=need.rules.missing)].reshape(size, *need.shape[:-1])
     rows = array.reshape(-1, width)
     several = several_ones(rows)
-    # A row of zeros is a row of labels only for a loss of labels. In a regression, targets may be 0.
+    # All-zero rows are labels only if the loss takes labels. In a regression they can be values.
     of_labels = bool(need.rules.limits or need.rules.expected) or bool((rows.sum(axis=1) > 1).any())
     if several is not None and need.elementwise and of_labels:
         warnings.warn(
-            f"class_weight weighs labels here, since {several}: each label's elements count what its number says. "
-            "Weights of its 0s and 1s are a list of dicts, one for each label: [{0: 1.0, 1: 2.0}, ...].",
+            f"class_weight weighs labels here, since {several}: the weight of a label's number applies to all its "
+            "elements. To weigh its 0s and 1s, give a list of dicts, one for each label: [{0: 1.0, 1: 2.0}, ...].",
             stacklevel=3,
         )
         return np.broadcast_to(table[:width], (size, *need.shape))
     if several is not None:
         warnings.warn(
-            f"class_weight counts the first of the largest labels of a row, but {several}. Weigh samples by "
-            "sample_weight instead, or labels with a loss such as binary_crossentropy.",
+            f"class_weight uses the class of a row's largest label (the first, if several are equal), but {several}. "
+            "Use sample_weight instead, or a loss for labels such as binary_crossentropy.",
             stacklevel=3,
         )
     return table[rows.argmax(axis=1)].reshape(size, *need.shape[:-1])
 
 
 def _by_label(class_weight: Any, array: Array, need: Any, size: int) -> Array:
-    """The weight of each element, from a dict for each label."""
+    """The weight of each element. There is a dict for each label."""
     width = need.shape[-1]
     if class_weight and all(isinstance(entry, (int, float, np.number)) for entry in class_weight):
         by_class = {number: float(weight) for number, weight in enumerate(class_weight)}
@@ -112,7 +112,7 @@ def _by_label(class_weight: Any, array: Array, need: Any, size: int) -> Array:
         )
     if not need.elementwise:
         raise ValueError(
-            "class_weight is a list, one dict for each label, but the loss has no value for each of them: use a dict, "
+            "class_weight is a list with one dict for each label, but the loss has one value for each row: use a dict, "
             "or a loss such as binary_crossentropy."
         )
     if len(class_weight) != width:
@@ -135,7 +135,7 @@ def _is_class(key: Any) -> bool:
 
 
 def _table(weights: dict[Any, Any], count: int, name: str) -> Array:
-    """Weights by class number, 1 by default. The last entry, 1, is for targets that are no class."""
+    """Weights by class number, 1 by default. The last entry, 1, is for targets that are not classes."""
     table = np.ones(count + 1)
     for key, weight in weights.items():
         if not _is_class(key) or key >= count:
@@ -145,7 +145,7 @@ def _table(weights: dict[Any, Any], count: int, name: str) -> Array:
 
 
 def _classes(array: Array, size: int, beyond: bool = False, missing: bool = False) -> NDArray[np.int64]:
-    """Indices into a table of this size. Its last entry is for classes `beyond` it and for missing targets."""
+    """Indices into a table of this size. Its last entry is for classes `beyond` it, and for missing targets."""
     flat = array.reshape(-1).astype(np.float64)
     gone = np.isnan(flat) if missing else np.zeros(flat.shape, bool)
     numbers = np.rint(np.where(gone, 0, flat)).astype(np.int64)
@@ -156,7 +156,7 @@ def _classes(array: Array, size: int, beyond: bool = False, missing: bool = Fals
 
 
 def product(weights: Array | None, others: Array) -> Array:
-    """Weights of rows or elements times others."""
+    """Multiply weights of rows or elements by others."""
     if weights is None:
         return others
     if weights.ndim < others.ndim:
@@ -167,7 +167,7 @@ def product(weights: Array | None, others: Array) -> Array:
 
 
 def check_fits(name: str, weights: Array, dtype: str) -> None:
-    """Refuse sample weights that are infinite in the model's type, because they would make all its weights NaN."""
+    """Refuse sample weights that are infinite in the model's type: they would turn the model's weights to NaN."""
     most = np.finfo(dtype).max
     largest = np.abs(without_repetition(weights)).max(initial=0)
     if largest > most:

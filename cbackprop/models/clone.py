@@ -108,7 +108,7 @@ def _compile_like(model: Any, copy: Any) -> None:
 
 
 class Cloning:
-    """The making of one copy, with its nested models. A layer that is used twice is cloned once."""
+    """Makes one copy of a model, with its nested models. A layer that is used twice is cloned once."""
 
     def __init__(self, clone: Callable[[Any], Any] | None, call: Callable[..., Any] | None, recursive: bool) -> None:
         self._clone = clone
@@ -120,8 +120,8 @@ class Cloning:
         """The copy of a model."""
         if not takes_a_graph(type(model)):
             raise ValueError(
-                f"{type(model).__name__} is made of arguments of its own: input_tensors, clone_function and "
-                "call_function are for Sequential and functional models."
+                f"The constructor of {type(model).__name__} takes arguments of its own: input_tensors, clone_function "
+                "and call_function are for Sequential and functional models."
             )
         self._clone_by_configs(model.layers)
         if hasattr(model, "add"):
@@ -157,7 +157,7 @@ class Cloning:
         elif model.built:
             layers.insert(0, _like(model.inputs[0]))
         copy = type(model)(layers, name=model.name)
-        copy._trainable = model.trainable  # each layer has its own
+        copy._trainable = model.trainable  # each layer has its own flag
         return copy
 
     def _functional(self, model: Any, input_tensors: Any) -> Any:
@@ -185,7 +185,7 @@ class Cloning:
 
 
 def _like(tensor: KerasTensor) -> KerasTensor:
-    """A new input like another one."""
+    """A new input with the shape and type of another tensor."""
     layer = tensor.node.layer if tensor.node is not None else None
     if isinstance(layer, InputLayer):
         copy: KerasTensor = InputLayer.from_config(layer.get_config()).output

@@ -1,4 +1,4 @@
-"""The part of a model that chooses how it is trained: `compile`, and what follows from its arguments."""
+"""The part of a model that configures training: `compile`, and what follows from its arguments."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["CompileMethods"]
 
 
 class CompileMethods:
-    """The part of `Model` that chooses how it is trained."""
+    """The part of `Model` that configures training."""
 
     built: bool
     optimizer: optimizers.Optimizer | None
@@ -115,8 +115,8 @@ class CompileMethods:
             self.compiled = True
         if self._runs:
             warnings.warn(
-                f"compile was called on model {self.name!r} while fit was running on it: that fit goes on with the "  # type: ignore[attr-defined]
-                "optimizer, losses and metrics that it began with. What was chosen now is used from the next call on.",
+                f"compile was called on model {self.name!r} while fit was running: that fit continues with its "  # type: ignore[attr-defined]
+                "optimizer, losses and metrics. The new ones are used from the next call on.",
                 stacklevel=2,
             )
 
@@ -180,7 +180,7 @@ class CompileMethods:
         self.compile(**settings)  # type: ignore[attr-defined]
 
     def metric_directions(self) -> dict[str, bool]:
-        """Whether more is better, for each metric in the logs of which that is known."""
+        """For each metric in the logs, whether higher is better. Metrics of which that is unknown are left out."""
         if self._objectives is None:
             return {}
         _, names = log_names(self, self._objectives)

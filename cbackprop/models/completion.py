@@ -1,7 +1,7 @@
-"""The names that tab completion on a model offers.
+"""The names that tab completion offers for a model.
 
-A model is a layer, and other parts of the library call it by many names that are of no use to others. They are hidden
-here, and not by an underscore, because those who write layers use some of them.
+A model is a layer, and the library itself uses many of its attributes. They are of no use to most users, so they are
+hidden here. They have no underscore because authors of layers need some of them.
 """
 
 from __future__ import annotations

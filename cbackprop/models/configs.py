@@ -1,6 +1,6 @@
 """Functional models as plain values, and back.
 
-The form is Keras's. There is an entry for each layer, with all calls of the layer. A tensor is written as [name of the
+The format is Keras's. It has an entry for each layer, with all calls of the layer. A tensor is written as [name of the
 layer, number of the call, number of the output].
 """
 
@@ -68,7 +68,7 @@ def layer_configs(layers: Sequence[Layer]) -> list[dict[str, Any]]:
     Raises
     ------
     ValueError
-        If a layer holds another one of them but its config does not mention it: its copy would hold another layer.
+        If a layer holds another layer of the model but its config does not mention that: a copy would hold a new one.
     """
     with writing() as written:
         configs = [registry.serialize(layer) for layer in layers]
@@ -78,10 +78,10 @@ def layer_configs(layers: Sequence[Layer]) -> list[dict[str, Any]]:
             for inner in held:
                 if shared[inner] > 1 and not written.holds(layer, inner):
                     raise ValueError(
-                        f"Layer {layer.name!r} ({type(layer).__name__}) holds layer {inner.name!r}, which another "
-                        "layer or the model holds, too, but its config does not say so: its copies would have another "
-                        f"one. Let the constructor of {type(layer).__name__} take it as an argument, and get_config "
-                        "return it."
+                        f"Layer {layer.name!r} ({type(layer).__name__}) holds layer {inner.name!r}, which is also used "
+                        "elsewhere in the model, but its config does not mention that: a copy would hold a different "
+                        f"layer. Let the constructor of {type(layer).__name__} take the layer as an argument, and "
+                        "return it in get_config."
                     )
     return configs
 
@@ -102,7 +102,7 @@ def _held(layer: Layer) -> Iterator[Layer]:
 
 
 def _nodes(model: Any) -> list[Node]:
-    """The nodes of the graph, with those of inputs that no output uses."""
+    """The nodes of the graph, and those of inputs that no output depends on."""
     unused = [tensor.node for tensor in model.inputs if tensor.node not in model.graph.nodes]
     return [*unused, *model.graph.nodes]
 
@@ -133,7 +133,7 @@ def _call(node: Node, reference: dict[int, list[Any]]) -> dict[str, Any]:
 
 
 def call_arguments(node: Node) -> tuple[list[Any], dict[str, Any]]:
-    """The arguments of a call, positional ones and those by name."""
+    """The arguments of a call: positional ones, and keyword arguments."""
     given = node.arguments
     kwargs = {} if node.training is None else {"training": node.training}
     if given is None:
@@ -144,7 +144,7 @@ def call_arguments(node: Node) -> tuple[list[Any], dict[str, Any]]:
 
 
 def _as_called(layer: Layer, inputs: list[KerasTensor]) -> Any:
-    """Flat inputs in the structure in which the layer takes them."""
+    """Flat inputs in the structure that the layer takes."""
     if layer.is_model:
         remaining = iter(inputs)
         return map_structure(lambda _: next(remaining), layer.input_structure)  # type: ignore[attr-defined]
@@ -193,7 +193,7 @@ def _find(tensors: dict[Reference, KerasTensor], reference: Reference) -> KerasT
     return tensors[reference]
 
 
-# Back
+# Reading
 
 
 def is_functional_config(config: dict[str, Any]) -> bool:
@@ -202,7 +202,7 @@ def is_functional_config(config: dict[str, Any]) -> bool:
 
 
 def functional_from_config(cls: Any, config: dict[str, Any]) -> Any:
-    """A new model from what `functional_config` wrote.
+    """A new model from a config that `functional_config` wrote.
 
     Raises
     ------
@@ -235,7 +235,7 @@ def _layer(entry: dict[str, Any]) -> Layer:
 
 
 def _calls_of(entry: dict[str, Any], layer: Layer) -> list[Any]:
-    """The calls of a layer. Keras writes the default of `training` as if it had been given: that is left out."""
+    """The calls of a layer. Keras always writes `training`; its default value is left out here."""
     nodes = list(entry["inbound_nodes"])
     default = signature_of(layer).parameters.get("training")
     from_keras = entry.get("from_keras") or str(entry.get("module")).startswith("keras")
@@ -250,7 +250,7 @@ def _calls_of(entry: dict[str, Any], layer: Layer) -> list[Any]:
 
 
 def _make_calls(layers: dict[str, Layer], pending: dict[str, list[Any]], tensors: dict[Reference, KerasTensor]) -> None:
-    """Make all calls, each after those whose outputs it needs. `pending` lists them by layer."""
+    """Make all calls, each one after the calls whose outputs it needs. `pending` lists them by layer."""
     counts = dict.fromkeys(layers, 0)
     while any(pending.values()):
         made = 0
@@ -264,7 +264,7 @@ def _make_calls(layers: dict[str, Layer], pending: dict[str, list[Any]], tensors
                 made += 1
         if not made:
             waiting = sorted(name for name, nodes in pending.items() if nodes)
-            raise ValueError(f"The graph has a loop, or calls on nothing: layers {waiting} wait for each other.")
+            raise ValueError(f"The graph has a loop, or calls without inputs: layers {waiting} wait for each other.")
 
 
 def _references(node: Any, layers: dict[str, Layer]) -> Iterator[Reference]:
@@ -324,7 +324,7 @@ def _is_nothing(value: Any) -> bool:
 
 
 def _from_calls(config: dict[str, Any]) -> dict[str, Any]:
-    """A config in Keras's form, from this library's first form, which had a list of all calls."""
+    """Convert a config from this library's first format, a list of all calls, to Keras's."""
     entries = [{**entry, "inbound_nodes": []} for entry in config["layers"]]
     by_name = {entry["name"]: entry for entry in entries}
     for call in config["calls"]:

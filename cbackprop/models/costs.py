@@ -1,4 +1,4 @@
-"""The costs of a network: the multiply-adds of a sample, and the memory of a training step."""
+"""The costs of a network: multiply-adds per sample, and the memory of a training step."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from cbackprop.tensor import Node, is_optional
 
 __all__ = ["adds_of_call", "adds_of_plan", "fixed_plan", "training_bytes"]
 
-# With so many samples, the gaps between buffers do not count.
+# For this many samples, the gaps between buffers are negligible.
 MANY = 2**20
 
 
 def adds_of_call(node: Node) -> int | None:
-    """The multiply-adds of one call of a layer or of a nested model; ``None`` if sizes come with the data."""
+    """The multiply-adds of one call of a layer or nested model; ``None`` if sizes depend on the data."""
     if any(has_unknown(tensor.shape) or is_optional(tensor) for tensor in node.inputs):
         return None
     with Layer._making:
@@ -27,7 +27,7 @@ def adds_of_call(node: Node) -> int | None:
 
 
 def adds_of_plan(plan: Plan) -> int:
-    """The multiply-adds of all steps, forwards and for one sample."""
+    """The multiply-adds of all steps: forward pass, one sample."""
     return sum(step.layer.multiply_adds(list(step.input_shapes), step.output_shape) for step in plan.steps)
 
 
@@ -37,11 +37,11 @@ def fixed_plan(model: Any) -> Plan | None:
 
 
 def training_bytes(model: Any, plan: Plan) -> float | None:
-    """The memory that each sample of a batch takes in a training step of the compiled engine.
+    """The memory per sample in a training step of the compiled engine.
 
-    That is values, deltas and what layers keep, where one step may reuse the memory of another. It does not count the
-    data, the weights and what the optimizer keeps. Before the first step, every output is taken to have a loss.
-    ``None`` if there is nothing to train, or samples have axes of size 0.
+    It consists of values, deltas and what layers keep from the forward pass; steps may reuse each other's memory. The
+    data, the weights and the optimizer's slots are not included. Before the first training step, every output is
+    assumed to have a loss. ``None`` if there is nothing to train, or samples have axes of size 0.
     """
     if engine_class("compiled", plan) is not CompiledEngine:
         return None

@@ -108,20 +108,20 @@ def _has_targets(data: Data, index: int) -> bool:
 
 
 def make_inputs(model: Any, x: Any, check: bool = True) -> list[Any]:
-    """An array for each input, as `make_input` makes it; ``None`` for inputs that are left out.
+    """An array for each input, see `make_input`; ``None`` for inputs that are left out.
 
     Raises
     ------
     TypeError
         If something is not an array of numbers.
     ValueError
-        If number, shapes or lengths of the arrays are wrong, there are no samples, or a value is not finite.
+        If the number, shapes or lengths of the arrays are wrong, there are no samples, or a value is not finite.
     """
     return inputs_in_order(model, assign_inputs(x, model.input_names, model.input_structure), check)
 
 
 def inputs_in_order(model: Any, given: Sequence[Any], check: bool = True) -> list[Any]:
-    """Check inputs as `make_inputs` does, if there is an entry for each input already, in their order."""
+    """Check inputs that are already assigned and in order, as `make_inputs` does."""
     tensors = model.taken
     names = [f"x[{tensor.name!r}]" if len(tensors) > 1 else "x" for tensor in tensors]
     arrays = [
@@ -158,7 +158,7 @@ def assign(
     count = sum(wanted or ())
     if wanted is not None and 0 < count < len(names) and not isinstance(value, dict):
         given = value if isinstance(value, (list, tuple)) else [value]
-        if len(given) == count and all(map(_is_array, given)):  # only those that are wanted
+        if len(given) == count and all(map(_is_array, given)):  # only the wanted ones are given
             remaining = iter(given)
             return [next(remaining) if want else None for want in wanted]
     if isinstance(value, dict):
@@ -169,7 +169,7 @@ def assign(
             also = f", and may have {rest}" if rest else ""
             raise ValueError(f"{name} must have the keys {needed}{also}, but got {list(value)}.")
         return [value.get(key) for key in known]
-    if not isinstance(value, (list, tuple)) and sum(wanted or ()) == 1:  # it must be the wanted one
+    if not isinstance(value, (list, tuple)) and sum(wanted or ()) == 1:  # one array must be for the wanted entry
         return [value if want else None for want in wanted or ()]
     if len(names) == 1 and not (isinstance(value, (list, tuple)) and len(value) == 1 and _is_array(value[0])):
         return [value]
@@ -197,7 +197,7 @@ def make_samples(
     Raises
     ------
     TypeError, ValueError
-        As `make_inputs`; also if targets are missing, not finite or not valid classes, or if targets or weights do not
+        As `make_inputs`. Also if targets are missing, not finite or not valid classes, or if targets or weights do not
         fit the outputs.
     """
     inputs = make_inputs(model, x)
@@ -225,7 +225,7 @@ def make_samples(
 
 
 def _form(label: str, target: Any, size: int, need: OutputNeeds, kind: str, dtype: str, keep: bool) -> Array:
-    """Targets in the form that a loss or a metric reads, or unchanged if the engine can convert each batch."""
+    """Targets in the form that a loss or metric reads; unchanged if the engine can convert each batch."""
     shape = (size, *need.shape)
     if kind == "given":
         given = as_given(label, target, (size,) if need.scalar else shape, None if is_kept(target, dtype) else dtype)
@@ -246,7 +246,7 @@ def _form(label: str, target: Any, size: int, need: OutputNeeds, kind: str, dtyp
 
 
 def _in_rows(array: Array, size: int, width: int) -> Array:
-    """An array with a row for each sample. If that needed a copy, the array itself, which engines can read, too."""
+    """An array with a row for each sample. If that needs a copy, the array itself, which engines can read too."""
     return array.reshape(size, width) if array.flags.c_contiguous else array
 
 
@@ -280,7 +280,7 @@ def _weights_of(
 
 
 def _check_length(label: str, target: Any, size: int, need: OutputNeeds) -> Any:
-    """The targets of an output as an array of as many samples as `x`; unchanged if the output needs none."""
+    """The targets of an output as an array, checked for the number of samples; unchanged if the output needs none."""
     if not need.kinds:
         return target
     if target is None:

@@ -14,10 +14,10 @@ NO_SHAPE = "has no shape yet: start it with an Input, build it, or fit it."
 
 
 class Row(NamedTuple):
-    """A layer. `level` is the number of nested models around it; `sources` are the layers before each of its calls.
+    """A row of a summary, for one layer.
 
-    `adds` are the multiply-adds of all its calls in the model around it, if they were asked for and do not depend on
-    the data.
+    `level` is the number of nested models around the layer; `sources` are the layers before each of its calls. `adds`
+    are the multiply-adds of all calls in the surrounding model, or ``None`` if not asked for or dependent on the data.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Row(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """The number of weights and of their bytes, and of trainable weights and of theirs."""
+    """The numbers of weights and of their bytes: all weights, and trainable ones."""
 
     params: int
     size: int
@@ -87,13 +87,13 @@ def _rows(model: Any, layer: Any, expand_nested: bool, costs: bool, level: int) 
 
 
 def _adds(nodes: list[Any]) -> int | None:
-    """The multiply-adds of calls together; ``None`` if one depends on the data."""
+    """The total multiply-adds of some calls; ``None`` if one of them depends on the data."""
     found = [adds_of_call(node) for node in nodes if node.inputs]
     return None if None in found else sum(adds for adds in found if adds is not None)
 
 
 def _source(tensor: Any) -> str:
-    """The layer that makes a tensor, with the number of the output if the layer has several."""
+    """The name of the layer that makes a tensor, with the index of the output if it has several."""
     node = tensor.node
     which = f"[{[id(output) for output in node.outputs].index(id(tensor))}]" if len(node.outputs) > 1 else ""
     return f"{node.layer.name}{which}"

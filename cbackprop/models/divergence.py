@@ -1,4 +1,4 @@
-"""Warn when training diverges: once in a run, with the step and a remedy."""
+"""Warn once per run when training diverges. The warning names the step and a remedy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["DivergenceWatch"]
 
 
 class DivergenceWatch:
-    """Warns once in a run of `fit` when the loss, or in the end a weight, becomes NaN or infinite.
+    """Warns once per run of `fit` when the loss, or at the end a weight, becomes NaN or infinite.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class DivergenceWatch:
         self.sound = all(map(is_finite, engine.dense_weights()))
 
     def look(self, logs: dict[str, Any], epoch: int, step: int | None = None, stacklevel: int = 2) -> None:
-        """Look at the losses of an epoch, or of an epoch up to a step; both are counted from 0."""
+        """Look at the losses of an epoch, or of an epoch up to a step. Both are counted from 0."""
         if self.warned:
             return
         for name in ("loss", "val_loss"):
@@ -38,7 +38,7 @@ class DivergenceWatch:
                 return
 
     def look_at_weights(self, epoch: int, stacklevel: int = 2) -> None:
-        """Look at the weights after the last epoch: no loss has been computed with those of the last step."""
+        """Look at the weights after the last epoch, because no loss has been computed after the last update."""
         if self.warned or not self.sound:
             return
         if not all(map(is_finite, [*self.engine.dense_weights(), *self.engine.rows_of_last_batch()])):

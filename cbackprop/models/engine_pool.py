@@ -1,4 +1,4 @@
-"""Engines that many models of one kind take turns at, so that not every model needs one of its own."""
+"""Engines that models of one kind use in turn, so that not every model needs its own."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ class EnginePool:
 
     @contextmanager
     def serve(self, model: Any, data_stays: bool) -> Iterator[None]:
-        """Inside the ``with`` block, a model has an engine of the pool, if it has none and others are like it.
+        """Lend the model an engine of the pool inside the ``with`` block, if it has none and one fits it.
 
-        `data_stays` says that data does not change meanwhile. Then models that are given the same arrays share what was
-        made of them.
+        `data_stays` says that the data does not change meanwhile. Then models share the checks of equal arrays.
         """
         kind = kind_of(model) if model._engine is None else None
         if kind is None:
@@ -47,7 +46,7 @@ class EnginePool:
             if engine is not None:
                 engine.checked_once = None
             same = all(a is b for a, b in zip(settings, (model._objectives, model.optimizer), strict=True))
-            # Else a callback has compiled the model again, or layers of this model keep states from batch to batch.
+            # If not the same, a callback has recompiled the model. If fixed_batch, layers keep states between batches.
             if same and isinstance(engine, CompiledEngine) and engine.fixed_batch is None:
                 model.lay_down_engine()
                 engine.leave()
@@ -55,7 +54,7 @@ class EnginePool:
 
 
 def _give(engine: CompiledEngine, model: Any) -> None:
-    """Let a model have an engine that has served another one of its kind."""
+    """Lend a model an engine that has served another model of its kind."""
     optimizer, trainable = model.optimizer, model._trainable_when_compiled
     with Layer._making:
         if model._plan is None:

@@ -1,6 +1,6 @@
-"""The engines of a model. They are made when they are needed first, and kept until the model or its settings change.
+"""The engines of a model. They are made when first needed, and kept until the model or its settings change.
 
-The model has them as attributes: `_engine` trains, `_predictor` only predicts.
+The model keeps them as attributes: `_engine` trains, `_predictor` only predicts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["inference_engine", "make_engine", "new_engine", "prepare", "samples_
 
 
 def prepare(model: Any, x: Any, what: str) -> Engine:
-    """The engine for the current settings, made if there is none."""
+    """The engine for the current settings. It is made if there is none."""
     if not model.compiled:
         raise RuntimeError(f"Call compile before {what}: the model does not know its loss and optimizer yet.")
     if model.optimizer is None and what in ("fit", "train_on_batch"):
@@ -50,7 +50,7 @@ def prepare(model: Any, x: Any, what: str) -> Engine:
 
 
 def make_engine(model: Any, shared: DataParallel | None = None) -> Engine:
-    """Make the engine that trains, from the arguments of `compile`; for all ranks if batches are `shared`."""
+    """Make the engine that trains, from the arguments of `compile`. `shared`: ranks divide each batch."""
     if model._objectives is None:
         model._objectives = resolve_objectives(model, model._settings)
     trainable = model._trainable_when_compiled
@@ -75,7 +75,7 @@ def new_engine(
     state: Any = None,
     shared: DataParallel | None = None,
 ) -> Engine:
-    """An engine for the layers as they are now. If sizes are open, one that makes an engine for each shape."""
+    """An engine for the layers as they are now. If sizes are open, it makes an inner engine for each shape."""
     kind, plans, dtype = model._settings.get("engine", "compiled"), model.plans, model.dtype
     warned: list[Plan] = []
 
@@ -109,7 +109,7 @@ def new_engine(
 def inference_engine(model: Any, training: bool = False) -> Engine:
     """An engine that predicts: the one that trains, or else `_predictor`.
 
-    With `training`, it is one that was made when the same layers were frozen as now.
+    With `training`, it must have been made while the same layers were frozen as now.
     """
     ready = _own_engine(model) or model._predictor
     if ready is not None and not (training and not ready.is_up_to_date()):
@@ -124,7 +124,7 @@ def inference_engine(model: Any, training: bool = False) -> Engine:
 
 
 def _own_engine(model: Any) -> Engine | None:
-    """The engine that trains, unless it is one of several ranks: a rank may predict alone, and asks no other."""
+    """The engine that trains, unless several ranks share it: a rank may predict alone, without the others."""
     engine: Engine | None = model._engine
     return engine if engine is None or engine.distribution is None else None
 
@@ -141,7 +141,7 @@ def samples_for(
             known = engine.needs = plan, needs_of(model, engine.objectives, plan)
         return known[1]
 
-    # Only the first data of a run, which `fit_many` has given to all models: later data may be that of a callback.
+    # `fit_many` gives all models the same data, but only the first data of a run; later data may be a callback's.
     once, engine.checked_once = engine.checked_once, None
     given = x, y, sample_weight, class_weight
     if once is not None:
@@ -150,11 +150,11 @@ def samples_for(
 
 
 def _warn_of_lost_masks(plan: Plan) -> None:
-    """Warn of layers that end a mask, so that losses and metrics count rows that it hid."""
+    """Warn of layers that drop a mask: losses and metrics then count rows that it hid."""
     for name in plan.unmasked_by:
         warnings.warn(
-            f"Layer {name!r} does not support masking: the mask of its input ends there, and does not reach loss and "
-            "metrics.",
+            f"Layer {name!r} does not support masking: the mask of its input ends there, and losses and metrics count "
+            "all rows.",
             stacklevel=7,
         )
 
@@ -165,7 +165,7 @@ def warn_of_idle_losses(engine: Engine, stacklevel: int) -> None:
     if names:
         engine.told_of_losses = True
         warnings.warn(
-            f"What {', '.join(map(repr, names))} adds to the loss trains nothing: no weight that is trained is behind "
-            "it, neither one of the layer nor one of a layer before it. It only counts in the loss that is shown.",
+            f"What {', '.join(map(repr, names))} adds to the loss trains nothing: it does not depend on any trainable "
+            "weight, neither of the layer nor of a layer before it. It only appears in the loss that is shown.",
             stacklevel=stacklevel,
         )

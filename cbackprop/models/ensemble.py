@@ -24,8 +24,8 @@ __all__ = ["Ensemble"]
 class Ensemble:
     """Several models that predict together: the mean, the spread and the vote of their predictions.
 
-    Models that began with different weights, or have seen different data, make different errors. Their mean is mostly
-    better than any of them, and where they disagree, none is to be trusted.
+    Models with different initial weights or different data make different errors. So their mean is usually better than
+    any single one, and where they disagree, the prediction is uncertain.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Ensemble:
         self._check_shapes()
 
     def _check_shapes(self) -> None:
-        """Refuse models that do not fit each other, as far as their shapes are known."""
+        """Refuse models whose known input or output shapes differ."""
         known = [(index, model) for index, model in enumerate(self.models) if model.built]
         for what in ("input", "output"):
             shapes = [map_structure(lambda tensor: tensor.shape, getattr(model, what)) for _, model in known]
@@ -152,20 +152,20 @@ class Ensemble:
         return self.predict(x)
 
     def spread(self, x: Any, batch_size: int | None = None) -> Any:
-        """The standard deviation of the models' predictions from their mean. Arguments and errors as `predict_each`.
+        """The standard deviation of the models' predictions. Arguments and errors as `predict_each`.
 
         Returns
         -------
         ndarray (samples, ...), or list or dict of them
-            sqrt(mean((p - mean(p))**2)), where p are the predictions for the same number.
+            sqrt(mean((p - mean(p))**2)), where p are the models' predictions of one number.
         """
         return map_structure(_deviation, self.predict_each(x, batch_size))
 
     def vote(self, x: Any, batch_size: int | None = None) -> Any:
         """The class that most models choose. Arguments and errors as `predict_each`.
 
-        Where an output has several numbers along its last axis, a model chooses the class of the largest one; where it
-        has one, class 1 if that is above 0.5. Of classes with as many votes, the lowest number wins.
+        If an output has several numbers along its last axis, a model chooses the class with the largest one. If it has
+        one number, the class is 1 if that is above 0.5, else 0. If classes have equally many votes, the lowest wins.
 
         Returns
         -------
@@ -183,7 +183,7 @@ class Ensemble:
         sample_weight: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """The loss and metrics of the first model, for the mean prediction.
+        """The loss and metrics of the mean prediction, as the first model was compiled with.
 
         Parameters
         ----------
@@ -193,7 +193,7 @@ class Ensemble:
         Returns
         -------
         float, list of float, or dict
-            As `Model.evaluate`. What regularizers add to the loss of a model does not count.
+            As `Model.evaluate`. Penalties of regularizers are not included.
 
         Raises
         ------
@@ -209,7 +209,7 @@ class Ensemble:
         """A model that returns predictions unchanged, with the loss and metrics of the first model."""
         first = self.models[0]
         if not first.compiled:
-            raise RuntimeError("Call compile before evaluate: the first model does not know its loss and metrics yet.")
+            raise RuntimeError("Call compile before evaluate: the first model has no loss and metrics yet.")
         names = iter(first.output_names)
         inputs = map_structure(lambda tensor: Input(tensor.shape[1:], dtype=first.dtype), first.output)
         outputs = map_structure(
@@ -270,7 +270,7 @@ class Ensemble:
 
 
 def _mean(each: NDArray[Any]) -> NDArray[Any]:
-    """The mean over models, added up in float64."""
+    """The mean over models, summed in float64."""
     return each.mean(axis=0, dtype=np.float64).astype(each.dtype)
 
 

@@ -1,4 +1,4 @@
-"""Evaluate a model, and make logs of training and evaluation: losses and metrics by name."""
+"""Evaluate a model, and make logs: losses and metrics by name."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["listed", "logs_in", "logs_of", "metrics_of_layers", "names_of", "res
 
 
 def logs_of(model: Any, engine: Engine, of_all_ranks: bool = True) -> dict[str, float]:
-    """The losses and metrics since the engine's last reset, in Keras's order; of this rank's samples, or of all.
+    """The losses and metrics since the engine's last reset, in Keras's order: of this rank's samples, or of all.
 
-    The model shows them, too.
+    `model.metrics` then shows them too.
     """
     if of_all_ranks and engine.ranks is not None:
         with engine.sums_of_ranks(), _summed(engine, metrics_of_layers(model, engine)):
@@ -50,7 +50,7 @@ def _names_for(model: Any, engine: Engine) -> ResultNames:
 
 @contextmanager
 def _summed(engine: Engine, metrics: list[Any]) -> Iterator[None]:
-    """Inside the ``with`` block, metrics that layers update have the sums of all ranks."""
+    """Inside the ``with`` block, metrics that layers update contain the sums of all ranks."""
     own = [metric.snapshot() for metric in metrics]
     for metric, state in zip(metrics, own, strict=True):
         metric.restore(engine.over_ranks(state))
@@ -62,7 +62,7 @@ def _summed(engine: Engine, metrics: list[Any]) -> Iterator[None]:
 
 
 def metrics_of_layers(model: Any, engine: Engine) -> list[Any]:
-    """The metrics of layers, which are searched for once."""
+    """The metrics of layers. They are searched for once."""
     if engine.metrics_of_layers is None:
         compiled = {metric for objective in engine.objectives for metric, _ in objective.metrics}
         engine.metrics_of_layers = [metric for metric in model.metrics_of_layers() if metric not in compiled]
@@ -76,7 +76,7 @@ def reset_metrics_of_layers(model: Any, engine: Engine) -> None:
 
 
 def test(model: Any, engine: Engine, source: Source, run: CallbackList) -> dict[str, float]:
-    """Evaluate a model. The engine is not locked between batches, because a dataset may use the model, too."""
+    """Evaluate a model. The engine is not locked between batches, because a dataset may use the model too."""
     model.stop_evaluating = False
     run.on_test_begin()
     reset_metrics_of_layers(model, engine)
@@ -95,7 +95,7 @@ def _logs_of_owner(model: Any, engine: Engine, owner: object) -> dict[str, float
 
 
 def _sweep(model: Any, engine: Engine, source: Source, run: CallbackList, owner: object) -> int:
-    """Test all samples, in executions if a callback watches batches; returns the number of batches."""
+    """Test all samples; in executions if a callback watches batches. Returns the number of batches."""
 
     def end(number: int) -> None:
         run.on_test_batch_end(number, _logs_of_owner(model, engine, owner))

@@ -12,15 +12,15 @@ __all__ = ["Executions", "callbacks_for"]
 
 
 class Executions:
-    """Divides pieces at the ends of executions, and calls callbacks before and after each execution.
+    """Cuts pieces at the ends of executions, and calls callbacks before and after each execution.
 
-    An execution may consist of several pieces, such as the batches of a generator. The last one may have fewer batches,
-    but is reported with the last number of a full one, as in Keras.
+    An execution may consist of several pieces, such as the batches of a generator. The last execution may have fewer
+    batches, but is reported with the batch number that a full one would end with, as in Keras.
 
     Parameters
     ----------
     size : int or None
-        Batches in an execution. With ``None`` no callback watches batches, and pieces are not divided.
+        Batches in an execution. With ``None``, no callback watches batches, and pieces are not cut.
     begin, end : callable, optional
         Called with the number of the first and the last batch of each execution.
     step : int, default 0
@@ -38,7 +38,7 @@ class Executions:
         self._first, self._room = step, 0
 
     def parts(self, piece: Piece) -> Iterator[Piece]:
-        """The parts of a piece, divided at the ends of executions. Each part is one call of the engine."""
+        """A piece, cut at the ends of executions. Each part is one call of the engine."""
         if self._size is None:
             if piece.size:
                 yield piece
@@ -57,7 +57,7 @@ class Executions:
             self._begin(self._first)
 
     def done(self, part: Piece) -> bool:
-        """Count the batches of a part; returns whether an execution ends with it, so that the run may stop."""
+        """Count the batches of a part. Returns whether an execution ends here, so that the run may stop."""
         self.step += part.steps
         if self._size is None:
             return True
@@ -78,7 +78,7 @@ class Executions:
 
 
 def callbacks_for(model: Any, callbacks: Any, **params: Any) -> CallbackList:
-    """The callbacks of a run, without `ProgbarLogger`: `fit` shows progress itself."""
+    """The callbacks of a run, without `ProgbarLogger`, because `fit` itself shows progress."""
     run = CallbackList(callbacks, model=model, **params)
     run.callbacks = [callback for callback in run.callbacks if not isinstance(callback, ProgbarLogger)]
     return run

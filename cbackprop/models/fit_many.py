@@ -42,11 +42,11 @@ def fit_many(
     threads: int | None = None,
     return_exceptions: bool = False,
 ) -> list[Any]:
-    """Train many models, each by one thread, several at a time.
+    """Train many models, several at a time, each by one thread.
 
-    **One rule tells what is for whom: a list has one entry for each model; everything else is for all models.** It
-    holds for all arguments from `x` to `validation_freq`. If models have several inputs or outputs, give the arrays for
-    all models as a tuple or a dict, not as a list.
+    **One rule says what is for which model: a list has one entry for each model; everything else is for all models.**
+    It holds for all arguments from `x` to `validation_freq`. If models have several inputs or outputs, give the arrays
+    for all models as a tuple or a dict, not as a list.
 
     Parameters
     ----------
@@ -57,35 +57,35 @@ def fit_many(
     steps_per_epoch, validation_steps, validation_batch_size, validation_freq
         As in `Model.fit`, or a list with one entry for each model.
     verbose : {"auto", 0, 1, 2}, default "auto"
-        0 is silent; 1 and "auto" show one progress bar over all models on a terminal, and one line at the end; 2 a line
-        for each model.
+        0 is silent; 1 and "auto" show one progress bar for all models on a terminal, and one line at the end; 2 prints
+        a line for each model.
     callbacks : callable, or list, optional
-        Callbacks remember what they have seen, so each model needs its own. Give a function that is called with the
-        index of a model and returns its callbacks, or a list with the callbacks of each model. The model's thread calls
-        them.
+        Callbacks remember what they have seen, so each model needs its own. Give a function that takes the index of a
+        model and returns its callbacks, or a list with the callbacks of each model. They are called in the model's
+        thread.
     seeds : list of int, optional
         The seed of each model, from 0 to 2**32 - 1. By default they are drawn from the generator that
         `utils.set_random_seed` seeds.
     threads : int, optional
         How many models are trained at the same time; by default as many as `config.set_num_threads` allows.
     return_exceptions : bool, default False
-        Whether to go on with the other models if the training of one raises an exception, which then stands in its
-        place in the result.
+        Whether to go on if the training of a model raises an exception. The exception is then that model's entry in the
+        result.
 
     Returns
     -------
     list
-        The `callbacks.History` of each model. If Ctrl-C is pressed, the models that are being trained stop after the
-        current batch, a warning is given, and there is ``None`` for each model that is not finished.
+        The `callbacks.History` of each model. If Ctrl-C is pressed, running models stop after the current batch, a
+        warning is given, and models that are not finished have ``None``.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is wrong, a list has not one entry for each model, or two models share layers, weights, an
+        If an argument is wrong, a list does not have one entry for each model, or two models share layers, weights, an
         optimizer, metrics, callbacks or a dataset. Nothing is trained then.
     Exception
-        What `fit` of a model raises, with the index and the name of the model. No other models are begun, and those
-        that are being trained stop after the current batch.
+        What the `fit` of a model raises, with the index and name of the model. No more models are started, and running
+        ones stop after the current batch.
 
     Notes
     -----
@@ -126,8 +126,8 @@ def fit_many(
     """
     if distribution() is not None:
         raise ValueError(
-            "fit_many trains many models in the threads of one process: call distribution.set_distribution(None) "
-            "before, and give each rank other models."
+            "fit_many trains models in the threads of one process: call distribution.set_distribution(None) first, and "
+            "let each rank train other models."
         )
     listed = _check_models(models)
     Display.check(verbose)
@@ -169,8 +169,7 @@ def fit_many(
     if not completed:
         done = sum(isinstance(result, History) for result in runs.results)
         warnings.warn(
-            f"fit_many was interrupted: {done} of {count} models are trained. In the result there is None for each of "
-            "the others.",
+            f"fit_many was interrupted: {done} of {count} models are trained. The others have None in the result.",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -181,7 +180,7 @@ def fit_many(
 
 
 def _check_models(models: Any) -> list[Any]:
-    """The models, which must be compiled and share nothing that training changes."""
+    """The models. They must be compiled, and share nothing that training changes."""
     if getattr(models, "is_model", False) or not isinstance(models, Iterable):
         raise ArgumentTypeError(f"models must be a list of models, but got {type(models).__name__}.")
     listed = list(models)
@@ -197,14 +196,14 @@ def _check_models(models: Any) -> list[Any]:
             other, _ = owners.setdefault(id(part), (index, part))
             if other != index:
                 raise ValueError(
-                    f"models[{other}] and models[{index}] must not share {what}: both would change it at the same "
-                    "time. Make one for each model, for example with models.clone_model."
+                    f"models[{other}] and models[{index}] must not share {what}, because both would change it at the "
+                    "same time. Make one for each model, for example with models.clone_model."
                 )
     return listed
 
 
 def _changing_parts(model: Any) -> Iterator[tuple[str, Any]]:
-    """Everything that training a model changes, with names for messages."""
+    """Everything that training changes in a model, with names for messages."""
     yield "a model", model
     yield "an optimizer", model.optimizer
     for layer in layers_within(model):
@@ -219,13 +218,13 @@ def _changing_parts(model: Any) -> Iterator[tuple[str, Any]]:
 def _check_list(name: str, value: Any, count: int) -> None:
     if isinstance(value, list) and len(value) != count:
         raise ValueError(
-            f"{name} is a list, which must have one entry for each of {count} models, but has {len(value)}. For all "
-            "models, give an array, or a tuple of arrays for several inputs or outputs."
+            f"{name} is a list, so it must have one entry for each of the {count} models, but it has {len(value)}. For "
+            "all models alike, give an array, or a tuple of arrays if there are several inputs or outputs."
         )
 
 
 def _check_shared_data(given: dict[str, Any], count: int) -> None:
-    """Refuse to share a dataset: the batches that a model gets from it would depend on the others."""
+    """Refuse a dataset for several models: which batches a model gets would depend on the others."""
     for name in ("x", "validation_data"):
         value = given[name]
         seen: set[int] = set()
@@ -234,14 +233,14 @@ def _check_shared_data(given: dict[str, Any], count: int) -> None:
                 continue
             if id(entry) in seen and not hasattr(entry, "__array__"):
                 raise ValueError(
-                    f"{name} is a {type(entry).__name__} for several models, but a dataset yields its batches to one. "
-                    "Give a list with a dataset for each model, or arrays."
+                    f"{name} is a {type(entry).__name__} for several models, but a dataset can yield its batches to "
+                    "only one. Give a list with a dataset for each model, or arrays."
                 )
             seen.add(id(entry))
 
 
 def _epochs_of_each(given: dict[str, Any], count: int) -> list[int]:
-    """How many epochs each model has."""
+    """The number of epochs of each model."""
 
     def each(name: str) -> list[int]:
         value = given[name]
@@ -269,7 +268,7 @@ def _callbacks_of_each(callbacks: Any, count: int) -> list[Any]:
             if owners.setdefault(id(callback), index) != index:
                 raise ValueError(
                     f"callbacks has the same {type(callback).__name__} for models[{owners[id(callback)]}] and "
-                    f"models[{index}], but it remembers what it has seen: make one for each model."
+                    f"models[{index}]. Callbacks remember what they have seen: make one for each model."
                 )
     return list(found)
 

@@ -12,13 +12,13 @@ __all__ = ["model_from_json"]
 
 
 def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
-    """A new model with new weights, from a text of `Model.to_json`, of this library or of Keras.
+    """A new model with new weights from the JSON of `Model.to_json`, of this library or of Keras.
 
     Parameters
     ----------
     json_string : str
     custom_objects : dict of str to class or function, optional
-        Your own classes and functions that the text mentions, unless they are registered.
+        Your own classes and functions that the JSON mentions, unless they are registered.
 
     Returns
     -------
@@ -27,9 +27,9 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
     Raises
     ------
     TypeError
-        If `json_string` is no string, or mentions an unknown class or function.
+        If `json_string` is not a string, or mentions an unknown class or function.
     ValueError
-        If it is no JSON, or does not describe a model.
+        If it is not JSON, or does not describe a model.
 
     References
     ----------
@@ -47,10 +47,10 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
     try:
         config = json.loads(json_string)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"json_string is no JSON: {error}.") from error
+        raise ValueError(f"json_string is not JSON: {error}.") from error
     if not isinstance(config, dict):
         raise ArgumentTypeError(f"json_string must describe a model, but is {config!r}.")
     model = deserialize_keras_object(config, custom_objects)
     if not getattr(model, "is_model", False):
-        raise ValueError(f"json_string describes no model, but {type(model).__name__}.")
+        raise ValueError(f"json_string must describe a model, but describes a {type(model).__name__}.")
     return model

@@ -1,4 +1,4 @@
-"""Analytic gradients against central differences."""
+"""Compare analytic gradients with central differences."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from cbackprop.variable import Variable
 
 __all__ = ["Differences", "GradientReport", "check_gradients"]
 
-# Steps that are tried for each weight, relative to max(1, |w|). The error of a central difference is of the
-# order of step^2 from the loss's curvature, and of 1e-16 / step from rounding.
+# Step sizes that are tried for each weight, relative to max(1, |w|). A central difference has an error of the order of
+# step^2 from the loss's curvature, and of 1e-16 / step from rounding.
 STEPS = (1e-5, 1e-4, 1e-6, 1e-7)
 GOOD_ENOUGH = 1e-8
 
@@ -81,7 +81,7 @@ class GradientReport:
 
 
 class Probe:
-    """The loss of a model's copy in float64, as a function of its weights. The copy's states stay as they are."""
+    """The loss of a model's float64 copy as a function of its weights. The copy's states are not changed."""
 
     def __init__(self, engine: Engine, data: Data, training: bool) -> None:
         self.engine = engine
@@ -89,7 +89,7 @@ class Probe:
         self.training = training
 
     def loss(self) -> float:
-        """The loss with the weights of now."""
+        """The loss with the current weights."""
         self.engine.reset()
         with states_kept(self.engine):
             self.engine.test(self.data, len(self.data), self.training)
@@ -103,9 +103,9 @@ class Probe:
         return dict(zip(self.engine.trainable, self.engine.gradients(), strict=True))
 
     def difference(self, weights: Any, i: int, step: float) -> float:
-        """Central difference of the loss at weight i."""
+        """The central difference of the loss for weight i."""
         start = weights[i]
-        with np.errstate(all="ignore"):  # weights and losses of a model that has diverged
+        with np.errstate(all="ignore"):  # a model that has diverged may overflow
             try:
                 weights[i] = start + step
                 above, after = weights[i], self.loss()
@@ -129,18 +129,18 @@ def check_gradients(
 
 
 class Differences:
-    """Central differences of a model's loss by single weights, in float64, at the weights of a certain moment.
+    """Central differences of a model's loss for single weights, in float64, at a remembered state of the model.
 
     Parameters
     ----------
     model : Model
     main : Engine
-        It trains the model, on data like this.
+        The engine that trains the model, on data like this.
     data : Data
     training : bool
-        Whether dropout and the like are active; they draw as in the next batch after that moment.
+        Whether dropout and the like are active. They draw as in the batch that followed the remembered state.
     then : Remembered
-        That moment.
+        The remembered state.
     """
 
     def __init__(self, model: Any, main: Engine, data: Data, training: bool, then: Remembered) -> None:
@@ -157,19 +157,19 @@ class Differences:
         self.probe = Probe(engine, for_copy(data), training)
 
     def at(self, variable: Variable, index: tuple[int, ...]) -> float:
-        """The one by the number of a weight that has this index."""
+        """The central difference for the weight element with this index."""
         weights = self.twins[variable].array.reshape(-1)
         place = int(np.ravel_multi_index(index, variable.shape)) if variable.shape else 0
         return self.probe.difference(weights, place, STEPS[0] * max(1.0, abs(float(weights[place]))))
 
 
 def for_copy(data: Data) -> Data:
-    """A model's data for its copy in float64: values of sparse rows converted, as engines do with arrays."""
+    """A model's data for its float64 copy: values of sparse rows are converted, as engines do with arrays."""
     return replace(data, inputs=[x.copy(np.float64) if isinstance(x, SparseRows) else x for x in data.inputs])
 
 
 def engine_of_copy(model: Any, copy: Any, plan: Any, main: Any) -> Engine:
-    """The engine of a model's copy in float64, which only computes the losses and gradients of the `main` engine."""
+    """The engine of a model's float64 copy. It only computes losses and gradients, as the `main` engine would."""
     wanted = set(main.trainable)
     objectives = [replace(objective, metrics=[]) for objective in main.objectives]
     trainable = [new for old, new in zip(model.variables, copy.variables, strict=True) if old in wanted]
@@ -197,7 +197,7 @@ def _compare(probe: Probe, analytic: dict[Variable, Any], epsilon: float | None)
 def _error(
     probe: Probe, weights: Any, i: int, analytic: float, scale: float, epsilon: float | None
 ) -> tuple[float, float]:
-    """The smallest relative error over the steps that are tried, and the difference that gave it."""
+    """The smallest relative error over the steps that are tried, and its difference."""
     best = (np.inf, np.nan)
     for step in STEPS if epsilon is None else (epsilon,):
         numeric = probe.difference(weights, i, step * max(1.0, abs(float(weights[i]))))

@@ -28,7 +28,7 @@ __all__ = ["GradientMethods"]
 
 Array = NDArray[Any]
 
-# Engines that a model keeps for gradients with respect to other things than its weights.
+# The most engines that a model keeps for gradients with respect to anything but its weights.
 MOST_KEPT = 8
 
 
@@ -208,7 +208,7 @@ class GradientMethods:
 
 
 class GivenGradient(Loss):
-    """The loss ``sum of g y`` for a given g. Its derivative is g, so a backward pass begins with g."""
+    """The loss ``sum of g y`` for a given g. Its derivative is g, so the backward pass starts from g."""
 
     def call(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
         """Zeros, because the value is not used, and the given gradient."""
@@ -216,7 +216,7 @@ class GivenGradient(Loss):
 
 
 def given_objectives(plan: Plan) -> list[Objective]:
-    """For each output an objective whose loss has the given gradient."""
+    """For each output, an objective whose loss has a given gradient."""
     return [Objective(GivenGradient("given", "sum")) for _ in plan.outputs]
 
 
@@ -246,7 +246,7 @@ def given_gradients(model: Any, plan: Plan, value: Any, samples: int) -> list[Ar
     return found
 
 
-# With respect to what: "weights", "inputs", or a layer and the number of its call, if that was given.
+# What to differentiate by: "weights", "inputs", or a layer with the number of its call (if given).
 Target = str | tuple[Layer, int | None]
 
 
@@ -256,7 +256,7 @@ def find_target(model: Any, wrt: Any) -> Target:
     Raises
     ------
     TypeError, ValueError
-        If this model has nothing of the kind.
+        If the model has no such thing.
     """
     if isinstance(wrt, str) and wrt in ("weights", "inputs"):
         return wrt
@@ -283,14 +283,14 @@ def find_target(model: Any, wrt: Any) -> Target:
         )
     assert isinstance(wrt, Layer)
     if wrt.n_inputs == 0:
-        raise ValueError(f"wrt is {wrt.name!r}, an input: say wrt='inputs'.")
+        raise ValueError(f"wrt is {wrt.name!r}, an input: use wrt='inputs'.")
     return wrt, None if call is None else int(call)
 
 
 def kept(
     model: Any, x: Any, purpose: str, target: Target, make: Callable[[Plan], list[Objective]], trainable: Sequence[Any]
 ) -> Differentiator:
-    """The engine for gradients of one kind, made when it is needed first."""
+    """The engine for one kind of gradients, made when first needed."""
     watched = target if isinstance(target, str) else target[0]
     tensors = model.tensors_for(make_inputs(model, x) if model.has_open_inputs else [])
     key = purpose, watched, tuple(trainable), tuple(tensor.shape for tensor in tensors[0])
@@ -319,7 +319,7 @@ def chosen_probes(plan: Plan, target: Target) -> list[Probe | None]:
     Raises
     ------
     ValueError
-        If the call of a layer is missing or does not exist, or the values are whole numbers, without a derivative.
+        If the call of a layer is missing or does not exist, or the values are integers, which have no derivative.
     """
     if target == "weights":
         return []
@@ -328,18 +328,18 @@ def chosen_probes(plan: Plan, target: Target) -> list[Probe | None]:
         found = [probe if limit is None else None for probe, limit in pairs]
         if not any(found):
             raise ValueError(
-                "The inputs are whole numbers, by which a loss has no derivative: give wrt the layer that reads them."
+                "The inputs are integers, so the loss has no derivative by them: set wrt to the layer that reads them."
             )
         return found
     layer, call = target
     name, calls = layer.name, len(plan.probes)
     if call is None and calls > 1:
-        raise ValueError(f"Layer {name!r} is called {calls} times: say which call, as wrt=({name!r}, 0).")
+        raise ValueError(f"Layer {name!r} is called {calls} times: name the call, such as wrt=({name!r}, 0).")
     if (call or 0) >= calls:
-        raise ValueError(f"Layer {name!r} is called {calls} times in this model: there is no call {call}, from 0 on.")
+        raise ValueError(f"Layer {name!r} is called {calls} times in this model: there is no call {call} (from 0 on).")
     found = plan.probes[call or 0]
     if not any(found):
-        raise ValueError(f"The output of layer {name!r} is whole numbers, by which a loss has no derivative.")
+        raise ValueError(f"The output of layer {name!r} is integers, so the loss has no derivative by them.")
     return found
 
 
@@ -351,15 +351,15 @@ class Differentiator:
     model : Model
     engine : Engine
     probes : list of Probe
-        The probes that keep the wanted gradients. Without any, the gradients of the weights are wanted.
+        The probes that keep the wanted gradients. Without any, gradients of the weights are wanted.
     """
 
     def __init__(self, model: Any, engine: Engine, probes: list[Probe | None]) -> None:
         self.model, self.engine, self.probes = model, engine, probes
-        self._there: list[bool] = []  # for each input, whether it is given
+        self._there: list[bool] = []  # whether each input is given
 
     def run(self, data: Data, samples: int, training: bool, per_sample: bool, batches: int) -> Any:
-        """The gradients of a batch, or of each sample. Random layers draw as in a batch after so many others."""
+        """The gradients of a batch, or of each sample. Random layers draw as if `batches` batches had come before."""
         self._there = [array is not None for array in data.inputs]
         data = data.present()
         if per_sample and self.engine.fixed_batch not in (None, 1):
@@ -387,7 +387,7 @@ class Differentiator:
         return [self._seen(probe, end - begin) for probe in self.probes]
 
     def _seen(self, probe: Probe | None, rows: int) -> Array | None:
-        """The delta that a probe has kept in the last pass; zeros if no loss depends on its output."""
+        """The delta that a probe kept in the last pass; zeros if no loss depends on its output."""
         if probe is None or probe.delta is not None:
             return None if probe is None else probe.delta
         step = next(step for step in self.engine.plan.steps if step.layer is probe)

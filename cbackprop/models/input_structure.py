@@ -25,17 +25,17 @@ def assign_inputs(x: Any, names: list[str], structure: Any, warns: bool = True) 
     structure : KerasTensor, or nested lists and dicts of them
         The inputs as they were given to the model.
     warns : bool, default True
-        Whether to warn of likely mistakes.
+        Whether to warn about likely mistakes.
 
     Raises
     ------
     ValueError
-        If number, names or nesting do not fit, or a list is given for a dict whose keys are in another order.
+        If the number, names or nesting do not fit, or a list is given for a dict whose keys are not sorted.
 
     Warns
     -----
     UserWarning
-        If a dict has other keys, which are ignored, or a flat list is given for a dict or a nested list.
+        If a dict has additional keys, which are ignored, or a flat list is given for a dict or a nested list.
     """
     if isinstance(x, dict) and isinstance(structure, (KerasTensor, list, tuple)) and not _is_nested(structure):
         return _by_name(x, names, list(map(is_optional, flatten(structure))), "x", warns)
@@ -48,14 +48,14 @@ def assign_inputs(x: Any, names: list[str], structure: Any, warns: bool = True) 
 
 
 def _check_order(structure: Any, names: list[str], warns: bool) -> None:
-    """Check that the order of a flat list for nested inputs is clear, and warn."""
+    """Check that the order of a flat list for nested inputs is unambiguous, and warn."""
     message = (
         f"The structure of `inputs` doesn't match the expected structure: the model's inputs are {_shown(structure)}, "
     )
     if isinstance(structure, dict) and list(structure) != sorted(structure):
-        raise ValueError(f"{message}but got no dict. Give a dict: the keys of this one are in no certain order.")
+        raise ValueError(f"{message}but got no dict. Give a dict: the keys of this one have no unambiguous order.")
     if warns:
-        warnings.warn(f"{message}but got a flat list, which was taken as {names}.", stacklevel=3)
+        warnings.warn(f"{message}but got a flat list, which is read in the order {names}.", stacklevel=3)
 
 
 def _shown(structure: Any) -> Any:
@@ -86,7 +86,7 @@ def _matches(structure: Any, x: Any) -> bool:
 
 
 def _spread(structure: Any, x: Any, path: str, warns: bool) -> list[Any]:
-    """The leaves of `x`, which must be nested like `structure`, in the order of its leaves."""
+    """The leaves of `x`, in the order of the leaves of `structure`. Both must be nested alike."""
     if x is None:
         return [None] * len(flatten(structure))
     if isinstance(structure, dict):
@@ -110,13 +110,13 @@ def _by_name(x: dict[str, Any], names: list[str], optional: list[bool], path: st
     needed = [name for name, leave in zip(names, optional, strict=True) if not leave]
     if not set(needed) <= set(x):
         targets = [key for key in x if key in ("y", "label", "labels", "target", "targets")]
-        hint = f" Targets are no input: give {targets[0]!r} apart, as y." if targets else ""
+        hint = f" Targets are not an input: give {targets[0]!r} separately, as y." if targets else ""
         raise ValueError(f"{path} must have the keys {needed}, but got {list(x)}.{hint}")
     more = [key for key in x if key not in names]
     if more and warns:
         warnings.warn(
             f"The structure of `inputs` doesn't match the expected structure: {path} has the keys {list(x)}, but the "
-            f"model's inputs are {names}: {more} is left out.",
+            f"model's inputs are {names}: {more} is ignored.",
             stacklevel=3,
         )
     return [x.get(name) for name in names]

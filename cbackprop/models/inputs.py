@@ -15,14 +15,14 @@ from cbackprop.validation import contiguous
 
 __all__ = ["check_repetitions", "check_whole", "checked_mask", "is_sparse", "make_input", "sample_shape"]
 
-# The types that engines read. They do not include types of another byte order.
+# The types that engines read, all in native byte order.
 READABLE = frozenset(map(np.dtype, STORED_AS))
-# A larger array, in bytes, is not copied to change its type: each batch is converted when it is fetched. For a smaller
-# one, one copy for all epochs takes less time, and little memory.
+# A larger array, in bytes, is not copied to convert its type: each batch is converted when it is fetched. A smaller one
+# is copied once for all epochs, which takes less time and little memory.
 LARGE = 2**24
-# A larger view, in bytes, is not copied to make it contiguous: it may be far larger than its memory.
+# A larger view, in bytes, is not copied to make it contiguous: the copy could be far larger than the view's memory.
 LARGE_VIEW = 2**20
-# The largest number of samples that are all the same one.
+# The most samples of an array that repeats a single sample.
 MOST_REPETITIONS = 2**30
 
 
@@ -32,7 +32,7 @@ def is_sparse(value: Any) -> bool:
 
 
 def sample_shape(value: Any) -> tuple[int, ...]:
-    """The shape of a sample, for which a model without an input shape is built.
+    """The shape of a sample, from which a model without an input shape is built.
 
     Raises
     ------
@@ -63,8 +63,8 @@ def make_input(name: str, value: Any, tensor: Any, dtype: str, check: bool = Tru
     """
     if value is None:
         raise ValueError(
-            f"{name} is missing: expected an array of shape {tensor.shape}. The input {tensor.name!r} is not optional: "
-            "only one made by Input(..., optional=True) can be left out."
+            f"{name} is missing: expected an array of shape {tensor.shape}. Input {tensor.name!r} is not optional: "
+            "only inputs made by Input(..., optional=True) can be left out."
         )
     if is_sparse(value):
         return _make_sparse(name, value, tensor, dtype)
@@ -76,7 +76,7 @@ def make_input(name: str, value: Any, tensor: Any, dtype: str, check: bool = Tru
 
 
 def checked_mask(name: str, mask: Any, rows: tuple[Any, ...], dtype: str) -> NDArray[Any]:
-    """A mask as numbers 0 and 1, one for each of so many rows of an array.
+    """A mask as numbers 0 and 1, of shape `rows`.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def checked_mask(name: str, mask: Any, rows: tuple[Any, ...], dtype: str) -> NDA
 
 
 def with_rank(array: NDArray[Any], shape: tuple[Any, ...]) -> NDArray[Any]:
-    """The array with as many axes as `shape`, if a last axis of size 1 is added or removed, as in Keras."""
+    """The array with as many axes as `shape`. A last axis of size 1 is added or removed, as in Keras."""
     if array.ndim == len(shape) - 1 and array.ndim and shape[-1] == 1:
         return array[..., np.newaxis]
     if array.ndim == len(shape) + 1 and array.shape[-1] == 1:
@@ -102,7 +102,7 @@ def with_rank(array: NDArray[Any], shape: tuple[Any, ...]) -> NDArray[Any]:
 
 
 def check_whole(name: str, value: Any, limit: int | None) -> None:
-    """Check that all numbers are whole, and valid rows of a table of `limit` rows.
+    """Check that all numbers are integers, and valid row numbers of a table of `limit` rows.
 
     Raises
     ------
@@ -122,11 +122,11 @@ def _check_shape(name: str, array: Any, tensor: Any, given: Any = None) -> None:
     if array.ndim == 0 or not fits(array.shape, tensor.shape):
         hint = ""
         if array.ndim and fits((1, *array.shape), tensor.shape):
-            hint = " One sample is a batch of one, with an axis more: x[np.newaxis]."
+            hint = " A single sample is a batch of one, with one more axis: x[np.newaxis]."
         elif isinstance(given, (list, tuple)) and array.ndim > len(tensor.shape):
             hint = (
-                " A list is one array of samples. Give x and y apart, as in fit(x, y); batches (x, y) come from a "
-                "generator or a PyDataset."
+                " A list counts as one array of samples. Give x and y separately, as in fit(x, y); batches (x, y) "
+                "come from a generator or a PyDataset."
             )
         raise ValueError(f"{name} must have shape {tensor.shape}, but got {array.shape}.{hint}")
     if array.shape[0] == 0:
@@ -134,7 +134,7 @@ def _check_shape(name: str, array: Any, tensor: Any, given: Any = None) -> None:
 
 
 def _stored(name: str, array: NDArray[Any], dtype: np.dtype[Any], check: bool) -> NDArray[Any]:
-    """The array itself if engines can read it and a copy would be large; else a copy in the network's type."""
+    """The array itself if engines can read it and a copy would be large; else a copy in the model's type."""
     if array.dtype == np.bool_:
         array = array.view(np.uint8)
     narrowed = array.dtype.kind == "f" and array.dtype.itemsize > dtype.itemsize
@@ -157,14 +157,14 @@ def check_repetitions(inputs: Sequence[Any]) -> None:
     Raises
     ------
     ValueError
-        If more than `MOST_REPETITIONS` samples are all the same one.
+        If it holds more than `MOST_REPETITIONS` samples, all the same one.
     """
     there = [x for x in inputs if x is not None]
     count = len(there[0])
     if count > MOST_REPETITIONS and all(isinstance(x, np.ndarray) and x.strides[0] == 0 for x in there):
         raise ValueError(
-            f"x holds {count} samples that are all the same one, as `broadcast_to` makes them: at most "
-            f"{MOST_REPETITIONS} are gone through. Give it fewer times, or say by `steps` how many batches to look at."
+            f"x repeats one sample {count} times, as made by `broadcast_to`; at most {MOST_REPETITIONS} samples are "
+            "allowed. Repeat it fewer times, or set the number of batches by `steps`."
         )
 
 
@@ -174,7 +174,7 @@ def is_readable(array: NDArray[Any]) -> bool:
 
 
 def _check_range(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
-    """Refuse numbers that become infinite in `dtype`, without a copy of the whole array."""
+    """Refuse numbers that become infinite in `dtype`. Works without a copy of the whole array."""
     array = without_repetition(array)
     with np.errstate(over="ignore"):
         if np.isfinite(dtype.type(array.max())) and np.isfinite(dtype.type(array.min())):
@@ -195,7 +195,7 @@ def _make_sparse(name: str, matrix: Any, tensor: Any, dtype: str) -> SparseRows:
     if not rows.has_sorted_indices:
         rows = rows.sorted_indices()
     if rows.shape[1] > np.iinfo(np.int32).max:
-        raise ValueError(f"{name} has {rows.shape[1]} columns: more than {np.iinfo(np.int32).max} cannot be numbered.")
+        raise ValueError(f"{name} has {rows.shape[1]} columns, but at most {np.iinfo(np.int32).max} are supported.")
     with np.errstate(over="ignore"):
         values = contiguous(rows.data, dtype)
     if not np.isfinite(values).all():

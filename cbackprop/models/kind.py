@@ -1,4 +1,4 @@
-"""Which models are alike, so that one engine can serve all of them in turn."""
+"""Decide which models are of one kind, so that one engine can serve them in turn."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from cbackprop.models.sequential import Sequential
 
 __all__ = ["kind_of"]
 
-# Arguments that a compiled layer does not depend on: they decide the first weights, or belong to the weights.
+# Arguments that compiled layers do not depend on: they decide initial weights, or belong to the weights.
 OF_WEIGHTS = ("_initializer", "_regularizer", "_constraint")
-# The implementation of losses that users wrote.
+# The implementation of losses in Python.
 PYTHON_LOSS = "losses.python_loss.PythonLoss"
 OTHERS = ("name", "trainable", "input_shape", "input_dim", "seed")
 
 
 class UnlikeError(Exception):
-    """A model has something of its own, which an engine for others would not know."""
+    """A model has something that an engine for other models cannot handle."""
 
 
 def kind_of(model: Any) -> Hashable | None:
-    """A key that is equal for models that one engine can train; ``None`` for a model that needs its own engine.
+    """A key that is equal for models that can share an engine; ``None`` for a model that needs its own.
 
-    Models of one kind differ in the values of weights, in their optimizers' settings, and in the regularizers and
-    constraints of weights. Everything else that compiled code depends on is part of the kind.
+    Models of one kind may differ in the values of weights, in the settings of their optimizers, and in the regularizers
+    and constraints of weights. Everything else that compiled code depends on is part of the key.
     """
     try:
         return _kind(model)
@@ -72,7 +72,7 @@ def _kind(model: Any) -> Hashable:
 
 
 def _is_own(thing: Any) -> bool:
-    """Whether something is of a class of this library."""
+    """Whether the class of an object belongs to this library."""
     return type(thing).__module__.startswith("cbackprop.")
 
 
@@ -88,12 +88,12 @@ def _kind_of_layer(layer: Layer, trained: set[Any]) -> Hashable:
 
 @functools.cache
 def _compared_arguments(cls: type[Layer]) -> list[str]:
-    """The arguments that compiled layers of a class depend on."""
+    """The arguments that the compiled layers of a class depend on."""
     return [name for name in cls.argument_names() if name not in OTHERS and not name.endswith(OF_WEIGHTS)]
 
 
 def _plain(value: Any) -> Hashable:
-    """A value that can be compared."""
+    """A value in a form that can be compared."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return type(value), value
     if isinstance(value, (list, tuple)):
@@ -104,7 +104,7 @@ def _plain(value: Any) -> Hashable:
 
 
 class _Kept:
-    """An object that is compared by identity, and kept, so that its identity is not given to another one."""
+    """Compares an object by identity. It keeps the object, so that no other one can get the same id."""
 
     def __init__(self, value: Any) -> None:
         self.value = value

@@ -1,4 +1,4 @@
-"""Check targets and weights that are too large to be copied. The engine reads the user's arrays."""
+"""Check targets and weights that are too large to copy: the engine reads the user's arrays."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ def is_kept(array: Array, dtype: str) -> bool:
 
 
 def keep_target(array: Array, shape: tuple[int, ...], kind: str, dtype: str, rules: TargetRules) -> Array | None:
-    """The array itself if a copy would be large and the targets are right; else ``None``.
+    """The array itself if a copy would be large and the targets are valid; else ``None``.
 
-    `check_target` then makes the copy, or raises an error.
-
+    Then `check_target` makes the copy, or raises an error.
     Parameters
     ----------
     array : ndarray
@@ -48,7 +47,7 @@ def keep_target(array: Array, shape: tuple[int, ...], kind: str, dtype: str, rul
     low, high = _limits(kind, shape, dtype, rules.limits)
     if rules.expected is not None and kind == "values":
         low, high = max(low, rules.expected[0]), min(high, rules.expected[1])
-    # The engine does not check class numbers of its own type in contiguous memory, so they must not be the user's.
+    # The engine does not check class numbers of its own type in contiguous memory, so these must not be the user's.
     if kind == "index" and array.dtype == read and array.flags.c_contiguous:
         return None
     distinct = without_repetition(array)
@@ -58,7 +57,7 @@ def keep_target(array: Array, shape: tuple[int, ...], kind: str, dtype: str, rul
 
 
 def keep_weights(value: Any, rows_shape: tuple[int, ...], dtype: str) -> Array | None:
-    """The weights themselves, a number for each row or each sample, if a copy would be large and they are right."""
+    """The weights themselves, one for each row or sample, if a copy would be large and they are valid."""
     if value is None or math.prod(rows_shape) * 8 <= LARGE:
         return None
     array = as_array("sample_weight", value)
@@ -80,12 +79,12 @@ def _limits(kind: str, shape: tuple[int, ...], dtype: str, limits: tuple[float, 
 
 
 def _have_several_ones(array: Array, width: int) -> bool:
-    """Whether rows of 0 and 1 are no one-hot labels: `check_target` tells of that."""
+    """Whether some rows of 0 and 1 are not one-hot. `check_target` explains that error."""
     rows = np.broadcast_to(array, (*array.shape[:-1], width))
     return any(several_ones(block.reshape(-1, width)) is not None for _, block in blocks(rows))
 
 
 def _are_right(block: Array, kind: str, low: float, high: float) -> bool:
-    """Whether all numbers are in [low, high], which NaN is not, and whole where they are classes."""
+    """Whether all numbers are in [low, high], which excludes NaN, and are integers if they are classes."""
     inside = bool(((block >= low) & (block <= high)).all())
     return inside and (kind != "index" or block.dtype.kind != "f" or bool((np.rint(block) == block).all()))

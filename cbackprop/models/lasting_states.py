@@ -1,4 +1,4 @@
-"""States that layers keep from batch to batch, where a model is run without being changed."""
+"""Protect the states that layers keep from batch to batch, where a run must not change a model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def lasting_arrays(engine: Engine) -> list[NDArray[Any]]:
 
 @contextmanager
 def states_kept(engine: Engine) -> Iterator[None]:
-    """For a ``with`` block in which an engine runs: when it ends, the states are what they were before."""
+    """Inside the ``with`` block an engine runs; afterwards the states are what they were before."""
     before = [(array, array.copy()) for array in lasting_arrays(engine)]
     try:
         yield
@@ -34,7 +34,7 @@ def states_kept(engine: Engine) -> Iterator[None]:
 
 @contextmanager
 def states_of_model_kept(model: Any) -> Iterator[None]:
-    """The same for a model that predicts in the ``with`` block."""
+    """The same for a model that predicts inside the ``with`` block."""
     before = [(state, state.numpy()) for layer in all_layers(model) for state in states_of(layer)]
     try:
         yield

@@ -1,4 +1,4 @@
-"""The limits that `config` sets to all runs, to try a script out."""
+"""Limits that `config` sets for all runs, to try out a script quickly."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Find out which loss of `compile` is for which output.
+"""Find out which loss of `compile` belongs to which output.
 
-Losses are nested like the outputs, but perhaps not as deep. As in Keras, a list that does not stand for a list of
-outputs holds several losses for the same output. One loss that stands for several outputs is for all of them together.
+Losses are nested like the outputs, but may be nested less deeply. As in Keras, a list in place of a single output holds
+several losses for that output. One loss in place of several outputs is for all of them together.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Path = tuple[Any, ...]
 
 @dataclass
 class GivenLoss:
-    """A loss that `compile` was given, and the numbers of the outputs that it is for."""
+    """A loss given to `compile`, and the numbers of its outputs."""
 
     identifier: Any
     outputs: list[int]
@@ -34,8 +34,8 @@ def losses_of_outputs(loss: Any, names: Sequence[str], structure: Any) -> list[G
     Raises
     ------
     ValueError
-        If a list has another length than that of the outputs, or a dict has unknown keys. With a dict of outputs the
-        error is also a KeyError, as in Keras.
+        If a list does not have as many entries as there are outputs, or a dict has unknown keys. With a dict of outputs
+        the error is also a KeyError, as in Keras.
     """
     everything = list(range(len(names)))
     if not is_nested(loss):
@@ -52,7 +52,7 @@ def losses_of_outputs(loss: Any, names: Sequence[str], structure: Any) -> list[G
 
 
 def _walk(value: Any, structure: Any, outputs: list[int], path: Path, names: Sequence[str]) -> list[GivenLoss]:
-    """The losses in a part of `loss` that is for a part of the outputs."""
+    """The losses in a part of `loss`, which belongs to a part of the outputs."""
     if value is None:
         return []
     if not is_nested(value):
@@ -100,7 +100,7 @@ def _aligned(value: Any, structure: Any, outputs: list[int], path: Path, names: 
 def weights_of(
     given_losses: Sequence[GivenLoss], loss: Any, weights: Any, names: Sequence[str], structure: Any
 ) -> list[Any]:
-    """The weight of each loss in the total. `weights` is nested like `loss`, or has an entry for each output.
+    """The weight of each loss. `weights` is nested like `loss`, or has an entry for each output.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def weights_of(
 
 
 def _check_lengths(loss: Any, weights: Any) -> None:
-    """Refuse a list of weights that is not as long as its list of losses."""
+    """Refuse a list of weights whose length differs from that of its list of losses."""
     if isinstance(loss, (list, tuple)) and isinstance(weights, (list, tuple)):
         if len(loss) != len(weights):
             raise ValueError(f"loss_weights must have {len(loss)} entries, as many as losses, but got {len(weights)}.")
@@ -141,7 +141,7 @@ def _check_lengths(loss: Any, weights: Any) -> None:
 
 
 def _at(weights: Any, path: Path) -> Any:
-    """The weight at the position of a loss, or of a part of `loss` around it; ``None`` if there is none."""
+    """The weight at the position of a loss, or of a part of `loss` around it; ``None`` if not given."""
     for key in path:
         if not is_nested(weights):
             break
@@ -153,7 +153,7 @@ def _at(weights: Any, path: Path) -> Any:
 
 
 def factor_of_each(loss: Loss, given_loss: GivenLoss, shapes: Sequence[Any], names: Sequence[str]) -> float:
-    """The factor of each output in a loss for several outputs together: the loss of all their numbers side by side.
+    """The factor of each output in one loss for several outputs, which is the loss of all their numbers side by side.
 
     Raises
     ------
@@ -166,14 +166,14 @@ def factor_of_each(loss: Loss, given_loss: GivenLoss, shapes: Sequence[Any], nam
     together = [names[output] for output in given_loss.outputs]
     why = None
     if type(loss).call is not Loss.call:
-        why = "a loss in Python gets one output, and returns the gradient by that one"
+        why = "a loss in Python gets one output, and returns its gradient only"
     elif loss.couples_samples or loss.reduction not in (*MEANS, "sum"):
-        why = "it is no mean and no sum over rows"
+        why = "it is neither a mean nor a sum over rows"
     elif len({tuple(shapes[output]) for output in given_loss.outputs}) > 1:
         why = "their shapes differ"
     if why is not None:
         raise ValueError(
             f"The loss {loss.name!r} is given for the outputs {together} together, which is not possible: {why}. Give "
-            "each output a loss of its own, in a dict or list like that of the outputs."
+            "each output its own loss, in a dict or list like that of the outputs."
         )
     return 1.0 if loss.reduction == "sum" else 1.0 / count

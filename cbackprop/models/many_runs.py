@@ -1,4 +1,4 @@
-"""Run `fit` of many models in a pool of threads."""
+"""Run `fit` for many models in a pool of threads."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["ManyRuns"]
 class ManyRuns:
     """The runs of one call of `fit_many`.
 
-    Each thread takes the next model that is waiting, and trains it alone. A model's numbers depend on its own
-    seed only, so it does not matter which thread takes it, and when.
+    Each thread takes the next waiting model and trains it alone. A model's numbers depend only on its own seed, so it
+    does not matter which thread takes it, and when.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class ManyRuns:
     Attributes
     ----------
     results : list of (History or Exception or None)
-        What became of each model; ``None`` as long as it is not trained.
+        The result of each model; ``None`` until it is trained.
     """
 
     def __init__(
@@ -41,12 +41,12 @@ class ManyRuns:
         self.models, self.arguments, self.seeds, self.display = models, arguments, seeds, display
         self.results: list[History | Exception | None] = [None] * len(models)
         self.failed: int | None = None  # the first model that raised
-        self.fatal: BaseException | None = None  # what no model's `fit` is to raise, such as SystemExit
+        self.fatal: BaseException | None = None  # an exception that must end everything, such as SystemExit
 
     def run(self, workers: int, goes_on: bool) -> bool:
-        """Train all models in so many threads; False if Ctrl-C has ended that early.
+        """Train all models in this many threads; False if Ctrl-C ended that early.
 
-        With `goes_on`, others are trained although one has raised an exception.
+        With `goes_on`, an exception of one model does not stop the others.
         """
         self.goes_on = goes_on
         self.left: Iterator[int] = iter(range(len(self.models)))
@@ -72,7 +72,7 @@ class ManyRuns:
         return completed
 
     def _wait(self, helpers: list[threading.Thread]) -> None:
-        """Wait for all threads, and show how far they are."""
+        """Wait for all threads, and show their progress."""
         for helper in helpers:
             while helper.is_alive():
                 helper.join(self.display.interval)

@@ -36,7 +36,7 @@ __all__ = ["Model", "NoShapeError"]
 
 
 class NoShapeError(AttributeError, ValueError):
-    """A model without a shape was asked for something that depends on it. Keras raises an ``AttributeError``."""
+    """A model without a shape was asked for something that depends on the shape. Keras raises ``AttributeError``."""
 
 
 # Methods that Keras calls in training, evaluating or predicting.
@@ -47,26 +47,26 @@ NEVER_CALLED = (
 
 
 def checked_class_names(names: Any) -> list[str | int]:
-    """A list of the labels of classes.
+    """A checked list of the labels of classes.
 
     Raises
     ------
     TypeError
-        If it is no list of texts or of whole numbers.
+        If it is not a list of strings or of integers.
     """
     given = names.tolist() if isinstance(names, np.ndarray) and names.ndim == 1 else names
     labels: list[Any] = list(given) if isinstance(given, (list, tuple)) else [None]
     labels = [label.item() if isinstance(label, np.generic) else label for label in labels]
     if not all(isinstance(label, (str, int)) and not isinstance(label, bool) for label in labels):
-        raise ArgumentTypeError(f"class_names must be a list of texts or of whole numbers, but got {names!r}.")
+        raise ArgumentTypeError(f"class_names must be a list of strings or of integers, but got {names!r}.")
     return labels
 
 
 @registry.register("Functional")
 class Model(Trainer, FileMethods, Layer):
-    """A network: everything that leads from input tensors to output tensors.
+    """A network: all layers from input tensors to output tensors.
 
-    A model is a layer too: called on symbolic tensors it becomes part of a larger model.
+    A model is a layer too: called on symbolic tensors, it becomes part of a larger model.
 
     Parameters
     ----------
@@ -83,14 +83,14 @@ class Model(Trainer, FileMethods, Layer):
     input_names, output_names : list of str
         Keys for dicts of arrays.
     class_names : list of str or int, optional
-        The labels of classes, in the order of the probabilities that the model predicts. It may be set, and is saved.
+        The labels of classes, in the order of the predicted probabilities. It can be set, and is saved with the model.
 
     Raises
     ------
     TypeError
         If `inputs` or `outputs` are not symbolic tensors.
     ValueError
-        If an output does not follow from the inputs, or names of layers repeat.
+        If an output does not depend on the inputs, or two layers have the same name.
 
     References
     ----------
@@ -119,14 +119,14 @@ class Model(Trainer, FileMethods, Layer):
 
     @classmethod
     def _refuse_what_is_never_called(cls) -> None:
-        """Refuse methods of users that training would never call. They may have been set after the class was made."""
+        """Refuse user methods that training would never call. They may have been added after the class was made."""
         for owner in (owner for owner in cls.__mro__ if owner.__module__.partition(".")[0] != "cbackprop"):
             own = [name for name in NEVER_CALLED if name in owner.__dict__]
             if own:
                 raise TypeError(
-                    f"{owner.__name__} defines {own[0]}, which would never be called: a model here is a graph that "
-                    "runs in compiled code. Make it of Input and layers; what is computed in Python goes into a Layer, "
-                    "a Loss or a Callback."
+                    f"{owner.__name__} defines {own[0]}, which would never be called: a model is a graph that runs in "
+                    "compiled code. Build it from Input and layers; Python code goes into a Layer, a Loss or a "
+                    "Callback."
                 )
 
     # The arguments that the constructor gets from a config with the whole graph.
@@ -159,12 +159,12 @@ class Model(Trainer, FileMethods, Layer):
 
     @property
     def class_names(self) -> list[str | int] | None:
-        """The labels of classes, in the order of the probabilities that the model predicts; ``None`` if not known.
+        """The labels of classes, in the order of the predicted probabilities; ``None`` if unknown.
 
         Raises
         ------
         TypeError
-            If it is set to anything but a list of texts or of whole numbers.
+            If it is set to anything but a list of strings or of integers.
         """
         return self._class_names
 
@@ -191,7 +191,7 @@ class Model(Trainer, FileMethods, Layer):
         Raises
         ------
         NoShapeError
-            If the model has no shape yet. To `hasattr`, it then has no such attribute.
+            If the model has no shape yet. `hasattr` then returns False.
         """
         if self._graph is None:
             raise NoShapeError(
@@ -234,7 +234,7 @@ class Model(Trainer, FileMethods, Layer):
 
     @property
     def layers(self) -> list[Layer]:
-        """All layers, each once; nested models count as one."""
+        """All layers, each one once. A nested model counts as one layer."""
         return self.graph.layers
 
     @property
@@ -244,7 +244,7 @@ class Model(Trainer, FileMethods, Layer):
 
     @property
     def output_names(self) -> list[str]:
-        """The keys of a dict of outputs, or else the names of the layers that make the outputs, made unique."""
+        """The keys of a dict of outputs, or the unique names of the layers that make the outputs."""
         if isinstance(self.output_structure, dict) and len(self.output_structure) == len(self.outputs):
             return sorted(self.output_structure)
         names: list[str] = []
@@ -255,7 +255,7 @@ class Model(Trainer, FileMethods, Layer):
 
     @property
     def has_open_inputs(self) -> bool:
-        """Whether the plan depends on the data, because inputs leave sizes open or may be left out."""
+        """Whether the plan depends on the data, because inputs have open sizes or may be left out."""
         return any(has_unknown(tensor.shape) or is_optional(tensor) for tensor in self.inputs)
 
     @property
@@ -269,7 +269,7 @@ class Model(Trainer, FileMethods, Layer):
 
     @property
     def plans(self) -> Plan | PlansOfSizes:
-        """The plan that the engines execute. If it depends on the data, an object that makes plans for given sizes."""
+        """The plan that engines execute. If it depends on the data, an object that makes plans for given sizes."""
         plans = self._plan
         if plans is None:
             with Layer._making:  # another thread may change the layers
@@ -284,7 +284,7 @@ class Model(Trainer, FileMethods, Layer):
 
     @property
     def plan(self) -> Plan:
-        """The plan that the engines execute, with all inputs.
+        """The plan that engines execute, with all inputs.
 
         Raises
         ------
@@ -315,20 +315,20 @@ class Model(Trainer, FileMethods, Layer):
 
     @property
     def trainable_variables(self) -> list[Variable]:
-        """Weights that training changes."""
+        """The weights that training changes."""
         if not self.trainable:
             return []
         return list(dict.fromkeys(variable for layer in self.layers for variable in layer.trainable_variables))
 
     @property
     def non_trainable_variables(self) -> list[Variable]:
-        """Weights that training leaves alone."""
+        """The weights that training does not change."""
         trainable = set(self.trainable_variables)
         return [variable for variable in self.variables if variable not in trainable]
 
     @property
     def trainable(self) -> bool:
-        """Whether training changes the weights; setting it sets it on every layer."""
+        """Whether training changes the weights. Setting it sets it for every layer."""
         return self._trainable
 
     @trainable.setter
@@ -359,36 +359,36 @@ class Model(Trainer, FileMethods, Layer):
     # As a layer
 
     def stepper(self, batch_size: int = 1, length: int = 1024) -> Stepper:
-        """An object that is called with one time step after the other, and keeps the states of recurrent layers.
+        """An object that takes one time step after the other, and keeps the states of recurrent layers.
 
-        For text that is generated, or measurements that come one by one: each call costs one time step, however long
+        Use it to generate text, or for measurements that arrive one by one: each call costs one time step, however long
         the sequence has become.
 
         Parameters
         ----------
         batch_size : int, default 1
-            How many sequences go on at the same time.
+            The number of sequences that are processed in parallel.
         length : int, default 1024
-            How many time steps attention remembers. Recurrent layers need no limit.
+            The number of time steps that attention remembers. Recurrent layers need no limit.
 
         Returns
         -------
         Stepper
             Called with the inputs of a time step, of shape (batch_size, ...), it returns the outputs. ``reset()``
-            begins again, ``states`` are the states. It has the weights of the model, also when these change.
+            starts again, ``states`` are the states. It uses the weights of the model, even when these change.
 
         Raises
         ------
         TypeError, ValueError
-            If `batch_size` is no positive whole number, the model has no shape yet, or one of its layers looks at
-            several time steps at once: `Bidirectional`, ``go_backwards=True``, pooling or convolution over time,
-            layers in Python, attention without ``use_causal_mask=True`` or behind a mask.
+            If `batch_size` is not a positive integer, the model has no shape yet, or a layer needs several time steps
+            at once: `Bidirectional`, ``go_backwards=True``, pooling or convolution over time, layers in Python,
+            attention without ``use_causal_mask=True`` or after a mask.
 
         Notes
         -----
-        Attention of a sequence to itself keeps the keys and values of the time steps so far, and a call compares one
-        query with them. All inputs must be sequences. At a time step that a mask hides, states stay, and outputs of
-        recurrent layers are 0.
+        Self-attention keeps the keys and values of earlier time steps, and a call compares one query with them. All
+        inputs must be sequences. If a mask hides a time step, states do not change and outputs of recurrent layers are
+        0.
 
         Examples
         --------
@@ -420,8 +420,8 @@ class Model(Trainer, FileMethods, Layer):
         training : bool, optional
             Whether dropout and the like are active. For arrays the default is that they are not.
         mask : array_like, or a list of them, optional
-            Which rows of the inputs count; by default those of the inputs' own masks. With symbolic tensors the mask is
-            symbolic, too, and an `Identity` layer with that mask is put before the model.
+            Which rows of the inputs count; by default the inputs' own masks decide. With symbolic tensors the mask is
+            symbolic too, and an `Identity` layer with that mask is put before the model.
         """
         if training is not None and is_samples(training):
             raise ArgumentTypeError(
@@ -440,19 +440,19 @@ class Model(Trainer, FileMethods, Layer):
         return connect(self, inputs, check_training(training), mask)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """The same as a call of the model."""
+        """The same as calling the model."""
         return Model.__call__(self, inputs, training, mask)
 
     def run_shown(self, given: list[Any], masks: list[Any], training: bool, layer: Any = None) -> Any:
-        """The outputs for arrays, some with masks. `losses` then has the penalties of layers' outputs."""
+        """The outputs for arrays, some of them with masks. Sets `losses` to the penalties of layers' outputs."""
         return run_shown(self, given, masks, training, layer)
 
     def _in_order(self, inputs: Any, warns: bool = False) -> list[Any]:
-        """The arguments of a call, nested in any way that fits, in the order of `inputs`."""
+        """The arguments of a call, in any nesting that fits, as a list in the order of `inputs`."""
         return assign_inputs(inputs, self.input_names, self.input_structure, warns)
 
     def get_build_config(self) -> None:
-        """``None``: each layer of a model has its own."""
+        """``None``: each layer of a model has its own build config."""
 
     # Descriptions
 
@@ -466,14 +466,14 @@ class Model(Trainer, FileMethods, Layer):
         layer_range: Any = None,
         show_costs: bool = False,
     ) -> None:
-        """Print a table of the layers, their output shapes and their numbers of weights, and what a sample costs.
+        """Print a table of the layers, their output shapes and their numbers of weights, and the cost of a sample.
 
         Parameters
         ----------
         line_length : int, optional
             Width of the table; by default that of its contents, or of the terminal if that is narrower.
         positions : optional
-            Accepted because scripts for Keras pass it; it has no effect.
+            Has no effect; accepted because Keras has it.
         print_fn : callable, optional
             Called with the text, instead of printing it.
         expand_nested : bool, default False
@@ -487,15 +487,15 @@ class Model(Trainer, FileMethods, Layer):
 
         Notes
         -----
-        Multiply-adds are the multiplications of a prediction for one sample whose results are added up: those of
+        Multiply-adds are the multiplications of a prediction for one sample whose results are summed: those of
         convolutions, dense layers, products, scalings and interpolations. Activations and pooling do not count. A
         training step takes about three times as many.
 
-        The memory of a training step is that of the compiled engine: values, deltas and what layers keep of each
-        sample, where one step may reuse the memory of another. It does not include the data, the weights and what the
-        optimizer keeps. Before the first training step, every output is taken to have a loss.
+        The memory of a training step is that of the compiled engine for each sample: values, deltas and what layers
+        keep from the forward pass, where steps may reuse each other's memory. It does not include the data, the weights
+        and the optimizer's slots. Before the first training step, every output is assumed to have a loss.
 
-        Both lines are missing where sizes come with the data.
+        Both lines are missing if sizes depend on the data.
 
         Raises
         ------
@@ -522,12 +522,13 @@ class Model(Trainer, FileMethods, Layer):
         (print if print_fn is None else print_fn)(text)
 
     def get_config(self) -> dict[str, Any]:
-        """The whole graph as plain values. For a user's class with arguments of its own, these arguments.
+        """The whole graph as plain values. For your own class with its own arguments: these arguments.
 
         Raises
         ------
         TypeError
-            If a part cannot be written, or an object of the class has no attributes with the names of its arguments.
+            If a part cannot be written, or a class of yours does not keep its arguments as attributes of the same
+            names.
         ValueError
             If two layers have been given the same name.
         """

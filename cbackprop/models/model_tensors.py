@@ -13,7 +13,7 @@ from cbackprop.validation import ArgumentTypeError, type_name
 
 __all__ = ["begun_at", "check_nesting", "check_tensors"]
 
-# The depth of nested models. Python's recursion, above all that of pickle, ends at a few hundred.
+# The deepest nesting of models. Python's recursion, above all that of pickle, ends after a few hundred levels.
 DEEPEST = 32
 
 
@@ -36,9 +36,9 @@ def check_nesting(model: Any, layers: Iterable[Any]) -> None:
 
 
 def begun_at(inputs: Any, outputs: Any) -> tuple[Any, Any]:
-    """Inputs and outputs of a graph with an `Input` for each tensor in `inputs` that a layer has made.
+    """The inputs and outputs of a graph. An input that a layer has made is replaced by a new `Input`.
 
-    The layers are the same. Without inputs of its own a model cannot be described or saved.
+    The layers stay the same. Without inputs of its own, a model could not be described or saved.
     """
     flat, ends = check_tensors("inputs", inputs), check_tensors("outputs", outputs)
     if not any(map(_is_made, flat)):
@@ -71,7 +71,7 @@ def check_tensors(name: str, structure: Any) -> list[KerasTensor]:
     tensors = flatten(structure)
     for tensor in tensors:
         if not isinstance(tensor, KerasTensor):
-            hint = " Call it on a tensor: what it returns is one." if callable(tensor) else ""
+            hint = " Call it on a tensor, and use the result." if callable(tensor) else ""
             raise ArgumentTypeError(
                 f"All `{name}` values must be KerasTensors, made by Input or by layers, but got {tensor!r:.100} of "
                 f"type {type_name(tensor)}.{hint}"

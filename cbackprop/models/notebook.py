@@ -1,4 +1,4 @@
-"""The table that a notebook shows of a model."""
+"""The table of a model in a notebook."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["summary_html"]
 
 
 def summary_html(model: Any) -> str:
-    """The table of `Model.summary` as HTML; it takes its colors from there, light or dark."""
+    """The table of `Model.summary` as HTML. The notebook decides the colors, light or dark."""
     rows = describe(model)
     columns = columns_of(model, rows, any(row.trainable is False for row in rows))
 

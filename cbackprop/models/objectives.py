@@ -1,4 +1,4 @@
-"""Resolve the arguments of `compile`: the loss, weight and metrics of each output, and their names in logs."""
+"""Turn the arguments of `compile` into an objective for each output: loss, weight and metrics, with names for logs."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ __all__ = [
     "warn_of_double_links",
 ]
 
-# Parts of the names of metrics of which more is better.
+# Parts of the names of metrics for which higher is better.
 RISING = (
     *("Accuracy", "AUC", "Precision", "Recall", "Specificity", "TruePositives", "TrueNegatives", "IoU"),
     *("Score", "Similarity", "Correlation"),
 )
-# Metrics that are not losses, and of which less is better.
+# Metrics that are not losses, and for which lower is better.
 FALLING = ("FalsePositives", "FalseNegatives", "RootMeanSquaredError", "LogCoshError")
 
 
@@ -61,8 +61,8 @@ def resolve_objectives(model: Any, settings: dict[str, Any]) -> list[Objective]:
         resolved += [(_resolve_metric(metric, loss, shape), True) for metric in weighted[index]]
         if resolved and loss is not None and loss.target_kind == "half":
             raise ValueError(
-                f"metrics cannot judge output {names[index]!r}, whose loss {loss.name!r} wants means and variances. "
-                "Make the means a second output, and give that one metrics."
+                f"Metrics cannot be computed for output {names[index]!r}, because its loss {loss.name!r} takes means "
+                "and variances. Make the means a second output, with metrics."
             )
         objectives.append(Objective(loss, weight, resolved))
     _check_own_objects(objectives, names)
@@ -72,9 +72,9 @@ def resolve_objectives(model: Any, settings: dict[str, Any]) -> list[Objective]:
 
 
 def _check_own_objects(objectives: Sequence[Objective], names: Sequence[str]) -> None:
-    """Refuse a metric object that is given twice: Keras silently mixes what both see.
+    """Refuse a metric object that is given twice: Keras silently mixes the two results.
 
-    Metrics in Python are not refused: they do the same here as in Keras.
+    Metrics in Python are not refused: they behave as in Keras.
     """
     given: dict[int, str] = {}
     for name, objective in zip(names, objectives, strict=True):
@@ -82,8 +82,8 @@ def _check_own_objects(objectives: Sequence[Objective], names: Sequence[str]) ->
             where = f"{'weighted_metrics' if weighted else 'metrics'} of output {name!r}"
             if (before := given.setdefault(id(metric), where)) and metric.runs_in_c() and before is not where:
                 raise ValueError(
-                    f"The metric {metric.name!r} is one object, but given twice: in {before} and in {where}. Give each "
-                    f"an object of its own, another {type(metric).__name__}(...): Keras mixes what they see."
+                    f"The metric {metric.name!r} is one object, but given twice: in {before} and in {where}. Make "
+                    f"another {type(metric).__name__}(...) for the second place: Keras would mix the results."
                 )
 
 
@@ -134,7 +134,7 @@ def _one_loss(identifier: Any, shape: tuple[int, ...]) -> Loss:
         identifier = "binary_crossentropy"
     loss = losses.as_loss(identifier)
     if loss.reduction in (None, "none"):
-        raise ValueError(f"{type(loss).__name__} has no reduction: training needs one number to make small.")
+        raise ValueError(f"{type(loss).__name__} has no reduction, but training minimizes a single number.")
     owner = next(cls for cls in type(loss).__mro__ if "__call__" in cls.__dict__)
     if owner.__module__.partition(".")[0] != "cbackprop":
         raise TypeError(
@@ -144,8 +144,8 @@ def _one_loss(identifier: Any, shape: tuple[int, ...]) -> Loss:
     loss.check_output(shape or (1,))
     if loss.link == "softmax" and (shape or (1,))[-1] == 1:
         warnings.warn(
-            f"{type(loss).__name__} of one unit always is 0, since the only class has probability 1: nothing can be "
-            "learned. Use 'binary_crossentropy' with activation='sigmoid' for two classes, or a unit for each class.",
+            f"{type(loss).__name__} of one unit is always 0, since the only class has probability 1: nothing is "
+            "learned. Use 'binary_crossentropy' with activation='sigmoid' for two classes, or one unit for each class.",
             SyntaxWarning,
             stacklevel=6,
         )
@@ -167,7 +167,7 @@ def _resolve_metric(identifier: Any, loss: Loss | None, shape: tuple[int, ...]) 
 
 
 def check_masks(plan: Plan, objectives: Sequence[Objective]) -> None:
-    """Check that no output with a mask has a sum of losses that needs all rows.
+    """Check that no output with a mask has several losses with different reductions.
 
     Raises
     ------
@@ -192,14 +192,14 @@ def warn_of_certainty(plan: Plan) -> None:
         if step.layer.is_activation and function and function.name == "softmax" and size == 1:
             warnings.warn(
                 f"Layer {step.layer.name.removesuffix('/activation')!r} takes a softmax over an axis of size 1, which "
-                "always is 1: nothing can be learned. Use activation='sigmoid' with 'binary_crossentropy', or a unit "
-                "for each class.",
+                "is always 1: nothing is learned. Use activation='sigmoid' with 'binary_crossentropy', or one unit for "
+                "each class.",
                 stacklevel=7,
             )
 
 
 def warn_of_double_links(plan: Plan, objectives: Sequence[Objective]) -> None:
-    """Warn of a loss from logits that gets probabilities, so that the softmax or sigmoid is computed twice."""
+    """Warn of a loss from logits that is given probabilities, so that softmax or sigmoid is applied twice."""
     for buffer, objective in zip(plan.outputs, objectives, strict=False):
         for loss in objective.loss.parts if objective.loss else ():
             index = plan.link(buffer)
@@ -207,8 +207,8 @@ def warn_of_double_links(plan: Plan, objectives: Sequence[Objective]) -> None:
             if loss.from_logits and made_by and made_by.function and made_by.function.name == loss.link:
                 layer = made_by.name.removesuffix("/activation")
                 warnings.warn(
-                    f"{type(loss).__name__}(from_logits=True) takes a {loss.link} of the output, but layer {layer!r} "
-                    f"gives the {loss.link} already: it is taken twice. Leave out from_logits=True or the activation.",
+                    f"{type(loss).__name__}(from_logits=True) applies {loss.link}, but layer {layer!r} has applied "
+                    f"{loss.link} already. Remove from_logits=True or the activation.",
                     stacklevel=7,
                 )
 
@@ -255,7 +255,7 @@ def _rules_of(objective: Objective) -> TargetRules:
 
 
 def in_python(function: Any) -> bool:
-    """Whether a function is a metric in Python, which treats class numbers as it likes."""
+    """Whether a function is a metric in Python, which may use class numbers in any way."""
     return isinstance(function, Metric) and not function.runs_in_c()
 
 
@@ -266,7 +266,7 @@ def _narrowest(limits: Sequence[tuple[float, float] | None]) -> tuple[float, flo
 
 
 def log_names(model: Any, objectives: Sequence[Objective]) -> tuple[list[str | None], list[list[str]]]:
-    """The keys of logs for each output's loss (if several outputs have one) and for each output's metrics."""
+    """The keys in logs for each output's loss (if several outputs have one), and for each output's metrics."""
     several = len(objectives) > 1
     add_up = sum(objective.loss is not None for objective in objectives) > 1  # else the total is enough
     used: Counter[str] = Counter()
@@ -301,7 +301,7 @@ def named_results(name: str, result: Any) -> dict[str, Any]:
 
 
 def more_is_better(metric: Metric) -> bool | None:
-    """Whether more of a metric is better, as of an accuracy, or not, as of a loss; ``None`` if that is not known."""
+    """Whether higher is better for a metric (as for accuracy) or lower (as for a loss); ``None`` if unknown."""
     name = type(metric).__name__
     if any(word in name for word in RISING):
         return True

@@ -1,4 +1,4 @@
-"""Layers and models called on arrays. Layers in Python are called; others run as a model of that layer."""
+"""Call layers and models on arrays. Layers in Python are called; other layers run in a model of one layer."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ __all__ = ["run_built_in", "run_layer"]
 
 Array = NDArray[Any]
 
-# Models that a layer keeps, each for calls on arrays of one shape.
+# The most models that a layer keeps for calls on arrays; each is for one shape.
 MOST_CACHED = 8
 
 
 def run_layer(layer: Layer, call: CallArguments) -> Any:
-    """The outputs of a layer for arrays, each with its mask."""
+    """The outputs of a layer for arrays, with their masks."""
     if current_call() is None:
         forget_losses(layer)
     return _run_python(layer, call) if layer.is_python else _run_compiled(layer, call)
 
 
 def resolve_training(layer: Layer, call: CallArguments) -> bool | None:
-    """Whether a call trains: its own argument, or that of the call around it, or the default of `call`."""
+    """Whether a call trains: its own argument decides, else the surrounding call, else the default of `call`."""
     if call.training is not None:
         return call.training
     context = current_call()
@@ -75,7 +75,7 @@ def _run_python(layer: Layer, call: CallArguments) -> Any:
 
 
 def _converted(layer: Layer, leaf: Any) -> Any:
-    """A leaf with numbers as an array: floats in the layer's type, integers unchanged."""
+    """A leaf with numbers as an array. Floats get the layer's type, integers stay."""
     if not is_array(leaf):
         return leaf
     array = as_array("inputs", leaf)
@@ -85,13 +85,13 @@ def _converted(layer: Layer, leaf: Any) -> Any:
 
 
 def _returned(layer: Layer, leaf: Any) -> Any:
-    """A leaf that `call` has returned, checked: an array of floats in the layer's type."""
+    """A leaf returned by `call`, checked: an array of floats in the layer's type."""
     if leaf is None or isinstance(leaf, (bool, int, float, np.generic)):
         return leaf
     if type(leaf).__module__.partition(".")[0] in ("torch", "tensorflow", "jax", "jaxlib", "keras"):
         raise TypeError(
-            f"The output of layer {layer.name!r} is a {type(leaf).__name__}, but must be a NumPy array: write the "
-            "layer with NumPy, and its gradient in a method backward(inputs, outputs, delta)."
+            f"The output of layer {layer.name!r} is a {type(leaf).__name__}, but must be a NumPy array. Write the "
+            "layer with NumPy, and its gradient as a method backward(inputs, outputs, delta)."
         )
     array = as_array(f"The output of layer {layer.name!r}", leaf)
     return with_mask(np.asarray(array, layer.dtype) if array.dtype.kind == "f" else array, mask_of(leaf))
@@ -106,7 +106,7 @@ def _add_penalties(layer: Layer, outputs: Any) -> None:
 
 
 def _masked(layer: Layer, inputs: Any, previous: Any, outputs: Any) -> Any:
-    """The outputs, those with masks that are made from the masks of the inputs."""
+    """The outputs with masks that are computed from the masks of the inputs."""
     has_mask = any(isinstance(mask, np.ndarray) or hasattr(mask, "__array__") for mask in _leaves(previous))
     if not layer.supports_masking:
         if has_mask:
@@ -125,7 +125,7 @@ def _masked(layer: Layer, inputs: Any, previous: Any, outputs: Any) -> Any:
 
 
 def _leaves(structure: Any) -> list[Any]:
-    """The leaves of lists, tuples and dicts, also where all of them are ``None``."""
+    """The leaves of lists, tuples and dicts, even if all of them are ``None``."""
     if isinstance(structure, dict):
         return [leaf for item in structure.values() for leaf in _leaves(item)]
     if isinstance(structure, (list, tuple)):
@@ -145,10 +145,10 @@ def _warn_of_lost_mask(layer: Layer) -> None:
 
 
 def _run_compiled(layer: Layer, call: CallArguments) -> Any:
-    """Run a layer in a model of its own that is kept for arrays of the same shapes."""
+    """Run a layer in a model of its own, which is kept for arrays of the same shapes."""
     given = call.input_leaves() if layer.n_inputs != 1 else [call.inputs]
     if any(array is None for array in given):
-        raise ArgumentTypeError(f"inputs of layer {layer.name!r} must be arrays or symbolic tensors, but got None.")
+        raise ArgumentTypeError(f"Inputs of layer {layer.name!r} must be arrays or symbolic tensors, but got None.")
     arrays = [as_array("inputs", array) for array in given]
     if any(array.ndim == 0 for array in arrays):
         raise TypeError(f"Layer {layer.name!r} takes arrays of numbers with a batch axis, or symbolic tensors.")
@@ -171,14 +171,14 @@ def _run_compiled(layer: Layer, call: CallArguments) -> Any:
 
 
 def _model_for(layer: Layer, arrays: list[Array], more: dict[str, Any], call: CallArguments) -> tuple[Model, Any]:
-    """A model of the layer for arrays of these shapes, and the structure of symbolic outputs that its call returns.
+    """A model of one layer for arrays of these shapes, and the structure of its symbolic outputs.
 
-    The masks of its inputs are those given to the call or, without any, the inputs' own.
+    The masks of the inputs are those given to the call, or else the inputs' own.
     """
     rows = len(arrays[0]) if layer.fixes_batch_size else None
     shapes = tuple(array.shape[1:] for array in arrays)
     settings = tuple((name, _hashable(value)) for name, value in call.settings.items())
-    # Frozen, batch normalization behaves otherwise.
+    # `trainable` is part of the key because frozen batch normalization computes something else.
     key = shapes, tuple(more), settings, rows, call.mask_given, layer.trainable
     cache: dict[Any, tuple[Model, Any]] = layer.__dict__.setdefault("_models", {})
     if key not in cache:
@@ -213,7 +213,7 @@ def _array_or_none(name: str, leaf: Any) -> Any:
 
 
 def _masks_for(layer: Layer, call: CallArguments, given: list[Any], arrays: list[Array]) -> list[Any]:
-    """The mask of each input: that of the call, or else of the array, or ``None``."""
+    """The mask of each input: the call's or else the array's; ``None`` if there is none."""
     if call.mask is None:
         return [mask_of(array) for array in given]
     masks = flatten(call.mask) if layer.n_inputs != 1 else [call.mask]
@@ -223,7 +223,7 @@ def _masks_for(layer: Layer, call: CallArguments, given: list[Any], arrays: list
 
 
 def run_built_in(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Run the computation of a layer's built-in base class, with the layer's weights and arguments.
+    """Run the computation of a layer's built-in base class on the layer's weights and arguments.
 
     Raises
     ------
@@ -240,7 +240,7 @@ def run_built_in(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
 
 
 def _seen_as(cls: type[Layer], layer: Layer, args: tuple[Any, ...]) -> Layer:
-    """A layer as an object of its base class, without what the subclass has added."""
+    """A layer as an object of its base class, without what the subclass adds."""
     if not layer.built:
         layer.build(tuple(np.shape(args[0])))
     added = {*layer.variables} - {*layer._base_variables}

@@ -1,4 +1,4 @@
-"""Assign arguments of `compile` to the outputs of a model, from one value, a list, a dict, or nested ones."""
+"""Assign arguments of `compile` to the outputs of a model. An argument is one value, a list, a dict, or nested."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["LossKeyError", "is_deep", "is_nested", "leaves_of", "parts_of", "pat
 
 
 class LossKeyError(KeyError, ValueError):
-    """A key of `loss` belongs to no output."""
+    """A key of `loss` does not belong to any output."""
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -62,8 +62,8 @@ def spread(argument: str, value: Any, names: Sequence[str], structure: Any, defa
     Raises
     ------
     ValueError
-        If a list has another length than that of the outputs, or a dict has unknown keys. For `loss` and a dict of
-        outputs the error is also a KeyError, as in Keras.
+        If a list does not have as many entries as there are outputs, or a dict has unknown keys. For `loss` and a dict
+        of outputs the error is also a KeyError, as in Keras.
     """
     if not is_nested(value):
         return [default if value is None else value] * leaves_of(structure)
@@ -106,7 +106,7 @@ def _by_name(argument: str, value: dict[str, Any], names: Sequence[str], default
 
 
 def _unknown_key(argument: str, key: Any, known: list[str], by_name: bool = False) -> Exception:
-    """The error for an unknown key. It has Keras's words, which scripts may look for, and lists the known keys."""
+    """The error for an unknown key. It uses Keras's words, which scripts may look for, and lists the known keys."""
     there = f"{argument} has a key {key!r}, but the model's outputs are {known}."
     if "loss" not in argument:
         return ValueError(f"Invalid `{argument}`: {there}")

@@ -1,4 +1,4 @@
-"""The position of a training: what must be known to go on from there to the same bits."""
+"""The training position: what must be known to resume a training with identical results."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ __all__ = ["Position", "Resumption", "check_position", "formed_like"]
 
 @dataclass
 class Resumption:
-    """A position from which the next run of `fit` may go on."""
+    """A position at which the next run of `fit` may resume."""
 
     position: dict[str, Any]
-    always: bool  # else only if the run begins with the epoch of the position
-    callbacks: dict[str, Any] | None = None  # the states that callbacks had there
+    always: bool  # if False, only a run that begins with the position's epoch resumes
+    callbacks: dict[str, Any] | None = None  # the states of callbacks at that position
 
 
 class Position:
-    """The epoch and the step that a run has come to.
+    """The epoch and the step that a run has reached.
 
     Parameters
     ----------
@@ -54,14 +54,14 @@ class Position:
     def end(self) -> None:
         """Note that an epoch has ended.
 
-        Random states are noted later, when the next epoch begins, because callbacks may draw random numbers until then.
+        Random states are noted later, when the next epoch begins, because callbacks may draw random numbers before.
         """
         self.epoch += 1
         self.step = 0
         self._between = True
 
     def settle(self) -> None:
-        """Note random states now that the run is over, whose generator is not that of the process; drop the data."""
+        """Note the random states at the end of a run with its own generator, and drop the data."""
         self._note()
         self._between = False
         self.source = None
@@ -73,7 +73,7 @@ class Position:
     def state(self, sums: Any, over_ranks: Callable[[Any], Any]) -> dict[str, Any]:
         """The position as plain values, for `go_to`. `sums` are those of losses and metrics in this epoch.
 
-        `over_ranks` adds them up over all ranks.
+        `over_ranks` sums them over all ranks.
         """
         if self._between:
             self._note()
@@ -89,15 +89,15 @@ class Position:
         }
 
     def go_to(self, saved: dict[str, Any]) -> dict[str, Any] | None:
-        """Go to a saved position, at the beginning of its epoch.
+        """Go to the beginning of the epoch of a saved position.
 
-        Returns the position again if the epoch was interrupted: its finished steps must be skipped, and then its sums
+        If that epoch was interrupted, the position is returned: its finished steps must be skipped, and its sums
         restored.
         """
         if saved["run"] != self.run:
             warnings.warn(
-                f"The samples or batches are not those of the interrupted training: epoch {saved['epoch'] + 1} begins "
-                "again.",
+                f"The samples or batches differ from those of the interrupted training, so epoch {saved['epoch'] + 1} "
+                "starts over.",
                 stacklevel=6,
             )
             self.begin(saved["epoch"])
@@ -115,12 +115,12 @@ def _listed(value: Any) -> Any:
 
 
 def formed_like(model: Any, value: Any) -> Any:
-    """`value`, nested lists of numbers, as lists, tuples, arrays and floats like those of `model`.
+    """Convert nested lists of numbers to the lists, tuples, arrays and floats of `model`.
 
     Raises
     ------
     ValueError
-        If lists or arrays are not of the same lengths or shapes.
+        If lists or arrays have different lengths or shapes.
     """
     if isinstance(model, np.ndarray):
         array = np.asarray(value)
@@ -131,11 +131,11 @@ def formed_like(model: Any, value: Any) -> Any:
             return type(model)(formed_like(a, b) for a, b in zip(model, value, strict=True))
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
-    raise ValueError("The interrupted training had other losses or metrics: compile the model as it was then.")
+    raise ValueError("The interrupted training had other losses or metrics. Compile the model with the same ones.")
 
 
 def check_position(saved: Any) -> dict[str, Any]:
-    """Check what `Position.state` made: it comes from a file, which may hold anything.
+    """Check the result of `Position.state`. It comes from a file, which may contain anything.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Predict, and run models on arrays: outputs of all pieces, in the structure of the model's outputs."""
+"""Predict: run a model on arrays, and return its outputs in the structure that users expect."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 
 
 def predict_now(model: Any, x: Any, batch_size: int | None, steps: int | None) -> Any:
-    """The outputs for one array, if there is an engine that needs no preparation for it; else ``None``."""
+    """The outputs for one array, if an engine needs no preparation for it; else ``None``."""
     if type(x) is not np.ndarray or steps is not None:
         return None
     return _now(model, x, batch_size_for(batch_size, None, 0))
@@ -58,7 +58,7 @@ def predict_all(
 ) -> Any:
     """The outputs for arrays or a dataset, in the structure of the model's outputs.
 
-    With `together`, what is in memory at the same time is one batch.
+    With `together`, all samples that are in memory at the same time are one batch.
     """
     with open_source(x, batch_size=batch_size, steps=steps, at_once=model.steps_per_execution) as source:
         source.purpose = "prediction"
@@ -67,13 +67,13 @@ def predict_all(
         source.prepare(partial(inputs_alone if given is None else _unchecked_inputs, model))
         source.limit(steps, None)
         results: list[list[NDArray[Any]]] = []
-        # A generator is a frame in every version of Python, as warnings count them; since 3.12 a list is none.
+        # Not a comprehension: those have a frame before Python 3.12 only, and warnings count frames.
         results.extend(_predict_piece(model, piece, training, given, together) for piece in source.sweep())
     return as_output(model, _joined(results))
 
 
 def predict_watched(model: Any, x: Any, batch_size: int | None, steps: int | None, run: CallbackList) -> Any:
-    """The same in executions, for callbacks that watch batches."""
+    """The outputs, computed in executions for callbacks that watch batches."""
     results: list[list[NDArray[Any]]] = []
     told = 0  # the number of results that callbacks have seen
 
@@ -101,8 +101,8 @@ def _predict_piece(model: Any, piece: Piece, training: bool, given: Any, togethe
     engine, batch_size = inference_engine(model, training), piece.size if together else piece.batch_size
     results = engine.predict(piece.samples().inputs, batch_size, training, check=given is not None)
     if results is None:
-        make_inputs(model, given)  # raises an error with the index of the number
-        raise ValueError("x must be finite, and was not when it was read.")
+        make_inputs(model, given)  # raises an error that says where the number is
+        raise ValueError("x must be finite, but was not when it was read.")
     return results
 
 
@@ -114,26 +114,26 @@ def inputs_alone(model: Any, x: Any, *_: Any, check: bool = True) -> Samples:
 
 
 def _unchecked_inputs(model: Any, x: Any, *_: Any) -> Samples:
-    """The inputs of `inputs_alone`. The engine checks whether they are finite."""
+    """The inputs of a batch, not checked for NaN and infinity: the engine does that."""
     return inputs_alone(model, x, check=False)
 
 
 def as_output(model: Any, arrays: list[NDArray[Any]]) -> Any:
-    """Outputs in the structure of the model's outputs. From a list of one, that one is returned, as in Keras."""
+    """Outputs in the structure of the model's outputs. A list of one output is unwrapped, as in Keras."""
     structure = model.output_structure
-    if isinstance(structure, KerasTensor):  # what goes through any structure takes half a microsecond
+    if isinstance(structure, KerasTensor):  # a shortcut: walking through a structure takes half a microsecond
         return _in_its_type(structure, arrays[0])
     remaining = iter(arrays)
     return map_structure(lambda tensor: _in_its_type(tensor, next(remaining)), without_list(structure))
 
 
 def without_list(structure: Any) -> Any:
-    """The item of a list of one; any other structure unchanged."""
+    """The item of a list of one; any other structure as it is."""
     return structure[0] if isinstance(structure, (list, tuple)) and len(structure) == 1 else structure
 
 
 def _in_its_type(tensor: KerasTensor, array: NDArray[Any]) -> NDArray[Any]:
-    """An output as whole numbers, if its layer returns such."""
+    """An output, converted to integers if its layer returns integers."""
     dtype = output_dtype(tensor)
     return array if dtype is None else array.astype(dtype)
 
@@ -144,7 +144,7 @@ def _joined(results: list[list[NDArray[Any]]]) -> list[NDArray[Any]]:
         shapes = {array.shape[1:] for array in arrays}
         if len(shapes) > 1:
             raise ValueError(
-                f"The outputs of batches differ in shape: {', '.join(map(str, sorted(shapes)))} a sample. They are no "
-                "one array: predict each batch by itself, with predict_on_batch."
+                f"The outputs of batches differ in shape: {', '.join(map(str, sorted(shapes)))} per sample, so they do "
+                "not fit into one array. Predict each batch by itself, with predict_on_batch."
             )
     return results[0] if len(results) == 1 else [np.concatenate(arrays) for arrays in zip(*results, strict=True)]

@@ -1,7 +1,7 @@
-"""Epochs without callbacks or output between them: one call of the engine runs several.
+"""Run several epochs in one call of the engine, if there are no callbacks and no output between them.
 
-Small networks on few samples have epochs of some microseconds. Returning to Python after each of them would take
-longer than training.
+Small networks with few samples have epochs of a few microseconds. Returning to Python after each of them would take
+longer than the training itself.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["QuietEpochs", "epochs_at_once"]
 
-# Frames from where epochs are recorded up to whoever called `fit`, for warnings.
+# Frames from the recording of epochs up to the caller of `fit`, for warnings.
 CALLER = 8
 
 
 def epochs_at_once(run: TrainingRun, engine: Engine) -> int:
-    """How many epochs of a run the engine may train in one call; 1 if something must run after each of them."""
+    """How many epochs the engine may train in one call; 1 if something must run after each of them."""
     source = run.source
     watched = run.validation is not None or run.display.shows_epochs
-    watched = watched or engine.ranks is not None  # ranks add up what they have at the end of each epoch
+    watched = watched or engine.ranks is not None  # ranks add up their sums at the end of each epoch
     watched = watched or any(type(callback) is not History for callback in run.callbacks.callbacks)
     if watched or type(source) is not ArraySource or not source.next_is_a_pass or metrics_of_layers(run.model, engine):
         return 1
@@ -35,7 +35,7 @@ def epochs_at_once(run: TrainingRun, engine: Engine) -> int:
 
 
 class QuietEpochs:
-    """Trains epochs of a run, several in one call of the engine. The result is the same as with one call for each."""
+    """Trains epochs of a run, several in one call of the engine. The result is the same as with one call per epoch."""
 
     def __init__(self, run: TrainingRun, engine: Engine) -> None:
         self.run, self.engine = run, engine
@@ -43,7 +43,7 @@ class QuietEpochs:
         self.tick = run.display.tick(dict)
 
     def train(self, epoch: int, end: int, at_once: int) -> tuple[int, dict[str, float]]:
-        """Train from one epoch up to another one; the epoch that would be next, and the logs of the last one."""
+        """Train from one epoch up to another one. Returns the next epoch, and the logs of the last one."""
         logs: dict[str, float] = {}
         model, position = self.run.model, self.run.position
         while epoch < end and not model.stop_training:
@@ -70,11 +70,11 @@ class QuietEpochs:
         piece.data.check_held()
         with self.engine.means_of(self.run):
             self.engine.train_epochs(piece.data, piece.rows, count, piece.batch_size, sums, self.tick)
-        if self.tick is not None:  # which short runs do not call
+        if self.tick is not None:  # short runs do not call it
             self.tick(piece.size)
 
     def _record(self, epoch: int, sums: list[Any]) -> dict[str, float]:
-        """Tell callbacks and display of finished epochs; of all of them, also if Ctrl-C is pressed meanwhile."""
+        """Tell callbacks and display about all finished epochs, even if Ctrl-C is pressed meanwhile."""
         logs: dict[str, float] = {}
         try:
             while sums:
@@ -101,7 +101,7 @@ class QuietEpochs:
         return logs
 
     def _go_back(self, before: dict[str, Any], epoch: int, done: int, count: int) -> None:
-        """Have position and random numbers as if the interrupted epoch had been begun by itself."""
+        """Set position and random numbers as if the interrupted epoch had been started by itself."""
         if done < count:
             self.source.go_back(before, done)
             self.run.position.begin(epoch + done)

@@ -1,4 +1,4 @@
-"""Sequences of different lengths, given as a list where other models get an array: padded batch by batch."""
+"""Sequences of different lengths, given as a list in place of an array. Each batch is padded."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Given(NamedTuple):
 
 
 def is_ragged(model: Any, x: Any) -> bool:
-    """Whether `x` is a list of sequences that differ in length, where the model takes one array of any length.
+    """Whether `x` is a list of sequences of different lengths, for a model that takes one array of any length.
 
-    It may be the only item of a dict or a list.
+    The list may be the only item of a dict or a list.
     """
     if type(x) is np.ndarray and x.dtype.kind != "O":
         return False
@@ -54,19 +54,19 @@ def _alone(x: Any) -> Any:
 
 
 def _length(part: Any) -> int | None:
-    """The steps of a sequence; ``None`` for a number, a text and the like."""
+    """The number of steps of a sequence; ``None`` for a number, a string and the like."""
     if isinstance(part, np.ndarray):
         return len(part) if part.ndim else None
     return len(part) if isinstance(part, (list, tuple)) else None
 
 
 def by_length(model: Any, given: Given, batch_size: int | None = None, shuffle: bool = False) -> Given:
-    """What `fit` and `evaluate` are given; if sequences differ in length, a data set that pads each batch.
+    """The data of `fit` or `evaluate`. If sequences differ in length, it becomes a dataset that pads each batch.
 
     Raises
     ------
     ValueError
-        If they do, and the model has several outputs, or nothing that hides padding.
+        If sequences differ in length, and the model has several outputs, or nothing that hides padding.
     """
     if not is_ragged(model, given.x):
         return given
@@ -74,8 +74,8 @@ def by_length(model: Any, given: Given, batch_size: int | None = None, shuffle: 
     x, y, sample_weight = given
     if y is not None and model.built and len(model.outputs) > 1:
         raise ValueError(
-            f"x is a list of sequences that differ in length, but the model has {len(model.outputs)} outputs, whose "
-            "targets are not padded together: give a utils.PyDataset that yields batches."
+            f"x is a list of sequences of different lengths, but the model has {len(model.outputs)} outputs, and their "
+            "targets cannot be padded together: give a utils.PyDataset that yields batches."
         )
     data = PaddedSequences(_alone(x), _alone_targets(y), sample_weight, batch_size or 32, value=value, shuffle=shuffle)
     return Given(data)
@@ -94,11 +94,11 @@ def _alone_targets(y: Any) -> Any:
 
 
 def split_ragged(given: Given, split: float) -> tuple[Given, Given]:
-    """The first samples, and the last ones, which are the fraction `split`."""
+    """Split the data into the first samples, and the last ones, of which `split` is the fraction."""
     x, y, sample_weight = _alone(given.x), _alone_targets(given.y), given.sample_weight
     count = int(len(x) * (1 - split))
     if not 0 < count < len(x):
-        raise ValueError(f"validation_split={split} leaves nothing of {len(x)} samples on one of the sides.")
+        raise ValueError(f"validation_split={split} of {len(x)} samples leaves one part empty.")
     parts = (x, y, sample_weight)
     return (
         Given(*(None if part is None else part[:count] for part in parts)),
@@ -107,7 +107,7 @@ def split_ragged(given: Given, split: float) -> tuple[Given, Given]:
 
 
 def predict_ragged(model: Any, x: Any, batch_size: int | None) -> Any:
-    """The outputs for sequences that differ in length: arrays, or, of outputs for each step, lists of arrays."""
+    """The outputs for sequences of different lengths: arrays, or lists of arrays for outputs with time steps."""
     data = by_length(model, Given(x), batch_size).x
     outputs, steps = [], []
     for number in range(len(data)):
@@ -119,32 +119,32 @@ def predict_ragged(model: Any, x: Any, batch_size: int | None) -> Any:
 
 
 def _joined(batches: Sequence[NDArray[Any]], steps: list[int], lengths: NDArray[Any]) -> Any:
-    """One array; or, where outputs have the steps of the inputs, an array for each sequence, without padding."""
+    """One array. If outputs have the steps of the inputs: an array for each sequence, without padding."""
     samples = [sample for batch in batches for sample in batch]
     if all(sample.ndim and len(sample) == count for sample, count in zip(samples, steps, strict=True)):
         return [sample[:length] for sample, length in zip(samples, lengths, strict=True)]
     if len({batch.shape[1:] for batch in batches}) > 1:
         raise ValueError(
-            "x is a list of sequences that differ in length, and the outputs of its batches have other steps than "
-            "those: it is not known which steps are padding. Predict each batch by itself, with predict_on_batch."
+            "x is a list of sequences of different lengths, and outputs have other numbers of steps than their inputs, "
+            "so it is unknown which steps are padding. Predict each batch by itself, with predict_on_batch."
         )
     return np.concatenate(batches)
 
 
 def _padding_value(model: Any) -> float:
-    """What the layers that read the model's only input hide."""
+    """The value that the layers which read the model's only input hide."""
     found = _hidden(model.graph, model.inputs[0]) if model.built else {_hidden_by(model.layers[0])}
     if len(found) != 1 or None in found:
         raise ValueError(
-            "x is a list of sequences that differ in length, but not all layers that read it hide padding: put "
-            "layers.Masking or layers.Embedding(..., mask_zero=True) in front, or pad x by utils.pad_sequences or "
+            "x is a list of sequences of different lengths, but not all layers that read it hide padding. Put "
+            "layers.Masking or layers.Embedding(..., mask_zero=True) first, or pad x with utils.pad_sequences or "
             "utils.PaddedSequences."
         )
     return float(found.pop())  # type: ignore[arg-type]
 
 
 def _hidden(graph: Any, tensor: KerasTensor) -> set[float | None]:
-    """What each layer hides that reads a tensor; ``None`` for a layer that hides nothing."""
+    """For each layer that reads a tensor, the value that it hides; ``None`` for a layer that hides nothing."""
     found: set[float | None] = set()
     for node in graph.nodes:
         if any(each is tensor for each in node.inputs):
@@ -157,7 +157,7 @@ def _hidden(graph: Any, tensor: KerasTensor) -> set[float | None]:
 
 
 def _hidden_by(layer: Any) -> float | None:
-    """The number that a layer makes a mask of; ``None`` if it makes none."""
+    """The value that a layer hides by a mask; ``None`` if it makes no mask."""
     if isinstance(layer, layers.Masking):
         return layer.mask_value
     return 0.0 if getattr(layer, "mask_zero", False) else None

@@ -11,7 +11,7 @@ __all__ = ["ResultNames"]
 
 
 class ResultNames:
-    """Makes the entries of logs. It knows which there are, because small models have epochs of some microseconds.
+    """Makes the entries of logs. It caches their names, because small models have epochs of a few microseconds.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class ResultNames:
         return logs
 
     def metrics(self, snapshots: list[list[Any]]) -> dict[str, Any]:
-        """The results of metrics that go on from their earlier sums."""
+        """The results of metrics whose sums continue from earlier ones."""
         logs: dict[str, Any] = {}
         for output, number, name, metric in self._metrics:
             metric.restore(snapshots[output][number])

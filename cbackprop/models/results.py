@@ -1,4 +1,4 @@
-"""The part of a model that has losses and metrics: those of given predictions, and those of the last run."""
+"""The part of a model that computes losses and metrics of given predictions, and keeps those of the last run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["ResultMethods"]
 
 
 class ResultMethods:
-    """The part of `Model` that judges predictions, and has the results of the last run."""
+    """The part of `Model` that computes losses and metrics of predictions, and keeps those of the last run."""
 
     _losses_shown: dict[str, float]  # those of the last logs
     _loss_tracker: LossMean | None  # Keras's name
@@ -22,7 +22,7 @@ class ResultMethods:
     _output_losses: dict[str, LossMean]
 
     def _make_trackers(self, metrics: bool) -> None:
-        """Make the metrics that the list `metrics` begins with; `metrics` says whether `compile` was given any."""
+        """Make the first metrics of the list `metrics`. The argument says whether `compile` was given any."""
         self._losses_shown = {}
         self._loss_tracker, self._output_losses = LossMean("loss"), {}
         self._compile_metrics = CompiledMetrics(self) if metrics else None
@@ -37,9 +37,10 @@ class ResultMethods:
 
     @property
     def metrics(self) -> list[Metric]:
-        """The mean of the loss, a metric that holds those of `compile`, means of outputs' losses, metrics of layers.
+        """A metric for the mean of the loss, one that holds those of `compile`, then means of losses, metrics of
+        layers.
 
-        Before `compile` there are only the metrics of layers. After a run, `result` gives that of its last epoch.
+        Before `compile` there are only the metrics of layers. After a run, `result` gives the value of its last epoch.
 
         Examples
         --------
@@ -61,7 +62,7 @@ class ResultMethods:
         return list(dict.fromkeys(metric for metric in found if metric is not None))
 
     def metrics_of_layers(self) -> list[Metric]:
-        """The metrics that the model and its layers have as attributes, and update in their `call`."""
+        """The metrics that the model and its layers have as attributes and update in their `call`."""
         own = [value for name, value in list(vars(self).items()) if not name.startswith("_")]
         inner = [layer for layer in layers_within(self) if not layer.is_model]
         found = [*holds_of(own, Metric), *(each for layer in inner for each in held(layer, Metric))]
@@ -75,12 +76,12 @@ class ResultMethods:
         Parameters
         ----------
         x : optional
-            Accepted so that code for Keras runs; the loss does not depend on it.
+            Has no effect; accepted so that code for Keras runs.
         y, y_pred : array_like, or list or dict of them
             One for each output.
         sample_weight : array_like, or list or dict of them, optional
         training : bool, default True
-            As `x`.
+            Has no effect, as `x`.
 
         Returns
         -------
@@ -111,7 +112,7 @@ class ResultMethods:
         return total
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
-        """Add predictions to the metrics of `compile`, and give their results by name.
+        """Add predictions to the metrics of `compile`, and return the results by name.
 
         Parameters
         ----------
@@ -137,7 +138,7 @@ class ResultMethods:
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict[str, Any]:
-        """The results of all metrics by name, and the losses of the last logs, which are 0 before the first run.
+        """The results of all metrics by name, and the losses of the last logs (0 before the first run).
 
         Raises
         ------
@@ -155,7 +156,7 @@ class ResultMethods:
         return found
 
     def results_of_metrics(self) -> dict[str, Any]:
-        """The results of `get_metrics_result`, for the metrics of `compile` alone."""
+        """The results of the metrics of `compile` alone, by name."""
         objectives = self._known_objectives("results_of_metrics")
         found: dict[str, Any] = {}
         for group, objective in zip(log_names(self, objectives)[1], objectives, strict=True):
@@ -176,7 +177,7 @@ class ResultMethods:
         """The objectives of all outputs. If they are not known yet, the error says that `what` needs them."""
         model: Any = self
         if not model.compiled:
-            raise RuntimeError(f"Call compile before {what}: the model does not know its loss and metrics yet.")
+            raise RuntimeError(f"Call compile before {what}: the model has no loss and metrics yet.")
         if model._objectives is None:
             raise RuntimeError(f"The model has no shape yet, which {what} needs: build it, or fit it.")
         return model._objectives
@@ -186,7 +187,7 @@ class ResultMethods:
         model: Any = self
         names, structure = model.output_names, model.output_structure
         if y_pred is None:
-            raise ValueError("y_pred is missing: expected the predictions that are to be judged.")
+            raise ValueError("y_pred is missing: expected predictions.")
         used = [bool(objective.loss or objective.metrics) for objective in model._objectives]
         found = []
         for name, value in (("y", y), ("y_pred", y_pred), ("sample_weight", sample_weight)):

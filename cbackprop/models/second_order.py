@@ -23,8 +23,8 @@ __all__ = ["SecondOrderMethods"]
 
 Array = NDArray[Any]
 
-# Relative to the size of the weights. The error of a central difference is the sum of one that grows with the square of
-# the step, and of rounding, which is divided by it: the cube root of the precision balances the two.
+# Relative to the size of the weights. The error of a central difference has two parts: one grows with the square of the
+# step, the other, rounding, is inversely proportional to it. The cube root of the precision balances them.
 STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
 
 
@@ -32,7 +32,7 @@ class SecondOrderMethods:
     """The part of `Model` that multiplies second derivatives with vectors."""
 
     def hvp(self, x: Any, y: Any, v: Sequence[Any], sample_weight: Any = None, training: bool = False) -> list[Array]:
-        """The product of the loss's Hessian by the trainable weights with a vector. Nothing is changed.
+        """The product of the loss's Hessian (with respect to the trainable weights) and a vector. Nothing is changed.
 
         ``H v = d/de gradient(w + e v)`` at e = 0, as the central difference of two gradients.
 
@@ -59,9 +59,9 @@ class SecondOrderMethods:
 
         Notes
         -----
-        It takes two gradients, in float64 whatever the model's type. The first call makes a copy of the model, which
-        is kept. The relative error is about 1e-9 where the third derivative is of the size of the second. Where the
-        loss has kinks, as with ReLU, its second derivative is that between them.
+        The cost is two gradients, in float64 whatever the model's type. The first call makes a copy of the model, which
+        is kept. The relative error is about 1e-9 if the third derivative is of the size of the second. At kinks of the
+        loss, as with ReLU, the result is the second derivative of the smooth pieces between them.
 
         References
         ----------
@@ -86,9 +86,9 @@ class SecondOrderMethods:
     def ggnvp(self, x: Any, y: Any, v: Sequence[Any], sample_weight: Any = None) -> list[Array]:
         """The product of the generalized Gauss-Newton matrix with a vector. Nothing is changed.
 
-        ``G v = J^T H J v``, with the Jacobian J of the outputs z by the trainable weights, and the Hessian H of the
-        loss by the outputs. It is the Hessian of the loss for outputs that are linear in the weights, and has no
-        negative eigenvalues if the loss is convex.
+        ``G v = J^T H J v``, where J is the Jacobian of the outputs z with respect to the trainable weights, and H the
+        Hessian of the loss with respect to z. G is the Hessian of the loss if the outputs are linear in the weights. If
+        the loss is convex, it has no negative eigenvalues.
 
         Parameters
         ----------
@@ -109,12 +109,11 @@ class SecondOrderMethods:
 
         Notes
         -----
-        Where a model ends in a softmax or sigmoid and the loss is a cross-entropy of probabilities, z are what these
-        functions are given, as usual: by the probabilities, the loss is not what the matrix is made for. Regularizers
-        are left out.
+        If a model ends in a softmax or sigmoid and the loss is a cross-entropy of probabilities, z are the logits, as
+        usual: the loss is convex in the logits, not in the probabilities. Regularizers are not included.
 
-        It takes two predictions, two gradients of the loss by the outputs, and a backward pass, in float64. The
-        relative error is about 1e-9.
+        The cost is two predictions, two gradients of the loss with respect to the outputs, and a backward pass, in
+        float64. The relative error is about 1e-9.
 
         References
         ----------
@@ -134,7 +133,7 @@ class SecondOrderMethods:
         return [array.astype(twin.model.dtype) for array in found]
 
     def _twin_for(self, x: Any, y: Any, v: Any, sample_weight: Any, method: str) -> tuple[Twin, list[Array]]:
-        """The model in float64, with these samples, and the checked vector."""
+        """The model's float64 copy, with these samples, and the checked vector."""
         model: Any = self
         main = prepare(model, x, method)
         if model.has_open_inputs:
@@ -158,7 +157,7 @@ def checked_vector(v: Any, variables: Sequence[Any]) -> list[Array]:
     Raises
     ------
     TypeError
-        If it is no list of arrays.
+        If it is not a list of arrays.
     ValueError
         If their number or a shape is wrong, or a number is not finite.
     """
@@ -178,13 +177,13 @@ def checked_vector(v: Any, variables: Sequence[Any]) -> list[Array]:
 
 
 class Twin:
-    """A model's copy in float64, whose weights are moved along vectors.
+    """A float64 copy of a model, whose weights are moved along vectors.
 
     Parameters
     ----------
     model : Model
     main : Engine
-        It trains the model, on data of these shapes.
+        The engine that trains the model, on data of these shapes.
     """
 
     def __init__(self, model: Any, main: Engine) -> None:
@@ -196,27 +195,27 @@ class Twin:
         self._outputs: Outputs | None = None
 
     def is_up_to_date(self) -> bool:
-        """Whether the copy is still one of the model: it is dropped with the model's plans."""
+        """Whether the copy still fits the model. It is dropped together with the model's plans."""
         return True
 
     @property
     def outputs(self) -> Outputs:
-        """The model's outputs alone, and its losses, made when they are needed first."""
+        """The copy's outputs, and the losses as functions of them. Made when first needed."""
         if any(mask is not None for mask in self.engine.plan.output_masks):
-            raise ValueError("ggnvp takes no model whose losses depend on masks: give sample_weight in their place.")
+            raise ValueError("ggnvp does not support losses that depend on masks: use sample_weight instead.")
         if self._outputs is None:
             self._outputs = Outputs(self.model)
         return self._outputs
 
     def load(self, samples: Any, batches: int) -> None:
-        """Take the model's weights, and samples. Random layers draw as after so many batches."""
+        """Take over the model's weights, and these samples. Random layers draw as after this many batches."""
         self.copy.set_weights(self.model.get_weights())
         copy_states(self.model, self.copy)
         self.engine.bind()
         self.data, self.size, self.batches = for_copy(samples.data.present()), samples.size, batches
 
     def gradient(self, training: bool) -> list[Array]:
-        """The gradient by the trainable weights, where they are now."""
+        """The gradient with respect to the trainable weights, at their current values."""
         self.engine.draw_as_after(self.batches)
         with states_kept(self.engine):
             self.engine.train(self.data, None, 0, self.size, self.size, update=False, training=training)
@@ -227,7 +226,7 @@ class Twin:
 class Outputs:
     """A model's outputs in float64, and its losses as functions of them.
 
-    Of an output that is the softmax or sigmoid of something, and has a loss that can be told so, that something.
+    If an output is a softmax or sigmoid, and its loss can work from logits, the logits are used instead.
     """
 
     def __init__(self, model: Any) -> None:
@@ -253,7 +252,7 @@ class Outputs:
         self.losses.compile(loss=losses, loss_weights=weights, engine=model.compile_settings()["engine"])
 
     def predict(self, x: Any) -> list[Array]:
-        """The outputs with the weights as they are now."""
+        """The outputs for the current weights."""
         copy_states(self.model, self.copy)
         found = self.predictor(x, training=False)
         return [np.array(array) for array in (found if isinstance(found, (list, tuple)) else [found])]
@@ -286,9 +285,9 @@ def twins_of(model: Any, copy: Any) -> list[Any]:
 
 
 def argument_of(tensor: Any, loss: Loss) -> Any:
-    """What an output is the softmax or sigmoid of, if the loss can take that; ``None`` if not.
+    """The logits of an output, if it is a softmax or sigmoid and the loss can work from logits; else ``None``.
 
-    A layer that applies the function itself does so no more.
+    If the layer has the function as its activation, the activation is removed.
     """
     layer = tensor.node.layer
     wanted = {"BinaryCrossentropy": "sigmoid"}.get(type(loss).__name__, "softmax")
@@ -304,7 +303,7 @@ def argument_of(tensor: Any, loss: Loss) -> Any:
 
 
 def difference(variables: Sequence[Any], vector: list[Array], function: Callable[[], list[Array]]) -> list[Array]:
-    """The derivative along a vector of a function of weights."""
+    """The derivative of a function of the weights along a vector."""
     start = [np.array(variable.array) for variable in variables]
     step = step_along(start, vector)
     if step is None:
@@ -324,7 +323,7 @@ def difference(variables: Sequence[Any], vector: list[Array], function: Callable
 
 
 def step_along(start: list[Array], vector: list[Array]) -> float | None:
-    """How far to go along a vector; ``None`` if that is 0."""
+    """How far to step along a vector; ``None`` if the vector is 0."""
     length = np.sqrt(sum(float((array**2).sum()) for array in vector))
     if length == 0:
         return None

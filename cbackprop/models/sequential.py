@@ -36,8 +36,8 @@ __all__ = ["Sequential"]
 class Sequential(Model):
     """A stack of layers, each with one input and one output.
 
-    Without an `Input` in front (or an ``input_shape`` of the first layer), the model gets its shape and its weights
-    with the first data.
+    Without an `Input` (or an ``input_shape`` of the first layer), the model gets its shape and its weights from the
+    first data.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Sequential(Model):
     Raises
     ------
     TypeError
-        If something in `layers` is no layer.
+        If something in `layers` is not a layer.
 
     References
     ----------
@@ -84,21 +84,21 @@ class Sequential(Model):
             self.trainable = False
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
-        """Put a layer on top.
+        """Add a layer at the end.
 
         Parameters
         ----------
         layer : Layer
         rebuild : bool, default True
-            Whether to connect the layers now, if the shape of the input is known. Otherwise `build`, another `add` or
-            the first data connects them.
+            Whether to connect the layers now, if the input shape is known. Otherwise `build`, another `add` or the
+            first data connects them.
 
         Raises
         ------
         TypeError
-            If `layer` is no layer.
+            If `layer` is not a layer.
         ValueError
-            If the layer cannot take the output of the one below it; the model is then unchanged.
+            If the layer cannot take the output of the one before it. The model is then unchanged.
         """
         self._check_alone()
         rebuild = check_boolean("rebuild", rebuild)
@@ -126,7 +126,7 @@ class Sequential(Model):
         """
         self._check_alone()
         if not self._stack:
-            raise ValueError("The model has no layer to take off.")
+            raise ValueError("The model has no layers to remove.")
         rebuild = check_boolean("rebuild", rebuild)
         layer = self._stack.pop()
         self._connect() if rebuild else self._disconnect()
@@ -165,7 +165,7 @@ class Sequential(Model):
         self._stack.append(layer)
 
     def _connect(self) -> None:
-        """Connect the layers, if the shape of the input is known; if the first layer is a model, it may know it.
+        """Connect the layers if the input shape is known. If the first layer is a model, it may know the shape.
 
         Until that is done, other threads see the earlier graph.
         """
@@ -183,7 +183,7 @@ class Sequential(Model):
 
     @property
     def has_open_inputs(self) -> bool:
-        """As of any model, and also if batches have had different sizes."""
+        """As of any model; also if batches have had different sizes."""
         return self._open_input is not None or super().has_open_inputs
 
     @property
@@ -192,10 +192,10 @@ class Sequential(Model):
         return self.inputs if self._open_input is None else [self._open_input]
 
     def _build_for(self, x: Any) -> None:
-        """Build a model without a shape for this data. Data of other sizes may follow, as in Keras.
+        """Build a model without a shape for this data. As in Keras, later data may have other sizes.
 
-        Batches of a dataset may differ in size from the beginning. Arrays of another size are noticed between runs. If
-        layers cannot take a size, they refuse it then.
+        Batches of a dataset may differ in size from the start. A new size of arrays is noticed between runs. Layers
+        that cannot take a size refuse it then.
         """
         if not self.built:
             self._shaped_by_data = self._input is None
@@ -206,13 +206,13 @@ class Sequential(Model):
             self._open_sizes()
 
     def _differs(self, x: Any) -> bool:
-        """Whether these samples have other sizes, but as many axes."""
+        """Whether these samples have other sizes, with the same number of axes."""
         shape = getattr(x.example if isinstance(x, Source) else x, "shape", None)
         known = self.inputs[0].shape if len(self.inputs) == 1 else ()
         return isinstance(shape, tuple) and len(shape) == len(known) and tuple(shape[1:]) != known[1:]
 
     def _open_sizes(self) -> None:
-        """Let data have any sizes, if samples have more than one axis."""
+        """Allow data of any size, if samples have more than one axis."""
         tensor = self.inputs[0]
         if len(self.inputs) == 1 and tensor.ndim > 2 and not has_unknown(tensor.shape):
             self._open_input = KerasTensor((None,) * tensor.ndim, tensor.dtype, tensor.name)
@@ -259,7 +259,7 @@ class Sequential(Model):
             shape: Any = {key: check_input_shape(each) for key, each in input_shape.items()}
         else:
             shape = None if input_shape is None else check_input_shape(input_shape)
-            shape = tuple(shape) if isinstance(input_shape, tuple) else shape  # of shapes, it may be a list
+            shape = tuple(shape) if isinstance(input_shape, tuple) else shape  # a list stands for several shapes
         with Layer._making:
             self._build(shape)
 
@@ -300,7 +300,7 @@ class Sequential(Model):
         return self._input is None and bool(self._stack) and takes_several(self._stack[0])
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the output for this input shape, the batch axis included, also before the model is built."""
+        """The shape of the output for this input shape, including the batch axis. The model need not be built."""
         shape = input_shape
         for layer in self._stack:
             shape = layer.compute_output_shape(shape)
@@ -317,7 +317,7 @@ class Sequential(Model):
         return list(dict.fromkeys(variable for layer in self._stack for variable in layer.variables))
 
     def get_config(self) -> dict[str, Any]:
-        """Name and layers as plain values. For a user's class with arguments of its own, these arguments.
+        """Name and layers as plain values. For your own class with its own arguments: these arguments.
 
         Raises
         ------
@@ -358,7 +358,7 @@ class Sequential(Model):
                 model.build(config["build_input_shape"])
             model.class_names = config.get("class_names")
             if config.get("trainable") is False:
-                model._trainable = False  # each layer has its own
+                model._trainable = False  # each layer has its own flag
             return model
 
 
@@ -384,5 +384,5 @@ def _check_signature(layer: Layer) -> None:
     if len(needed) > 1:
         raise ValueError(
             f"Layers of a Sequential can only have a single required positional argument of call, the input, but "
-            f"{type(layer).__name__} {layer.name!r} needs {needed}. Give the others defaults, or use a Model."
+            f"{type(layer).__name__} {layer.name!r} needs {needed}. Give the others default values, or use a Model."
         )

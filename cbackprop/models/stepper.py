@@ -1,4 +1,4 @@
-"""Predictions time step by time step: states of recurrent layers are kept between calls."""
+"""Predict one time step after the other. The states of recurrent layers are kept between calls."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cbackprop.validation import ArgumentTypeError, check_integer, type_name
 
 __all__ = ["Stepper"]
 
-# Layers that compute each time step from the same one of their inputs, if no axis of theirs is that of the time.
+# Layers whose output at a time step depends only on the same time step, unless they work along the time axis.
 BY_STEPS = (
     *(layers.Activation, layers.Dense, layers.ELU, layers.Identity, layers.LeakyReLU, layers.Masking, layers.ReLU),
     *(layers.Dropout, layers.GaussianDropout, layers.GaussianNoise, layers.SpatialDropout1D, layers.AlphaDropout),
@@ -31,21 +31,21 @@ BY_STEPS = (
 
 
 class Stepper:
-    """A model that is given one time step after the other: `Model.stepper` makes it.
+    """A model that takes one time step after the other; made by `Model.stepper`.
 
     Parameters
     ----------
     model : Model
     batch_size, length : int
     make : callable
-        `Model`, which makes a model of inputs and outputs.
+        `Model`, to make a model from inputs and outputs.
 
     Attributes
     ----------
     batch_size : int
-        How many sequences go on at the same time.
+        The number of sequences that are processed in parallel.
     states : list of ndarray
-        The states of all recurrent layers, and what attention remembers. They may be read and written:
+        The states of all recurrent layers, and what attention remembers. They can be read and written:
         ``stepper.states[0][:] = ...``.
     """
 
@@ -67,12 +67,12 @@ class Stepper:
         self._shape = shapes[0][:1] + shapes[0][2:]
         self._inner_shape = shapes[0]
         self._model = make(structure, outputs[0] if len(outputs) == 1 else outputs)
-        self._model.plan  # noqa: B018  what unfolded layers refuse is told here, not at the first step
-        # Whether the engine may be asked without a detour; most of the time of a small step would be spent there.
+        self._model.plan  # noqa: B018  raises errors of unrolled layers now, not at the first step
+        # Whether the engine can be called directly. Otherwise preparations would take most of the time of a small step.
         self._plain = self._takes_one and len(self._timed) == 1 and output_dtype(model.outputs[0]) is None
 
     def _instead(self, layer: Layer) -> Layer:
-        """The layer itself, or of a recurrent layer one with the same weights, and states that last."""
+        """The layer itself; for a recurrent layer, a stateful one with the same weights."""
         if not isinstance(layer, (RNN, HeadAttention)):
             return layer
         if layer in self._copies or layer in self._pasts:
@@ -88,7 +88,7 @@ class Stepper:
         return copy
 
     def _with_past(self, layer: HeadAttention) -> HeadAttention:
-        """A layer of attention with the same weights, which remembers keys and values."""
+        """An attention layer with the same weights, which remembers keys and values."""
         past = AttentionPast(self.batch_size, self.length, layer)
         copy = object.__new__(type(layer))
         copy.__dict__.update(layer.__dict__)
@@ -103,7 +103,7 @@ class Stepper:
         return found + [array for past in self._pasts.values() for array in (past.keys, past.values, past.time)]
 
     def reset(self) -> None:
-        """Begin again: all states are 0."""
+        """Start again: set all states to 0."""
         for state in self.states:
             state[...] = 0
 
@@ -113,23 +113,23 @@ class Stepper:
         Parameters
         ----------
         x : array_like, or list or dict of array_like
-            As `predict` takes it, of shape (batch_size, ...), without an axis for the time.
+            As for `predict`, of shape (batch_size, ...), without the time axis.
 
         Returns
         -------
         ndarray, or structure of ndarray
-            As `predict` returns it; outputs that are sequences have no axis for the time.
+            As `predict` returns them; outputs that are sequences have no time axis.
 
         Raises
         ------
         TypeError, ValueError
-            If the input is of another type or shape, or is not finite, or attention has no room for another time
-            step. States are then as they were.
+            If the input is of another type or shape, or is not finite, or attention has no room for another time step.
+            The states are then unchanged.
         """
         if any(past.time[0] >= self.length for past in self._pasts.values()):
             raise ValueError(
-                f"Attention remembers {self.length} time steps, which are over: call reset(), or make a stepper with a "
-                "larger length."
+                f"Attention remembers {self.length} time steps, and all are used: call reset(), or make a stepper with "
+                "a larger length."
             )
         if self._plain and type(x) is np.ndarray and x.shape == self._shape and (engine := self._model._predictor):
             quick: Any = engine.predict_now(x.reshape(self._inner_shape), self.batch_size)
@@ -148,7 +148,7 @@ class Stepper:
         return without[0] if len(without) == 1 else map_structure(lambda _: next(remaining), self._structure)
 
     def _with_time(self, x: Any, shape: Any) -> NDArray[Any]:
-        """An input with an axis for the time."""
+        """An input with a time axis added."""
         array = x if type(x) is np.ndarray else np.asarray(x)
         if array.shape != shape:
             if array.dtype.kind not in "fiub":
@@ -161,15 +161,15 @@ class Stepper:
 
 
 def _check(model: Any) -> None:
-    """Refuse inputs that are no sequences, and layers that look at several time steps at once."""
+    """Refuse inputs that are not sequences, and layers that need several time steps at once."""
     for tensor in model.inputs:
         if tensor.ndim < 2:
-            raise ValueError(f"Input {tensor.name!r} of shape {tensor.shape} is no sequence: it has no time steps.")
+            raise ValueError(f"Input {tensor.name!r} of shape {tensor.shape} is not a sequence: it has no time axis.")
     _timed(model.graph, [True] * len(model.inputs))
 
 
 def _timed(graph: Graph, given: list[bool]) -> dict[int, bool]:
-    """For each tensor, by its id, whether it has the time as its first axis behind that of the batch."""
+    """For each tensor, by its id, whether its first axis after the batch is time."""
     timed = {id(tensor): flag for tensor, flag in zip(graph.inputs, given, strict=True)}
     for node in graph.nodes:
         if all(id(tensor) in timed for tensor in node.outputs):
@@ -187,12 +187,12 @@ def _timed(graph: Graph, given: list[bool]) -> dict[int, bool]:
 
 
 def _outputs_of(node: Node, flags: list[bool]) -> list[bool]:
-    """Which outputs of a call have the time as an axis.
+    """Which outputs of a call have a time axis.
 
     Raises
     ------
     ValueError
-        If an output at a time step depends on other steps, in another way than by states.
+        If an output at one time step depends on other time steps, other than by states.
     """
     layer: Any = node.layer
     if isinstance(layer, RNN):
@@ -211,17 +211,17 @@ def _outputs_of(node: Node, flags: list[bool]) -> list[bool]:
 
 
 def _attends(layer: HeadAttention, node: Node) -> list[bool]:
-    """Which outputs of a call of attention have the time as an axis: it must look at earlier positions only."""
+    """Which outputs of an attention call have a time axis. It must attend to earlier positions only."""
     settings = node.arguments.settings
     if len(set(map(id, node.inputs))) > 1 or not settings.get("use_causal_mask") or "attention_mask" in settings:
-        raise _refusal(layer, "looks at later time steps, at another sequence, or at a mask")
+        raise _refusal(layer, "attends to later time steps or to another sequence, or has a mask")
     if settings.get("return_attention_scores") or node.inputs[0].ndim != 3:
-        raise _refusal(layer, "returns its weights, or goes along several axes")
+        raise _refusal(layer, "returns its weights, or attends along several axes")
     return [True]
 
 
 def _works_by_steps(layer: Any, inputs: tuple[KerasTensor, ...]) -> bool:
-    """Whether a layer computes each time step from the same one of its inputs."""
+    """Whether a layer's output at a time step depends only on the same time step of its inputs."""
     if isinstance(layer, layers.Embedding):
         return True
     if any(tensor.ndim < 3 for tensor in inputs) or layer.is_python:
@@ -245,6 +245,6 @@ def _works_by_steps(layer: Any, inputs: tuple[KerasTensor, ...]) -> bool:
 def _refusal(layer: Layer, why: str) -> ValueError:
     return ValueError(
         f"The model cannot be given one time step after the other: {type(layer).__name__} {layer.name!r} {why}. "
-        "Recurrent layers that go forwards, attention of a sequence to itself with a causal mask, and layers that "
-        "treat each time step alike, can."
+        "Possible are recurrent layers that go forwards, self-attention with a causal mask, and layers that treat each "
+        "time step alike."
     )

@@ -13,9 +13,9 @@ from cbackprop.validation import check_boolean
 __all__ = ["columns_of", "cost_lines", "summary_text"]
 
 GAP = 2
-# Tables are no wider than the terminal. Without a terminal, as in a file, they have this width at most.
+# Tables are at most as wide as the terminal; if there is none, as in a file, they have at most this width.
 WIDTH_OF_FILES = 100
-# If a table is too wide, these columns become narrower, the widest first, down to these widths.
+# If a table is too wide, these columns are narrowed, the widest first, down to these widths.
 NARROWEST = {"Layer (type)": 12, "Connected to": 12, "Output shape": 9}
 NUMBERS = ("Param #", "Multiply-adds")
 
@@ -28,7 +28,8 @@ def summary_text(
     layer_range: Sequence[str] | None = None,
     show_costs: bool = False,
 ) -> str:
-    """A line for each layer (name and class, output shape, number of weights, in a graph its inputs), and totals."""
+    """A line for each layer: name and class, output shape, number of weights, and inputs if the graph branches;
+    totals."""
     length = check_line_length(line_length)
     costs = check_boolean("show_costs", show_costs)
     rows = describe(model, check_boolean("expand_nested", expand_nested), layer_range, costs)
@@ -90,7 +91,7 @@ def columns_of(
 
 
 def _widths(columns: dict[str, list[list[str]]], limit: int, exact: int | None) -> list[int]:
-    """The widths of the columns: those of the contents, reduced to fit into `limit`, or widened to `exact`."""
+    """The widths of the columns: as wide as their contents, then reduced to fit `limit`, or widened to `exact`."""
     widths = {name: max(len(line) for cell in [[name], *cells] for line in cell) for name, cells in columns.items()}
     missing = sum(widths.values()) + GAP * (len(widths) - 1) - limit
     while missing > 0:
@@ -121,7 +122,7 @@ def _lines(names: list[str], widths: list[int], cells: list[list[str]]) -> list[
 
 
 def _fit(text: str, width: int, wraps: bool) -> list[str]:
-    """A text in lines of this width, or shortened to one line."""
+    """A text broken into lines of this width, or shortened to one line."""
     if len(text) <= width:
         return [text]
     if wraps and ", " in text:
@@ -131,7 +132,7 @@ def _fit(text: str, width: int, wraps: bool) -> list[str]:
 
 
 def _shortened(text: str, width: int) -> str:
-    """A text of this width. The name is shortened; only if that is not enough, the class is shortened, too."""
+    """A text shortened to this width: the name first, and the class only if needed."""
     if len(text) <= width:
         return text
     name, bracket, kind = text.partition(" (")

@@ -1,4 +1,4 @@
-"""A run of a model by several ranks: whether they agree, what rank 0 gives the others, and what they average."""
+"""Train a model on several ranks: check that they agree, distribute the state of rank 0, average statistics."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from cbackprop.variable import Variable
 
 __all__ = ["agree", "average_statistics", "check_shareable", "give_state", "shared_by"]
 
-# The implementation of losses that users write.
+# The implementation of losses in Python.
 PYTHON = "losses.python_loss.PythonLoss"
 
 
 def shared_by(model: Any) -> DataParallel | None:
-    """The ranks that train a model together; ``None`` if this process does so alone, with the usual sums.
+    """The ranks that train a model together; ``None`` if this process trains alone.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def shared_by(model: Any) -> DataParallel | None:
         return None
     if isinstance(model.optimizer, FullBatchOptimizer):
         raise ValueError(
-            f"{type(model.optimizer).__name__} looks at all samples in each step, which ranks cannot divide: use "
+            f"{type(model.optimizer).__name__} needs all samples in each step, so ranks cannot divide them: use "
             "another optimizer, or distribution.set_distribution(None)."
         )
     if model._settings.get("engine", "compiled") == "reference":
@@ -44,7 +44,7 @@ def shared_by(model: Any) -> DataParallel | None:
 
 
 def check_shareable(engine: Engine) -> None:
-    """Refuse a network that must see a batch as a whole, if dividing it among ranks would change its results."""
+    """Refuse a network that needs whole batches, if dividing them among ranks would change its results."""
     found = engine.distribution
     if found is None:
         return
@@ -59,12 +59,12 @@ def check_shareable(engine: Engine) -> None:
         if found.deterministic and engine.couples(index, True):
             raise ValueError(
                 f"deterministic=True needs samples that do not depend on each other, but layer {step.layer.name!r} "
-                "looks at all samples of a rank."
+                "uses all samples of a rank."
             )
 
 
 def agree(model: Any, engine: Engine, **facts: Any) -> None:
-    """Check with the other ranks that all are about to do the same.
+    """Check that all ranks are about to do the same.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def _described(thing: Any) -> str:
         return ""
     try:
         config: dict[str, Any] = thing.get_config()
-    except (TypeError, ValueError):  # of a user's class, which need not be described
+    except (TypeError, ValueError):  # a user's class need not have a config
         config = {}
     return type(thing).__name__ + json.dumps(config, default=lambda value: type(value).__name__, sort_keys=True)
 
@@ -108,7 +108,7 @@ def _short(value: Any) -> str:
 
 
 def give_state(model: Any, engine: Engine) -> None:
-    """Give all ranks the weights, the state of the optimizer and the random numbers of rank 0."""
+    """Copy the weights, the state of the optimizer and the random state of rank 0 to all ranks."""
     if engine.distribution is None:
         return
     communicator = engine.distribution.communicator
@@ -127,9 +127,9 @@ def give_state(model: Any, engine: Engine) -> None:
 
 
 def average_statistics(engine: Engine) -> None:
-    """Average over ranks what layers have learned of the samples of theirs without a gradient: moving averages.
+    """Average over ranks the statistics that layers learn from their samples without gradients: moving averages.
 
-    These are linear in the samples, so that the average at the end of an epoch is that of all steps.
+    They are linear in the samples, so averaging once at the end of an epoch gives the same as averaging in each step.
     """
     if engine.distribution is None or engine.distribution.num_processes == 1:
         return
@@ -142,7 +142,7 @@ def average_statistics(engine: Engine) -> None:
 
 
 def _steps(engine: Engine) -> list[Any]:
-    """The steps of the engine's plan; none where sizes come with the data."""
+    """The steps of the engine's plan; none if sizes depend on the data."""
     plan = getattr(engine, "plan", None)
     return [] if plan is None else list(plan.steps)
 

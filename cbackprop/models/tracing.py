@@ -1,4 +1,4 @@
-"""Traces of training steps: what models need to make them."""
+"""Make traces of training steps."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["TraceMethods"]
 
 
 class TraceMethods:
-    """The part of `Model` that shows a training step."""
+    """The part of `Model` that traces a training step."""
 
     def trace(self, x: Any, y: Any, sample_weight: Any = None, training: bool = False) -> Trace:
         """Every number of one training step: z, a, delta, gradients and the update. Nothing is changed.
@@ -40,13 +40,13 @@ class TraceMethods:
         x, y, sample_weight
             As in `fit`; all samples make one batch.
         training : bool, default False
-            Whether dropout and the like are active, as they are in `fit`. A network without such layers computes the
-            same either way. Optimizers that look at all samples, such as `LBFGS`, make their step as in training.
+            Whether dropout and the like are active, as in `fit`. A network without such layers computes the same either
+            way. Optimizers that need all samples, such as `LBFGS`, make their step as in training.
 
         Returns
         -------
         Trace
-            It can be printed, shown in a notebook, explained in figures, and written to a web page. Its `apply` makes
+            It can be printed, shown in a notebook, explained in numbers, and written to a web page. Its `apply` makes
             the step.
 
         Raises
@@ -58,10 +58,10 @@ class TraceMethods:
 
         Notes
         -----
-        The step is computed by the model's engine with the model's own weights, in memory in which no step writes over
-        the numbers of another one. With training layers inactive its numbers are those of `gradients`. Layers in Python
-        are called a few times more than in a step; what they change in themselves, other than weights and metrics, is
-        not put back.
+        The model's engine computes the step with the model's weights. It uses memory in which no layer overwrites the
+        numbers of another one. With training layers inactive, the numbers are those of `gradients`. Layers in Python
+        are called a few more times than in a step. What they change in themselves, other than weights and metrics, is
+        not restored.
 
         Examples
         --------
@@ -89,13 +89,13 @@ class TraceMethods:
 
 
 def check_traceable(engine: Engine) -> None:
-    """Refuse to trace a model that makes no training step, or none of its own."""
+    """Refuse to trace a model that makes no training step, or makes it together with other ranks."""
     if engine.optimizer is None:
         raise ValueError("trace needs an optimizer, but the model was compiled with optimizer=None.")
     if not any(objective.loss for objective in engine.objectives):
         raise ValueError("trace needs a loss, but the model was compiled without one.")
     if engine.distribution is not None:
-        raise ValueError("trace shows a step of one process: leave the distribution out, or trace a copy of the model.")
+        raise ValueError("trace shows a step of one process: do not set a distribution, or trace a copy of the model.")
 
 
 def own_copy(data: Data) -> Data:
@@ -108,13 +108,13 @@ def own_copy(data: Data) -> Data:
 
 
 class TraceMaker:
-    """Makes one step of a model, reads everything, and takes it back.
+    """Makes one training step of a model, reads all its numbers, and undoes it.
 
     Parameters
     ----------
     model : Model
     main : Engine
-        It trains the model.
+        The engine that trains the model.
     data : Data
     training : bool
     """
@@ -123,8 +123,8 @@ class TraceMaker:
         self.model, self.main, self.data, self.training = model, main, data, training
         self.samples = len(data)
         self.plans = model.plans
-        self._differences: Differences | None = None  # made when it is needed first
-        self._differing = threading.RLock()  # several threads may ask one trace
+        self._differences: Differences | None = None  # made when first needed
+        self._differing = threading.RLock()  # several threads may use one trace
 
     def make(self, input_names: list[str]) -> Trace:
         """The trace of a step."""
@@ -167,7 +167,7 @@ class TraceMaker:
                 )
 
     def _observer(self) -> Engine:
-        """The engine that keeps its buffers: made when it is needed first."""
+        """The engine that keeps its buffers, made when first needed."""
         model, main = self.model, self.main
         key = ("trace", main)
         with Layer._making:
@@ -188,7 +188,7 @@ class TraceMaker:
         return found
 
     def _weights(self, before: Remembered, gradients: dict[Variable, Any]) -> dict[Variable, WeightTrace]:
-        """Each weight before the step and after it, which has just been made."""
+        """Each weight before and after the step, which has just been made."""
         main = self.main
         assert main.optimizer is not None
         names, slots = main.optimizer.memory_names, dict(before.slots)
@@ -198,7 +198,7 @@ class TraceMaker:
             after = {name: slot.copy() for name, slot in zip(names, new, strict=False) if slot is not None}
             found[variable] = WeightTrace(
                 variable.name,
-                value.copy(),  # a caller who writes into the trace changes nothing else
+                value.copy(),  # so that writing into the trace changes nothing else
                 variable.numpy(),
                 gradients.get(variable),
                 {name: slot.copy() for name, slot in zip(names, old, strict=False) if slot is not None},
@@ -215,7 +215,7 @@ class TraceMaker:
             self.main.train(self.data, None, 0, self.samples, self.samples, training=False)
 
     def _loss(self, iteration: int) -> float:
-        """The loss of the same samples with the weights of now; random layers draw as before the step."""
+        """The loss of the same samples with the current weights. Random layers draw as before the step."""
         self.main.state.batches = iteration
         self.main.reset()
         self.main.test(self.data, self.samples, self.training)
@@ -227,14 +227,14 @@ class TraceMaker:
         with main.lock:
             if current is not main or not remembered.is_current():
                 raise RuntimeError(
-                    "The model has changed since the trace was made: its step no longer fits. Trace again."
+                    "The model has changed since the trace was made, so its step no longer fits. Trace again."
                 )
             model._position = None
             with main.fresh_means():
                 self._step()
 
     def _difference(self, remembered: Remembered, weight: WeightTrace, index: tuple[int, ...]) -> float:
-        """The central difference of the loss by one number of a weight, in float64, before the step."""
+        """The central difference of the loss for one element of a weight, in float64, before the step."""
         with self._differing:
             if self._differences is None:
                 if self.model.plans is not self.plans:

@@ -1,4 +1,4 @@
-"""fit, evaluate and predict, and what a model keeps for them."""
+"""`fit`, `evaluate` and `predict`, and what a model keeps for them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         self.run_eagerly, self._at_once, self.jit_compile = False, 1, "auto"
         self._losses_shown: dict[str, float] = {}
         self._loss_tracker, self._compile_metrics, self._output_losses = None, None, {}
-        self._runs: set[TrainingRun] = set()  # of `fit`: callbacks and other threads may call it again
+        self._runs: set[TrainingRun] = set()  # current calls of `fit`; callbacks and other threads may add more
         self._settings: dict[str, Any] = {}
         self._trainable_when_compiled: list[Variable] | None = None
         self._objectives: list[Objective] | None = None
@@ -73,12 +73,12 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         self._gradient_engines: dict[Any, Engine] = {}  # see `gradients.kept`
         self._showing: dict[Any, Engine] = {}  # see `calls.run_shown`
         self._model_lock = ModelLock()  # shared by all engines
-        self._position: Position | None = None  # of the last run of `fit`
+        self._position: Position | None = None  # of the last call of `fit`
         self._rests_at: Any = None  # see `lay_down_engine`
-        self._resumption: Resumption | None = None  # from which the next one may go on
+        self._resumption: Resumption | None = None  # where the next call may resume
 
     def _forget_engine(self) -> None:
-        """Drop everything that was prepared: the graph or the settings have changed."""
+        """Drop everything that was prepared, because the graph or the settings have changed."""
         with Layer._making:  # another thread may be making an engine
             self._plan = self._engine = self._predictor = self._objectives = None
             self._gradient_engines = {}
@@ -86,17 +86,17 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
             self._trainable_when_compiled = None
 
     def _forget_plans(self) -> None:
-        """Drop plans and engines, which are made again when they are needed: a layer has changed."""
+        """Drop plans and engines, because a layer has changed. They are made again when needed."""
         self._plan = self._engine = self._predictor = None
         self._gradient_engines, self._showing = {}, {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles: everything but the engines, which are made again when they are needed."""
+        """For copies and pickles: everything except the engines, which are made again when needed."""
         made_anew: dict[str, Any] = dict.fromkeys(("_engine", "_predictor", "_plan", "_position", "_rests_at"))
         made_anew |= {"_runs": set(), "_gradient_engines": {}, "_showing": {}}
         made_anew["_optimizer_state"] = self.optimizer and self.optimizer.state_for(self)
         graph = self.__dict__.get("_graph")
-        # The calls of layers come first, and in order. To reach the first one from the last one would nest too deep.
+        # Pickle the calls of layers first, in order: reaching the first from the last one would recurse too deeply.
         return {"calls in order": graph and graph.nodes} | self.__dict__ | made_anew
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -149,39 +149,39 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         Parameters
         ----------
         x, y : array_like, or list or dict of them; or a dataset as x alone
-            Samples along the first axis. See Notes for what else there is.
+            Samples along the first axis. See Notes for other kinds of data.
         batch_size : int, optional
-            32 by default. With `steps_per_epoch`, as many as divide the samples into so many steps.
+            32 by default. With `steps_per_epoch`, such that all samples fit into that many steps.
         epochs : int, default 1
-            The number of epochs, those before `initial_epoch` included.
+            The number of epochs, including those before `initial_epoch`.
         verbose : {"auto", 0, 1, 2}, default "auto"
-            0 is silent; 1 and "auto" show a progress bar on a terminal and a line an epoch elsewhere; 2 a line an
-            epoch.
+            0 is silent; 1 and "auto" show a progress bar on a terminal, and elsewhere a line for each epoch; 2 shows a
+            line for each epoch.
         callbacks : list of Callback, optional
         validation_split : float, default 0.0
-            The fraction of the samples, in [0, 1), that are not trained on but evaluated after each epoch: the last
-            ones.
+            The fraction of the samples, in [0, 1), that are evaluated after each epoch instead of being trained on: the
+            last ones.
         validation_data : tuple (x, y) or (x, y, sample_weight), or a dataset, optional
             Used instead of `validation_split`.
         shuffle : bool, default True
-            Visit the samples, or the batches of a `utils.PyDataset`, in a new random order in each epoch. Data sets of
-            images or windows have their own order.
+            Whether to visit the samples (or the batches of a `utils.PyDataset`) in a new random order in each epoch.
+            Datasets of images or windows have their own order.
         class_weight : dict of int to float, optional
             The weight of samples by class; 1 for classes that are not listed.
         sample_weight : array_like, or list or dict of them, optional
             The weight of each sample in the loss.
         initial_epoch : int, default 0
-            The epoch to begin with.
+            The first epoch.
         steps_per_epoch : int, optional
-            The largest number of batches in an epoch; all by default. An epoch goes on where the last one stopped, and
-            ends early, with a warning, when there are no samples left: with ten batches and six steps, epochs have six
-            and four batches in turn.
+            The maximum number of batches in an epoch; all by default. The next epoch continues where the last one
+            stopped. If no samples are left, an epoch ends early, with a warning: with ten batches and six steps, epochs
+            have six and four batches in turn.
         validation_steps : int, optional
             The number of batches of validation data; all by default.
         validation_batch_size : int, optional
             `batch_size` by default.
         validation_freq : int or list of int, default 1
-            Evaluate after every so many epochs, or after the listed ones (counted from 1).
+            Evaluate after every `validation_freq` epochs, or after the listed ones (counted from 1).
 
         Returns
         -------
@@ -193,27 +193,27 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         RuntimeError
             Before `compile`.
         TypeError, ValueError
-            If an argument or the data is wrong. The model is then unchanged. If data is only read during training, the
-            model is as the last good batch left it.
+            If an argument or the data is wrong. The model is then unchanged. If data is read during training, the model
+            keeps what the last good batch left.
 
         Notes
         -----
         Data may be arrays, and lists or dicts of them. Some kinds are treated specially:
 
-        - Arrays of 8 or 16 bits, such as images of uint8, are not copied. Each batch is converted to floats when it is
-          used. Large arrays of another type than the model's are treated alike.
-        - Lists of sequences of different lengths, for models of one input of any length which a Masking or an Embedding
-          with ``mask_zero`` reads. Each batch is padded to its longest sequence, as by `utils.PaddedSequences`, and
-          `shuffle` puts sequences of similar lengths together.
+        - Arrays of 8 or 16 bits, such as uint8 images, are not copied. Each batch is converted to floats when it is
+          used. The same holds for large arrays whose type is not the model's.
+        - Lists of sequences of different lengths, for models with one input of any length, read by a Masking layer or
+          by an Embedding with ``mask_zero``. Each batch is padded to its longest sequence, as by
+          `utils.PaddedSequences`, and `shuffle` puts sequences of similar lengths together.
         - SciPy's sparse matrices. If `Dense` layers read them, zeros are neither stored nor multiplied. Otherwise the
-          rows of a batch are made dense.
-        - Tables and columns of pandas, polars and pyarrow, and objects that offer their memory by DLPack.
+          rows of each batch are made dense.
+        - Tables and columns of pandas, polars and pyarrow, and objects that share their memory by DLPack.
         - ``numpy.memmap`` of more than 64 MB are read, checked and trained on in pieces of that size. To shuffle, a
-          piece is made of 64 runs of neighbouring samples at random positions, and its samples are shuffled, too.
-        - Datasets that yield batches (x, y) or (x, y, sample_weight). These are generators and other iterators, which
-          need `steps_per_epoch` if they are longer than an epoch; iterables that can be repeated, such as a torch
-          DataLoader; and `utils.PyDataset` or objects that behave like it. Threads make and check batches ahead of
-          training. `batch_size` has no effect.
+          piece is made of 64 runs of neighbouring samples from random positions, and its samples are shuffled too.
+        - Datasets that yield batches (x, y) or (x, y, sample_weight): generators and other iterators, which need
+          `steps_per_epoch` if they are longer than an epoch; iterables that can be iterated again, such as a torch
+          DataLoader; and `utils.PyDataset` or objects like it. Threads prepare and check batches ahead of training.
+          `batch_size` has no effect.
         """
         epochs = check_integer("epochs", epochs, 0)
         initial_epoch = check_integer("initial_epoch", initial_epoch, 0)
@@ -263,11 +263,11 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
             give_state(self, engine)
             run = TrainingRun(self, source, judged, validation.is_due, callbacks, display)
             run.train(engine, initial_epoch, epochs)
-            warn_of_idle_losses(engine, 3)  # again: if sizes were open, there was no plan before
+            warn_of_idle_losses(engine, 3)  # again, because with open sizes there was no plan before
         return history
 
     def _prepare(self, x: Any, what: str) -> Engine:
-        """The engine for the current settings, built when it is first needed."""
+        """The engine for the current settings, made when first needed."""
         return prepare(self, x, what)
 
     def _samples(self, engine: Engine, x: Any, y: Any, *weights: Any) -> Samples:
@@ -275,21 +275,21 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         return samples_for(self, engine, x, y, *weights)
 
     def restart_engine(self) -> None:
-        """Drop the engines, because layers hold something else than before besides weights."""
+        """Drop the engines, because layers have changed in more than their weights."""
         self._engine = self._predictor = None
         self._gradient_engines = {}
 
     def lay_down_engine(self) -> None:
-        """Give up the engine, which goes on with another model. What the training has come to stays known."""
+        """Give up the engine, which another model will use. The state of the training is kept."""
         self._engine = None
         self._rests_at = self._position, self._objectives
 
     def at_rest(self) -> AtRest:
-        """For a ``with`` block in which no other thread may run this model, or one that shares variables with it."""
+        """For a ``with`` block in which no other thread may run this model, or one that shares its variables."""
         return AtRest(self.variables, (self._model_lock,))  # type: ignore[attr-defined]
 
     def training_position(self) -> dict[str, Any] | None:
-        """The position of the training as plain values for a file; ``None`` before the first `fit`."""
+        """The training position as plain values for a file; ``None`` before the first `fit`."""
         if self._position is None:
             return None
         if self._engine is None:
@@ -298,7 +298,7 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         return self._position.state(self._engine.sums(), self._engine.over_ranks)
 
     def settle_position(self) -> None:
-        """Note the random numbers that the last run has come to, where they are not those of the process."""
+        """Note the random state at the end of the last run, if that run had its own generator."""
         if self._position is not None:
             self._position.settle()
 
@@ -307,7 +307,7 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         return None if self._position is None else self._position.callbacks.states()
 
     def resume_at(self, position: dict[str, Any], always: bool, callbacks: dict[str, Any] | None = None) -> None:
-        """Let the next `fit` go on from a position, `always` or only if it begins with the same epoch."""
+        """Let the next `fit` resume at a position: `always`, or only if it begins with the same epoch."""
         states = None if callbacks is None else check_states(callbacks)
         self._resumption = Resumption(check_position(position), always, states)
 
@@ -322,20 +322,20 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         callbacks: Sequence[Callback] | Callback | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """Loss and metrics on data that is not trained on.
+        """Compute loss and metrics on data, without training.
 
         Parameters
         ----------
         x, y, sample_weight
             As in `fit`.
         batch_size : int, optional
-            32 by default. With `steps`, as many as divide the samples into so many steps.
+            32 by default. With `steps`, such that all samples fit into that many steps.
         verbose : {"auto", 0, 1, 2}, default "auto"
         steps : int, optional
             The number of batches; all by default.
         callbacks : list of Callback, optional
         return_dict : bool, default False
-            Whether to return a dict by name.
+            Whether to return a dict of results by name.
 
         Returns
         -------
@@ -376,15 +376,15 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         steps: int | None = None,
         callbacks: Sequence[Callback] | Callback | None = None,
     ) -> Any:
-        """The outputs for some inputs.
+        """Compute the outputs for some inputs.
 
         Parameters
         ----------
         x : array_like, or list or dict of them, or a dataset
             As in `fit`. Targets in a dataset are ignored.
         batch_size : int, optional
-            The number of samples in a batch; 32 by default. Results depend on it only where a layer needs a batch as a
-            whole: layers in Python, and `BatchNormalization` whose call fixed ``training=True``.
+            The number of samples in a batch; 32 by default. Results depend on it only if a layer needs a whole batch:
+            layers in Python, and `BatchNormalization` called with ``training=True``.
         verbose : {"auto", 0, 1, 2}, default "auto"
         steps : int, optional
             The number of batches; all by default.
@@ -393,8 +393,8 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         Returns
         -------
         ndarray, or list or dict of them
-            In the structure of the model's outputs, samples along the first axis. Where inputs are a list of sequences
-            of different lengths and outputs have their steps, a list of arrays, each as long as its sequence.
+            In the structure of the model's outputs, samples along the first axis. If inputs are a list of sequences of
+            different lengths and outputs have their time steps: a list of arrays, each as long as its sequence.
 
         Raises
         ------
@@ -434,12 +434,12 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         class_weight: dict[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """One training step on all the given samples. Arguments, results and errors as `fit` and `evaluate`."""
+        """Make one training step on the given samples. Arguments, results and errors as `fit` and `evaluate`."""
         if is_ragged(self, x):
             x, y, sample_weight = by_length_in_one(self, Given(x, y, sample_weight))
         with together():
             engine = prepare(self, x, "train_on_batch")
-            self._position = None  # that of the last `fit` is no longer true
+            self._position = None  # the position of the last `fit` is outdated
             samples = samples_for(self, engine, x, y, sample_weight, class_weight)
             reset_metrics_of_layers(self, engine)
             with engine.fresh_means():
@@ -449,7 +449,7 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         return logs if return_dict else listed(self, engine, logs)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """Loss and metrics of all the given samples. Arguments, results and errors as `evaluate`."""
+        """Loss and metrics of the given samples as one batch. Arguments, results and errors as `evaluate`."""
         if is_ragged(self, x):
             x, y, sample_weight = by_length_in_one(self, Given(x, y, sample_weight))
         with together():
@@ -462,7 +462,7 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         return logs if return_dict else listed(self, engine, logs)
 
     def predict_on_batch(self, x: Any) -> Any:
-        """The outputs for all the given samples, as `predict`."""
+        """The outputs for the given samples as one batch, as `predict`."""
         outputs = run_now(self, x)
         if outputs is None:
             outputs = run_batch(self, by_length_in_one(self, Given(x)).x if is_ragged(self, x) else x, training=False)
@@ -470,19 +470,19 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
 
 
 def _if_shared(engine: Engine, samples: int | None) -> int | None:
-    """The number of samples, where all ranks have the same ones."""
+    """The number of samples, if all ranks are given the same ones."""
     return samples if engine.distribution is None or engine.distribution.auto_shard_dataset else None
 
 
 def _holds_several(x: Any) -> bool:
-    """Whether `x` is a dict or list of several arrays of samples, and not a list of rows."""
+    """Whether `x` is a dict or list of several arrays of samples, not a list of rows."""
     if not isinstance(x, (dict, list, tuple)):
         return False
     leaves = flatten(x)
     return len(leaves) > 1 and (isinstance(x, dict) or all(np.ndim(leaf) > 1 for leaf in leaves))
 
 
-# When an argument is misspelt, Python's message has the name of the class. Users know these methods as Model's.
+# Python's message for a misspelt argument contains the class name. Users know these methods as those of Model.
 for _part in (CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods, ResultMethods, Trainer):
     for _name, _method in vars(_part).items():
         if inspect.isfunction(_method):

@@ -1,4 +1,4 @@
-"""One call of `fit`: its epochs and steps, once everything has been checked and opened."""
+"""One call of `fit`: its epochs and steps, after everything has been checked."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainingRun"]
 
-# Frames from an epoch up to whoever called `fit`, for warnings.
+# Frames from an epoch up to the caller of `fit`, for warnings.
 CALLER = 5
 
 
@@ -74,9 +74,9 @@ class TrainingRun:
             engine.forget(self)
 
     def _engine_after_start(self, engine: Engine) -> Engine:
-        """The engine for this run: a new one with the same settings if a callback has restored a backup.
+        """The engine for this run. If a callback has restored a backup, it is a new one with the same settings.
 
-        If a callback has compiled the model again, it is the earlier one: the data was checked for its settings.
+        If a callback has recompiled the model, it is the earlier one, because the data was checked for its settings.
         """
         model = self.model
         same = model.optimizer is engine.optimizer and model._objectives == engine.objectives
@@ -108,7 +108,7 @@ class TrainingRun:
         self.callbacks.on_train_end(logs)
 
     def _begin_at(self, epoch: int) -> tuple[int, dict[str, Any] | None, bool]:
-        """The first epoch, its position if it was interrupted, and whether the resumed training had been stopped."""
+        """The first epoch, its position if it was interrupted, and whether the resumed training is already over."""
         model = self.model
         self.position = model._position = Position(self.source, epoch, self.callbacks)
         found, model._resumption = model._resumption, None
@@ -120,9 +120,9 @@ class TrainingRun:
         return self.position.epoch, unfinished, over
 
     def _restore_callbacks(self, found: Resumption) -> bool:
-        """Restore the states of callbacks; returns whether the earlier training had been stopped, and so is over.
+        """Restore the states of callbacks. Returns whether the earlier training had been stopped, and so is over.
 
-        It is not over if `fit` is called with an `initial_epoch`, which asks for more epochs.
+        It is not over if `fit` is called with an `initial_epoch`, because that asks for more epochs.
         """
         assert found.callbacks is not None
         model = self.model
@@ -133,7 +133,7 @@ class TrainingRun:
         return stopped
 
     def _epoch(self, engine: Engine, epoch: int, unfinished: dict[str, Any] | None) -> dict[str, float]:
-        """Train for an epoch, or for the rest of an `unfinished` one, and evaluate; returns the logs."""
+        """Train for an epoch (or the rest of an `unfinished` one) and evaluate. Returns the logs."""
         model, position = self.model, self.position
         position.begin(epoch)
         with engine.means_of(self):
@@ -159,13 +159,13 @@ class TrainingRun:
         return logs
 
     def _steps(self, engine: Engine, epoch: int, unfinished: dict[str, Any] | None) -> None:
-        """The steps of an epoch, without the finished ones of an `unfinished` epoch.
+        """The steps of an epoch, without the finished steps of an `unfinished` one.
 
-        The engine is called once for each piece of the data, or once for each execution if a callback watches batches.
+        The engine is called once for each piece of the data; if a callback watches batches, once for each execution.
         """
         model, position = self.model, self.position
         tick = self.display.tick(lambda: self._logs(engine, of_all_ranks=False))
-        step = done = 0  # steps and samples
+        step = done = 0  # finished steps and samples
         executions: Executions | None = None
         for piece in self.source.epoch():
             if unfinished is not None:
@@ -196,7 +196,7 @@ class TrainingRun:
             executions.finish()
 
     def _executions(self, engine: Engine, epoch: int, step: int) -> Executions:
-        """The executions of an epoch from this step on; each piece is one execution if no callback watches batches."""
+        """The executions of an epoch from this step on. If no callback watches batches, each piece is one execution."""
         self.position.step = step
         if not self.callbacks.watches_batches("train"):
             # A run that is stopped before the first step takes one step, as in Keras.
@@ -210,8 +210,8 @@ class TrainingRun:
         return Executions(self.at_once, self.callbacks.on_train_batch_begin, end, step)
 
     def _restore_step(self, engine: Engine, unfinished: dict[str, Any]) -> None:
-        """Go on with the sums and the random numbers of an interrupted epoch."""
-        if engine.distribution is None or engine.distribution.rank == 0:  # they are those of all ranks
+        """Restore the sums and the random state of an interrupted epoch."""
+        if engine.distribution is None or engine.distribution.rank == 0:  # rank 0 has the sums of all ranks
             with engine.means_of(self):
                 engine.restore(formed_like(engine.sums(), unfinished["sums"]))
         if unfinished["generator_at_step"] is not None:
@@ -224,10 +224,10 @@ class TrainingRun:
 
 
 def _place(resumption: Resumption | None) -> list[int] | None:
-    """The epoch and the step from which training goes on; ``None`` where it begins again."""
+    """The epoch and the step at which training resumes; ``None`` if it starts over."""
     return None if resumption is None else [resumption.position["epoch"], resumption.position["step"]]
 
 
 def _tick_after(tick: Callable[[int], None], before: int, done: int) -> None:
-    """Report the samples of this call and of earlier ones."""
+    """Report the samples of this call together with those of earlier ones."""
     tick(before + done)

@@ -1,4 +1,4 @@
-"""Run a model, and leave everything as it was: weights, optimizer, states, metrics."""
+"""Run a model and restore everything afterwards: weights, optimizer, states, metrics."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Remembered:
     ----------
     model : Model
     engine : Engine
-        It trains the model.
+        The engine that trains the model.
     """
 
     def __init__(self, model: Any, engine: Engine) -> None:
         self.engine, self.state = engine, engine.state
-        self.with_slots = set(self.state.slots)  # before the first step there may be none
+        self.with_slots = set(self.state.slots)  # empty before the first step
         engine.bind()
         variables = dict.fromkeys([*model.variables, *engine.plan.variables])
         self.weights = [(variable, variable.numpy()) for variable in variables]
@@ -45,11 +45,11 @@ class Remembered:
         return copy.deepcopy(search, {id(variable): variable for variable in self.state.slots})
 
     def _settings(self) -> Any:
-        """The optimizer's numbers, the learning rate among them."""
+        """The optimizer's numeric settings, such as the learning rate."""
         return None if self.engine.optimizer is None else self.engine.optimizer.get_config()
 
     def restore(self) -> None:
-        """Put everything back."""
+        """Restore everything."""
         for variable, value in self.weights:
             variable.array[...] = value
         for variable, slots in self.slots:
@@ -63,19 +63,19 @@ class Remembered:
             metric.restore(state)
 
     def restore_states(self) -> None:
-        """Put back the states of layers that last from batch to batch."""
+        """Restore the states that layers keep from batch to batch."""
         for array, value in self.lasting:
             array[...] = value
 
     def forget_new_slots(self) -> None:
-        """Drop the slots of variables that had none before; the next step makes them again."""
+        """Drop slots that did not exist before. The next step makes them again."""
         new = [variable for variable in self.state.slots if variable not in self.with_slots]
         for variable in new:
             del self.state.slots[variable]
         self.engine.bound = self.engine.bound and not new
 
     def is_current(self) -> bool:
-        """Whether nothing has changed since."""
+        """Whether nothing has changed since this was made."""
         same = all(alike(variable.array, value) for variable, value in self.weights)
         known = [(self.state.slots.get(variable), slots) for variable, slots in self.slots]
         pairs = [pair for now, then in known if now is not None for pair in zip(now, then, strict=True)]
@@ -85,13 +85,13 @@ class Remembered:
 
 
 def alike(now: Any, then: Any) -> bool:
-    """Whether two arrays hold the same numbers. NaN, which is in diverged weights, is the same as NaN."""
+    """Whether two arrays hold the same numbers. NaN equals NaN: diverged weights contain it."""
     return bool(((now == then) | ((now != now) & (then != then))).all())
 
 
 @contextmanager
 def untouched(model: Any, engine: Engine) -> Iterator[Remembered]:
-    """Lock the model for a ``with`` block; when it ends, everything is as it was before."""
+    """Lock the model for a ``with`` block, and restore everything when it ends."""
     with engine.fresh_means():
         remembered = Remembered(model, engine)
         try:

@@ -31,12 +31,12 @@ RIGHT_CALL = (
 
 
 def split_pairs(grads_and_vars: Any) -> tuple[list[Any], list[Any]]:
-    """Gradients and variables, from pairs of both.
+    """Split pairs into gradients and variables.
 
     Raises
     ------
     TypeError
-        If something else is among the pairs.
+        If an item is not such a pair.
     """
     pairs = listed("grads_and_vars", grads_and_vars)
     for index, pair in enumerate(pairs):
@@ -63,7 +63,7 @@ def take_step(optimizer: Optimizer, memories: Memories, grads: Any, trainable_va
 def _step(
     optimizer: Optimizer, memories: Memories, grads: list[Any], variables: list[Any], state: OptimizerState
 ) -> None:
-    """Take the step. No other thread reads or writes the variables meanwhile."""
+    """Take the step. No other thread uses the variables meanwhile."""
     arrays = [v.array if isinstance(v, Variable) else v for v in variables]
     gradients = _check_gradients(grads, arrays)
     slots = state.slots_of(optimizer, variables, arrays)
@@ -88,7 +88,7 @@ def _step(
 
 
 def _refuse_mistaken(memories: Memories, grads: list[Any], variables: list[Any]) -> None:
-    """Refuse exchanged arguments, and copies of weights, on which a step would have no effect."""
+    """Refuse swapped arguments, and copies of weights, on which a step would have no effect."""
     for index, gradient in enumerate(grads):
         if isinstance(gradient, Variable):
             raise ArgumentTypeError(
@@ -97,19 +97,19 @@ def _refuse_mistaken(memories: Memories, grads: list[Any], variables: list[Any])
     for index, variable in enumerate(variables):
         if isinstance(variable, np.ndarray) and len(memories.by_model):
             raise ArgumentTypeError(
-                f"Variable {index} must be a variable of the model that is compiled with this optimizer, but got "
-                f"{described(variable)}: a step on it would leave the model as it is. {RIGHT_CALL}"
+                f"Variable {index} must be a variable of the model compiled with this optimizer, but got "
+                f"{described(variable)}: a step on it would not change the model. {RIGHT_CALL}"
             )
 
 
 def _refuse_strangers(memories: Memories, state: OptimizerState, variables: list[Any]) -> None:
-    """Refuse new variables after steps on others, whose number of batches would be wrong for them."""
+    """Refuse new variables after steps on others, because the number of batches would be wrong for them."""
     known = state is not memories.unowned or not state.slots
     strangers = [v for v in variables if isinstance(v, Variable) and v not in state.slots]
     if strangers and not known:
         raise ValueError(
             f"Unknown variable: {strangers[0].path!r}. The optimizer has taken steps on other variables, or was "
-            "built for them. Make another optimizer, or give build all variables at once."
+            "built for them. Make another optimizer, or call build with all variables."
         )
 
 
@@ -141,7 +141,7 @@ def check_variables(arrays: Sequence[Any]) -> None:
 
 
 def _check_gradients(grads: Sequence[Any], arrays: Sequence[Any]) -> list[Array | None]:
-    """Copies of all gradients, which are checked against the variables."""
+    """Copies of all gradients, checked against the variables."""
     grads = list(grads)
     if not arrays or len(grads) != len(arrays):
         raise ValueError(f"Expected one gradient for each variable, but got {len(grads)} for {len(arrays)}.")
@@ -153,7 +153,7 @@ def _check_gradients(grads: Sequence[Any], arrays: Sequence[Any]) -> list[Array 
         None if g is None else _check_gradient(i, g, a) for i, (g, a) in enumerate(zip(grads, arrays, strict=True))
     ]
     if missing:
-        warnings.warn(f"There are no gradients for variables {missing}: they are left alone.", stacklevel=5)
+        warnings.warn(f"There are no gradients for variables {missing}: they are not changed.", stacklevel=5)
     return found
 
 

@@ -19,14 +19,14 @@ Array = NDArray[Any]
 
 
 class Problem(Protocol):
-    """The problem that a full-batch optimizer minimizes: the loss of all samples as a function of a vector of weights.
+    """What a full-batch optimizer minimizes: the loss of all samples as a function of a vector of weights.
 
-    The vector contains all trainable weights, one after the other. Between two steps all evaluations use the same
-    random numbers, so that they are values of the same function.
+    The vector contains all trainable weights, one after the other. All evaluations within a step use the same random
+    numbers, so that they are values of the same function.
     """
 
     key: Any  # identifies the variables in the vector
-    solver: Any  # the optimizer's compiled kernels, or their NumPy twin
+    solver: Any  # the optimizer's kernels, compiled or in NumPy
     samples: int
     values: int  # how many numbers the model predicts for each sample
 
@@ -62,7 +62,7 @@ class Problem(Protocol):
         """Count a step, and update variables without a gradient, such as moving averages."""
 
     def show(self, kept: Any) -> None:
-        """Report these as the losses and metrics of the step."""
+        """Report saved losses and metrics as those of the step."""
 
 
 class Search:
@@ -158,7 +158,7 @@ class FullBatchOptimizer(Optimizer):
     def implementation_in(self, package: str, dtype: Any = None) -> Any:
         """The class that implements this optimizer in ``cbackprop.compiled`` or ``cbackprop.reference``."""
         if type(self).implementation is None:
-            raise NotImplementedError(f"{type(self).__name__} is a base: use LBFGS or LevenbergMarquardt.")
+            raise NotImplementedError(f"{type(self).__name__} is a base class: use LBFGS or LevenbergMarquardt.")
         return super().implementation_in(package, dtype)
 
     def new_search(self) -> Search:

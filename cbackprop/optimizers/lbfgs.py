@@ -70,9 +70,9 @@ class LBFGS(FullBatchOptimizer):
     Notes
     -----
     An epoch of `fit` is `max_iterations` steps on all samples; `batch_size` need not be given. The logs contain loss
-    and metrics after the last step. The history outlives `fit`: another one goes on where the last one stopped. It
-    is in the files of models, but no part of what `state` returns. Random layers draw once for each step. Vectors are
-    of the network's float type, sums of their products double.
+    and metrics after the last step. The history is kept after `fit`, and the next `fit` continues from it. It is saved
+    with models, but is not part of `state`. Random layers draw once for each step. Vectors have the network's float
+    type; sums of their products are double.
 
     References
     ----------
@@ -215,7 +215,7 @@ class _Line:
         self.problem, self.start, self.direction = problem, start, direction
         self.slope = problem.solver.dot(gradient, direction)
         self.at: dict[float, Evaluated] = {}
-        self.now = 0.0  # the step length of the current weights
+        self.now = 0.0  # the step length at the current weights
         self.evaluations = 0
 
     def __call__(self, step: float) -> Point:

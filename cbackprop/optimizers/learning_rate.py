@@ -36,7 +36,7 @@ def checked_rate(value: Any, old: Any) -> Any:
 
 
 def rate_at(rate: Any, step: int) -> float:
-    """The rate of the batch after `step` others.
+    """The learning rate of the batch that follows `step` others.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def rate_at(rate: Any, step: int) -> float:
 
 
 def bad_rate(rate: Any, step: int, value: float) -> ValueError:
-    """The error for a bad rate that compiled code got from a schedule."""
+    """The error for a bad rate that a schedule gave to compiled code."""
     return ValueError(f"The learning rate of {rate!r} at step {step} must be finite and at least 0, but got {value}.")
 
 

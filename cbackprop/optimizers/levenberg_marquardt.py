@@ -22,7 +22,7 @@ from cbackprop.validation import check_integer, check_number
 
 __all__ = ["LevenbergMarquardt"]
 
-# How many numbers of the Jacobian are in memory at a time.
+# The most numbers of the Jacobian that are in memory at a time.
 BLOCK = 2**18
 
 
@@ -72,9 +72,9 @@ class LevenbergMarquardt(FullBatchOptimizer):
     Notes
     -----
     An epoch of `fit` is `max_iterations` steps on all samples; `batch_size` need not be given. The logs contain loss
-    and metrics after the last step. The last mu and D outlive `fit` and are in the files of models, but no part of
-    what `state` returns. Random layers draw once for each step. J comes from backward passes, one for each output
-    number, in the network's float type; J'J, J'r and the solution are double. J is never held as a whole.
+    and metrics after the last step. The last mu and D are kept after `fit` and saved with models, but are not part of
+    `state`. Random layers draw once for each step. J is computed by backward passes, one for each output, in the
+    network's float type; J'J, J'r and the solution are double. J is computed in parts, and never held as a whole.
 
     References
     ----------
@@ -128,7 +128,7 @@ class LevenbergMarquardt(FullBatchOptimizer):
 
     def improve(self, problem: Problem, start: Array, search: _Damping) -> None:
         """Take one accepted step, after as many tries as necessary."""
-        with limited(1):  # the bits must not depend on the number of threads of BLAS
+        with limited(1):  # results must not depend on the number of BLAS threads
             self._improve(problem, start, search)
 
     def _improve(self, problem: Problem, start: Array, search: _Damping) -> None:

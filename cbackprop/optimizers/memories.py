@@ -1,4 +1,4 @@
-"""The states of one optimizer: one for each model, and one for variables of no model."""
+"""The states of an optimizer: one for each model, and one for variables that belong to no model."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Memories:
     by_model : mapping of Model to OptimizerState
         The states of the models that were compiled with the optimizer, as long as they exist.
     unowned : OptimizerState
-        The state of variables and arrays that belong to none of them.
+        The state of variables and arrays that belong to no model.
     shown : OptimizerState
-        The state that attributes of the optimizer show: that of the model compiled last.
+        The state that the optimizer's attributes show: that of the model compiled last.
     """
 
     def __init__(self) -> None:
         self.by_model: weakref.WeakKeyDictionary[Any, OptimizerState] = weakref.WeakKeyDictionary()
         self.shown = self.unowned = OptimizerState()
-        # In a copy of an optimizer: the state that the original showed, until a model brings its own.
+        # In a copy of an optimizer: the state that the original showed, until the copy is given a model's state.
         self._shown_in_copy: Callable[[], OptimizerState | None] = lambda: None
 
     @classmethod
@@ -40,11 +40,11 @@ class Memories:
         return made
 
     def go_on_alone(self) -> None:
-        """Replace the state that is shown by a copy, which is shared with no other optimizer."""
+        """Replace the shown state by a copy that no other optimizer shares."""
         self.shown = self.unowned = self.shown.copy()
 
     def of_model(self, model: Any) -> OptimizerState:
-        """The state of a model. The first model gets what was set before, if that fits."""
+        """The state of a model. The first model gets what was set before, if it fits."""
         found = self.by_model.get(model)
         if found is None:
             found = OptimizerState()
@@ -54,7 +54,7 @@ class Memories:
         return found
 
     def of_variables(self, variables: Iterable[Any]) -> OptimizerState:
-        """The state that has these variables: the one shown, that of another model, or `unowned`."""
+        """The state that has these variables: the shown one, another model's, or `unowned`."""
         keys = keys_of(list(variables))
         if all(isinstance(key, Variable) for key in keys):
             if all(key in self.shown.slots for key in keys):
@@ -66,7 +66,7 @@ class Memories:
         return self.unowned
 
     def to_show(self, variables: list[Any]) -> OptimizerState:
-        """The state for a list of variables; for an empty list the one shown."""
+        """The state for a list of variables; for an empty list, the shown one."""
         found = self.of_variables(variables) if variables else self.shown
         return self.shown if found is self.unowned and not found.slots else found
 

@@ -59,12 +59,11 @@ class Optimizer(Spec):
     ema_momentum : float, default 0.99
         In [0, 1].
     ema_overwrite_frequency : int, optional
-        After every so many steps, too, the weights become their averages.
+        Also after every so many steps, the weights become their averages.
     loss_scale_factor : float, optional
-        `apply` divides the gradients by it, because the loss is expected to have been multiplied by it. In `fit` it has
-        no effect.
+        `apply` divides gradients by it, because the loss is expected to have been multiplied by it. No effect in `fit`.
     gradient_accumulation_steps : int, optional
-        At least 2. Update once in so many batches, with the mean of their gradients.
+        At least 2. Update once in this many batches, with the mean of their gradients.
     name : str, optional
 
     Attributes
@@ -72,11 +71,11 @@ class Optimizer(Spec):
     learning_rate : float
         The current learning rate. It can be set at any time, also during training, unless there is a schedule.
     iterations : int
-        Updates so far, of the model that was compiled last.
+        Updates so far, for the model compiled last.
     batches : int
-        Batches so far. They are more than the updates if gradients are accumulated. Schedules count batches.
+        Batches so far. There are more batches than updates if gradients are accumulated. Schedules count batches.
     variables : list of OptimizerVariable
-        The state, of the model that was compiled last.
+        The state for the model compiled last.
 
     Notes
     -----
@@ -134,7 +133,7 @@ class Optimizer(Spec):
         super().__init_subclass__(**kwargs)
         refuse_python_rule(cls)
 
-    # How often settings other than the learning rate have changed. Engines follow when their next run begins.
+    # How often settings other than the learning rate have changed. Engines use new settings from their next run on.
     settings_version = 0
 
     if not TYPE_CHECKING:
@@ -173,12 +172,12 @@ class Optimizer(Spec):
         return isinstance(self._learning_rate, float)
 
     def rate_at(self, step: int) -> float:
-        """The learning rate of the batch after `step` others.
+        """The learning rate of the batch that follows `step` others.
 
         Raises
         ------
         TypeError, ValueError
-            If a schedule gives no finite number of at least 0.
+            If a schedule does not return a finite number of at least 0.
         """
         return rate_at(self._learning_rate, step)
 
@@ -187,7 +186,7 @@ class Optimizer(Spec):
         return self.rate_at(self.state_for(model).batches)
 
     def bad_rate(self, step: int, value: float) -> ValueError:
-        """The error for a bad rate that compiled code got from a schedule."""
+        """The error for a bad rate that a schedule gave to compiled code."""
         return bad_rate(self._learning_rate, step, value)
 
     def compiled_schedule(self) -> Any:
@@ -196,7 +195,7 @@ class Optimizer(Spec):
 
     @property
     def batches(self) -> int:
-        """Batches so far, of the model that was compiled last."""
+        """Batches so far, for the model compiled last."""
         return self._state.batches
 
     @batches.setter
@@ -205,14 +204,14 @@ class Optimizer(Spec):
 
     @property
     def slots(self) -> dict[Any, list[Array | None]]:
-        """The slots of each variable, or of each array by its index, of the model that was compiled last."""
+        """The slots of each variable (or of each array, by index), for the model compiled last."""
         return self._state.slots
 
     @property
     def rests_without_gradient(self) -> bool:
         """Whether a step changes neither weights nor slots where the gradient is 0.
 
-        Then steps can leave out those rows of a large table (see `Embedding`) that a batch did not read.
+        Then steps can skip those rows of a large table (see `Embedding`) that a batch did not read.
         """
         return False
 
@@ -290,7 +289,7 @@ class Optimizer(Spec):
         return (self.weight_decay or 0.0) if decays else 0.0
 
     def compiled_rule(self, dtype: Any) -> Any:
-        """The object that carries this optimizer out in C, for weights of this float type."""
+        """The compiled object that applies the rule, for weights of this float type."""
         return self.implementation_in("compiled", dtype)(self)
 
     def implementation_in(self, package: str, dtype: Any = None) -> Any:
@@ -298,9 +297,7 @@ class Optimizer(Spec):
         cls = next(cls for cls in type(self).__mro__ if cls.__module__.startswith("cbackprop."))
         path = type(self).implementation or f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}"
         if cls is Optimizer:
-            raise TypeError(
-                f"{type(self).__name__} has no rule to carry out: derive it from one of the optimizers of this library."
-            )
+            raise TypeError(f"{type(self).__name__} has no rule: derive it from one of the optimizers of this library.")
         return find(f"{package}.optimizers", path, dtype)
 
     # State
@@ -357,7 +354,7 @@ class Optimizer(Spec):
         self._memories.give(model, state)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles: the state that is shown. Models bring their own."""
+        """For copies and pickles: the shown state. Models bring their own."""
         own = {name: value for name, value in self.__dict__.items() if name != "_memories"}
         return own | {"_state": self._memories.shown, "_unowned": self._memories.unowned}
 
@@ -408,7 +405,7 @@ class Optimizer(Spec):
         Raises
         ------
         ValueError
-            If there are no slots yet, or not as many arrays as variables.
+            If there are no slots yet, or the number of arrays differs.
         TypeError
             If one is not an array of numbers.
         """
@@ -422,8 +419,8 @@ class Optimizer(Spec):
         Parameters
         ----------
         variables : iterable of Variable, optional
-            The order in which variables are numbered, such as ``model.trainable_variables``. By default it is the order
-            in which the optimizer has got them.
+            The order in which variables are numbered, such as ``model.trainable_variables``. By default the order in
+            which the optimizer got them.
 
         Returns
         -------
@@ -441,7 +438,7 @@ class Optimizer(Spec):
         ----------
         state : dict
         variables : iterable of Variable, optional
-            As they were given to `state`. An optimizer that has not had its variables yet needs them.
+            As given to `state`. Needed if the optimizer has not had its variables yet.
 
         Raises
         ------

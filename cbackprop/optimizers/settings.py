@@ -23,7 +23,7 @@ def check_count(name: str, value: Any, minimum: int) -> int | None:
 
 
 def derived_from(optimizer: Optimizer, name: str, value: Any, have_slots: bool) -> dict[str, Any]:
-    """The attributes of an optimizer once a constructor argument has a new value.
+    """The attributes of an optimizer after a constructor argument gets a new value.
 
     The constructor of the same class checks the value, and may derive more than one attribute from it.
 
@@ -41,7 +41,7 @@ def derived_from(optimizer: Optimizer, name: str, value: Any, have_slots: bool) 
     )
     if have_slots and not same_slots:
         raise AttributeError(
-            f"{name} of {type(optimizer).__name__} decides which slots each weight has: it cannot change once "
-            "steps have been taken. Make another optimizer."
+            f"{name} of {type(optimizer).__name__} decides which slots each weight has, so it cannot change after the "
+            "first step. Make another optimizer."
         )
     return {key: derived for key, derived in made.__dict__.items() if not key.startswith("_")}

@@ -1,4 +1,4 @@
-"""The state of an optimizer in the training of a model: as arrays for updates, and as a dict to save."""
+"""The state of an optimizer for one model: as arrays for updates, and as a dict for saving."""
 
 from __future__ import annotations
 
@@ -99,10 +99,10 @@ class OptimizerState:
         return {key: self.remembered(rule, key, array) for key, array in zip(keys, arrays, strict=True)}
 
     def lay_out(self, rule: Optimizer, store: ParameterStore, trainable: Sequence[Variable]) -> list[Array]:
-        """One vector for each slot, laid out like the parameters in a store; slots become views of these vectors.
+        """One vector for each slot, laid out like the parameters in a store. Slots become views of these vectors.
 
-        All engines whose parameters are in this store share the vectors. An optimizer that works on whole variables
-        has slots of any shape in separate arrays, and no vectors.
+        All engines with parameters in this store share the vectors. If an optimizer works on whole variables, slots can
+        have any shape: they are separate arrays, and there are no vectors.
         """
         if self._store() is not store:
             count = 0 if rule.whole_variables else len(rule.memory_names)
@@ -118,7 +118,7 @@ class OptimizerState:
         return self._vectors
 
     def _moved(self, rule: Optimizer, variable: Variable, views: list[Any]) -> list[Array | None]:
-        """The slots of a variable where they are to be, if there is a place for each; else where they are."""
+        """The slots of a variable, moved to their new places if there is one for each; else where they are."""
         if views and rule.begins_with_zeros and variable not in self.slots:
             for view in views:
                 view[...] = 0
@@ -129,7 +129,7 @@ class OptimizerState:
         return views or slots
 
     def slot_access(self, key: Any, index: int) -> tuple[Callable[[], Any], Callable[[Array], None]]:
-        """Functions that read and write a slot, wherever its memory is at that moment."""
+        """Functions that read and write a slot, wherever its memory is at that time."""
 
         def write(value: Array) -> None:
             with AtRest(variables_of([key])):
@@ -222,5 +222,5 @@ def keys_of(variables: list[Any]) -> list[Any]:
 
 
 def variables_of(keys: Iterable[Any]) -> list[Variable]:
-    """The variables among what an optimizer updates; networks in other threads may be using them."""
+    """The variables among the keys. Networks in other threads may be using them."""
     return [key for key in keys if isinstance(key, Variable)]

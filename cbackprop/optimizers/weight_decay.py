@@ -1,4 +1,4 @@
-"""Which variables weight decay leaves alone."""
+"""Which variables have no weight decay."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The names of arrays and texts in this library's files, and checks before anything is read.
 
 Arrays are ``weights/INDEX/PATH``, ``optimizer/INDEX/SLOT`` and ``callbacks/NUMBER``. Texts are the ``format`` with its
-version, and in JSON the ``model``, the arguments of `compile` (``training``) and the ``state`` of training.
+version, and as JSON the ``model``, the arguments of `compile` (``training``) and the ``state`` of training.
 ``extra/NAME`` holds additional texts of the user.
 """
 
@@ -37,7 +37,7 @@ FORMAT_VERSION = 2
 
 EXTRA = "extra/"
 
-# The text that only files of an ensemble have. Their members' arrays and texts are in parts ``members/NUMBER/``.
+# A text that only files of an ensemble have. The members' arrays and texts have names ``members/NUMBER/...``.
 ENSEMBLE = "ensemble"
 
 Path = str | os.PathLike[str]
@@ -115,7 +115,7 @@ def read_json(file: Container, name: str) -> Any:
 
 
 def names_in(file: Container, part: str) -> dict[str, str]:
-    """The names of the arrays in one part of the file, by the rest of the name after the part's."""
+    """The names of the arrays in one part of the file, each with the rest of its name after the part's."""
     return {name: name[len(part) + 1 :] for name in file.names if name.startswith(f"{part}/")}
 
 
@@ -148,7 +148,7 @@ def read_weights(
         by_path = {name.split("/", 2)[2]: name for name in by_index.values()}
         places = {variable: by_path.get(variable.path) for variable in variables}
         left = [variable.path for variable, name in places.items() if name is None]
-        warnings.warn(f"{message} Those of other layers are not changed: {left}.", stacklevel=4)
+        warnings.warn(f"{message} Weights that do not match by path are not changed: {left}.", stacklevel=4)
     return [
         None if variable in kept or name is None else _read_weight(file, variable, name, skip_mismatch)
         for variable, name in places.items()

@@ -1,4 +1,4 @@
-"""Save and load the models of an ensemble, in one file."""
+"""Save and load the models of an ensemble in one file."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def save_members(models: Sequence[Any], filepath: Path, overwrite: bool) -> None
     path = path_to_write(models[0], filepath, overwrite)
     check_suffix(path, "model")
     if path.endswith(FOR_KERAS["model"]):
-        raise ValueError(f"filepath must be the name of a safetensors file: Keras has no ensembles, but got {path!r}.")
+        raise ValueError(f"Ensembles are saved as safetensors files, because Keras has none, but got {path!r}.")
     arrays: dict[str, NDArray[Any]] = {}
     texts = {"format": f"cbackprop {FORMAT_VERSION}", ENSEMBLE: json.dumps({"models": len(models)})}
     for number, model in enumerate(models):
@@ -65,13 +65,13 @@ def load_members(filepath: Path, custom_objects: dict[str, Any] | None, compile:
     """
     path, compiled = check_path("filepath", filepath), check_boolean("compile", compile)
     if kind_of(path) != "safetensors":
-        raise ValueError(f"{path!r} is no ensemble saved by cbackprop.")
+        raise ValueError(f"{path!r} is not an ensemble saved by cbackprop.")
     with CustomObjectScope(custom_objects), container.read(path) as file:
         check_version(file)
         if ENSEMBLE not in file.texts:
-            raise ValueError(f"{path!r} holds one model, which models.load_model reads, and no ensemble.")
+            raise ValueError(f"{path!r} contains a single model, not an ensemble: use models.load_model.")
         models = []
-        for part in _parts(file):  # no comprehension: it would be one more frame in warnings
+        for part in _parts(file):  # not a comprehension, which would add a frame in warnings
             models.append(read_model(part, compiled))
         return models
 
@@ -88,12 +88,12 @@ def _parts(file: Container) -> list[Part]:
         number, rest = _divided(name)
         texts[number][rest] = text
     if any("model" not in texts[str(number)] for number in range(count)):
-        raise ValueError(f"{file.path!r} is damaged: it lacks some of {count} models.")
+        raise ValueError(f"{file.path!r} is damaged: some of its {count} models are missing.")
     numbers = map(str, range(count))
     return [Part(file, f"{MEMBERS}{number}/", names[number], texts[number]) for number in numbers]
 
 
 def _divided(name: str) -> tuple[str, str]:
-    """The number of the model, and what follows; empty strings for what belongs to none."""
+    """The number of the model, and the rest of the name; empty strings for names that belong to no model."""
     number, _, rest = name.removeprefix(MEMBERS).partition("/")
     return (number, rest) if name.startswith(MEMBERS) else ("", "")

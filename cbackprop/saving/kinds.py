@@ -15,7 +15,7 @@ OTHERS = {
     *(".json", ".yaml", ".yml", ".toml", ".txt", ".md", ".csv", ".tsv", ".parquet", ".py", ".html", ".pdf"),
     *(".png", ".jpg", ".jpeg", ".gif", ".svg", ".bmp"),
 }
-# Suffixes in older scripts, of Keras's older format, which is not written here.
+# The suffixes of Keras's older format, which is not written here.
 OLDER = {".h5", ".hdf5"}
 
 STARTS = {
@@ -29,7 +29,7 @@ STARTS = {
 
 
 class MissingFileError(FileNotFoundError, ValueError):
-    """There is no file to read. Python raises ``FileNotFoundError`` then and Keras ``ValueError``, so this is both."""
+    """There is no file to read. Python has ``FileNotFoundError`` for this and Keras ``ValueError``, so this is both."""
 
 
 def refuse_other_kinds(path: str, what: str) -> None:
@@ -42,8 +42,8 @@ def refuse_other_kinds(path: str, what: str) -> None:
     """
     if what != "model" and path.lower().endswith(FOR_KERAS["model"]):
         raise ValueError(
-            f"The filename must end in '.weights.h5' for a file of Keras's, or in '.safetensors', but got {path!r}: "
-            "'.keras' is a whole model, which Model.save writes, and ModelCheckpoint without save_weights_only."
+            f"The filename must end in '.weights.h5' for Keras's format, or in '.safetensors', but got {path!r}: "
+            "'.keras' is for whole models, by Model.save, or ModelCheckpoint without save_weights_only."
         )
     if not path.endswith(FOR_KERAS[what]) and os.path.splitext(path)[1].lower() in OTHERS:
         raise ValueError(
@@ -67,7 +67,7 @@ def check_suffix(path: str, what: str) -> None:
     refuse_other_kinds(path, what)
     if not path.endswith(FOR_KERAS[what]) and os.path.splitext(path)[1].lower() in OLDER:
         warnings.warn(
-            f"{path!r} becomes a safetensors file, which this library reads under any name, but Keras does not: its "
+            f"{path!r} will be a safetensors file. This library loads it under any name, but Keras does not; Keras's "
             f"older HDF5 format is not written here. {_endings(what)}",
             stacklevel=4,
         )
@@ -94,20 +94,20 @@ def kind_of(path: str, what: str = "model") -> str:
     if not os.path.exists(path) or os.path.isdir(path):
         found = "a folder, not a file," if os.path.isdir(path) else "no file"
         raise MissingFileError(
-            f"File not found: there is {found} at {path!r}. A {what} is expected there that was saved by "
+            f"File not found: there is {found} at {path!r}. Expected a file saved by "
             f"{'Model.save' if what == 'model' else 'Model.save_weights or Model.save'}, here or in Keras."
         )
     with open(path, "rb") as file:
         start = file.read(9)
     if path.endswith(FOR_KERAS["shards"]) and start[:1] == b"{":
         return "shards"
-    # A safetensors file begins with the length of its header, which may be any bytes; the brace after it decides.
+    # A safetensors file begins with the length of its header (any eight bytes); the brace after it is decisive.
     if start[8:] == b"{":
         return "safetensors"
     kind = next((kind for begin, kind in STARTS.items() if start.startswith(begin)), "safetensors")
     if kind == "pickle":
         raise ValueError(
-            f"{path!r} is a pickle, which is never opened because it can run code. In PyTorch, read it by "
-            "torch.load(path, weights_only=True), and give load_weights the state_dict."
+            f"{path!r} is a pickle, which is never opened because it can run code. In PyTorch, load it by "
+            "torch.load(path, weights_only=True), and pass the state_dict to load_weights."
         )
     return kind

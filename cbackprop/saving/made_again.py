@@ -8,13 +8,13 @@ from typing import Any
 
 __all__ = ["not_made_again"]
 
-# Entries of a config that describe a graph, and entries that `from_config` sets on a layer itself.
+# Entries of a config that describe a graph, and entries that `from_config` sets itself.
 GRAPH = {"layers", "input_layers", "output_layers", "build_input_shape"}
 SET_LATER = {"name", "trainable", "dtype"}
 
 
 def not_made_again(model: Any) -> list[str]:
-    """Layers of users' classes, including the model, that `load_model` could not rebuild, each with the reason."""
+    """Layers of users' classes (or the model itself) that `load_model` could not rebuild, each with the reason."""
     return list(_reasons(model))
 
 
@@ -39,11 +39,11 @@ def _reason(layer: Any) -> str | None:
         names = cls.graph_arguments | {"name"} | more
     else:
         if _is_users(cls.__init__) and "_arguments" not in layer.__dict__ and not _is_users(cls.get_config):
-            return "its constructor was given arguments by position that have no names"
+            return "its constructor was given positional arguments without names"
         names = config.keys() - (SET_LATER - set(cls.argument_names()))
         made_with = layer.__dict__.get("_made_with")
         if made_with not in (None, len(layer.layers) if layer.is_model else None):
-            return f"its constructor makes {made_with} layers, but it has {len(layer.layers)}"
+            return f"its constructor makes {made_with} layers, but the model has {len(layer.layers)}"
     try:
         inspect.signature(cls.__init__).bind(layer, **dict.fromkeys(names))
     except TypeError as error:

@@ -77,7 +77,7 @@ def save_model(
     extras : dict of str to str, optional
         Texts to store with the model, by name, such as the config of its preprocessing. `load_extras` reads them.
     **kwargs
-        ``include_optimizer`` and ``save_format`` of older scripts; they have no effect.
+        ``include_optimizer`` and ``save_format`` of older scripts. They have no effect.
 
     Raises
     ------
@@ -134,13 +134,13 @@ def save_model(
 
 
 def texts_of(model: Any, training: str | None) -> dict[str, str]:
-    """The texts from which a model is made again, of which one tells the arguments of `compile`."""
+    """The texts from which a model is rebuilt. One of them contains the arguments of `compile`."""
     texts = {"model": json.dumps(layer_registry.serialize(model))}
     return texts if training is None else texts | {"training": training}
 
 
 def warn_of_losses(model: Any, stacklevel: int) -> None:
-    """Warn of parts that `load_model` could not make again."""
+    """Warn of parts that `load_model` could not rebuild."""
     if not model.built:
         warnings.warn(
             f"Model {model.name!r} is saved without weights: it has none yet. Build it first, or fit it.",
@@ -148,9 +148,8 @@ def warn_of_losses(model: Any, stacklevel: int) -> None:
         )
     if lost := not_made_again(model):
         warnings.warn(
-            f"load_model cannot make this model again, because of {', '.join(lost)}. Let get_config of the class "
-            "return what its constructor takes, or make the model by your own code and load the weights by "
-            "load_weights.",
+            f"load_model cannot rebuild this model because of {', '.join(lost)}. Let get_config of the class return "
+            "the arguments of its constructor, or rebuild the model by your own code and use load_weights.",
             stacklevel=stacklevel,
         )
 
@@ -158,15 +157,15 @@ def warn_of_losses(model: Any, stacklevel: int) -> None:
 def _check_arguments(filepath: Path, zipped: bool | None, kwargs: dict[str, Any]) -> None:
     if kwargs.pop("save_format", None) and not str(filepath).endswith((".keras", ".h5", ".hdf5")):
         raise ValueError(
-            "The `save_format` argument is deprecated in Keras 3, and unknown here: the suffix of the name selects the "
-            "format, '.keras' that of Keras, any other safetensors."
+            "The `save_format` argument is deprecated in Keras 3, and not supported here: the suffix of the name "
+            "decides. '.keras' is Keras's format, any other suffix safetensors."
         )
     kwargs.pop("include_optimizer", None)
     if kwargs:
         raise ArgumentTypeError(f"The following argument(s) are not supported: {sorted(kwargs)}.")
     if zipped is not None and not check_boolean("zipped", zipped) and str(filepath).endswith((".keras", ".h5")):
         raise ValueError(
-            f"With zipped=False, filepath is the name of a folder, and should not end in '.keras': {filepath}."
+            f"With zipped=False, filepath is the name of a folder and must not end in '.keras', but got {filepath}."
         )
 
 
@@ -204,7 +203,7 @@ def training_config(model: Any) -> str | None:
     try:
         return json.dumps(compile_config(model))
     except (TypeError, ValueError) as error:
-        warnings.warn(f"What the model was compiled with is not saved: {error}", stacklevel=4)
+        warnings.warn(f"The arguments of compile are not saved: {error}", stacklevel=4)
         return None
 
 
@@ -265,13 +264,13 @@ def load_model(
     compile : bool, default True
         Whether to compile the model as it was, including the state of the optimizer.
     safe_mode : bool, default True
-        Accepted for scripts written for Keras; it has no effect, because no code in a file is ever run.
+        Has no effect, because no code in a file is ever run; accepted because Keras has it.
 
     Returns
     -------
     Model
-        If it was saved during training, ``fit(..., initial_epoch=n)`` with the number n of finished epochs continues as
-        if training had not stopped. With the same data it gives the same bits.
+        If it was saved during training, ``fit(..., initial_epoch=n)``, where n is the number of finished epochs,
+        continues as if training had not stopped. With the same data it gives the same bits.
 
     Raises
     ------
@@ -287,7 +286,7 @@ def load_model(
     Warns
     -----
     UserWarning
-        If the model was compiled with something unknown; it then is not compiled.
+        If the model was compiled with something unknown. It is then not compiled.
 
     Examples
     --------
@@ -345,7 +344,7 @@ def _make_model(file: Container) -> Any:
         kind = ArgumentTypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"{file.path!r} describes a model that cannot be made: {error}") from error
     if not getattr(model, "is_model", False) or not (model.built or hasattr(model, "add")):
-        raise ValueError(f"{file.path!r} describes no model, but {type(model).__name__}.")
+        raise ValueError(f"{file.path!r} must describe a model, but describes a {type(model).__name__}.")
     return model
 
 
@@ -356,7 +355,7 @@ def _compile(file: Container, model: Any) -> None:
     except Exception as error:  # as in _make_model
         if not isinstance(error, UnknownObjectError):
             raise ValueError(
-                f"The model in {file.path!r} cannot be compiled with the arguments in the file: {error} Give "
+                f"The model in {file.path!r} cannot be compiled with the arguments in the file: {error} Set "
                 "compile=False, and compile the model yourself."
             ) from error
         warn_not_compiled(file.path, error, 5)

@@ -1,4 +1,4 @@
-"""Arrays that layers of users save and load themselves: see `Layer.save_own_variables`."""
+"""Arrays that users' layers save and load themselves: see `Layer.save_own_variables`."""
 
 from __future__ import annotations
 
@@ -83,6 +83,6 @@ def load_store(layer: Any, store: dict[str, NDArray[Any]], path: str) -> None:
         layer.load_own_variables(store)
     except (LookupError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{path!r} does not hold what load_own_variables of layer {layer.name!r} ({type(layer).__name__}) reads: "
-            f"{error!r}. It holds {sorted(store)}."
+            f"{path!r} does not contain what load_own_variables of layer {layer.name!r} ({type(layer).__name__}) "
+            f"needs: {error!r}. It contains {sorted(store)}."
         ) from error

@@ -47,7 +47,7 @@ def deserialize_keras_object(
     custom_objects : dict of str to class or function, optional
         Your own classes and functions that the config refers to.
     safe_mode : bool, default True
-        Accepted for scripts written for Keras; it has no effect, because no code in a config is ever run.
+        Has no effect, because no code in a config is ever run; accepted because Keras has it.
     module_objects : dict of str to class or function, optional
         Where names are looked up last.
 

@@ -1,7 +1,7 @@
-"""Weights of PyTorch's ``nn.MultiheadAttention``, and of the blocks of transformers that hold one, for layers here.
+"""Convert weights of PyTorch's ``nn.MultiheadAttention``, and of transformer blocks that contain it.
 
-PyTorch has the projections of queries, keys and values below each other in one matrix, the heads one after the other.
-Blocks name their normalizations behind all else, wherever they are computed.
+PyTorch stacks the projections of queries, keys and values in one matrix, each with its heads one after the other.
+Transformer blocks list their normalizations last, wherever they are applied.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ __all__ = ["HeadAttention", "convert_attention", "in_order_of_computing", "with_
 
 Array = NDArray[Any]
 Groups = dict[str, dict[str, Array]]
-# The projections, and how PyTorch calls the matrix of each if features of queries, keys and values differ in number.
+# The projections, and PyTorch's name of each matrix if queries, keys and values have different numbers of features.
 APART = {"query": "q_proj_weight", "key": "k_proj_weight", "value": "v_proj_weight"}
 OUTPUT = "out_proj"
-# The modules of `nn.TransformerEncoderLayer` and `nn.TransformerDecoderLayer`, in the order of their state_dicts: what
-# is computed, and the normalization of each.
+# The modules of `nn.TransformerEncoderLayer` and `nn.TransformerDecoderLayer`, in the order of their state_dicts: the
+# sublayers, and the normalization of each.
 ENCODER = (["self_attn"], ["linear1", "linear2"]), ["norm1", "norm2"]
 DECODER = (["self_attn"], ["multihead_attn"], ["linear1", "linear2"]), ["norm1", "norm2", "norm3"]
 NORMALIZATIONS = (layers.LayerNormalization, layers.RMSNormalization)
 
 
 def with_output_projections(groups: Groups) -> Groups:
-    """The groups, with the output's projection of each attention among its other weights."""
+    """The groups, with each output projection moved into the group of its attention."""
     owners = {prefix for prefix, group in groups.items() if {"in_proj_weight", *APART.values()}.intersection(group)}
     found: Groups = {}
     for prefix, group in groups.items():
@@ -43,10 +43,10 @@ def with_output_projections(groups: Groups) -> Groups:
 
 
 def in_order_of_computing(groups: Groups, wanted: list[Any]) -> Groups:
-    """The groups, those of a transformer's block in the order of computing instead of that of their names.
+    """The groups, with those of transformer blocks in the order of computation.
 
-    A `state_dict` does not say whether a block normalizes what goes into its parts or what comes out of them. So the
-    layers that `wanted` lists for the groups do.
+    A `state_dict` does not say whether a block normalizes the inputs or the outputs of its sublayers. The order of the
+    layers in `wanted` tells.
     """
     order: list[str] = []
     names = list(groups)
@@ -63,7 +63,7 @@ def in_order_of_computing(groups: Groups, wanted: list[Any]) -> Groups:
 
 
 def _block(names: list[str]) -> tuple[list[list[str]], list[str]] | None:
-    """The parts and the normalizations of a block whose modules these names begin with; ``None`` if they do not."""
+    """The sublayers and normalizations of a block whose modules have these names; ``None`` if they do not match."""
     owner, dot, _ = names[0].rpartition(".")
     for block in (ENCODER, DECODER):
         parts = [[owner + dot + name for name in part] for part in block[0]]
@@ -75,7 +75,7 @@ def _block(names: list[str]) -> tuple[list[list[str]], list[str]] | None:
 
 
 def convert_attention(layer: HeadAttention, prefix: str, group: dict[str, Array], source: str) -> dict[Any, Array]:
-    """Values of a layer's variables from the arrays of a module.
+    """Convert the arrays of a module to values of a layer's variables.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def convert_attention(layer: HeadAttention, prefix: str, group: dict[str, Array]
     ends = np.cumsum([_outputs(one) for one in inner])[:-1]
     kernels = np.split(group["in_proj_weight"], ends) if packed else [group[name] for name in APART.values()]
     kernels.append(group[f"{OUTPUT}.weight"])
-    # PyTorch's matrices are (outputs, inputs), and ours have an axis for the heads besides.
+    # PyTorch's matrices are (outputs, inputs). Ours are (inputs, outputs), with a separate axis for heads.
     found = {
         one.kernel: kernel.T.reshape(one.kernel.shape) for one, kernel in zip([*inner, output], kernels, strict=True)
     }
@@ -100,15 +100,15 @@ def convert_attention(layer: HeadAttention, prefix: str, group: dict[str, Array]
 
 
 def _outputs(projection: Any) -> int:
-    """How many numbers a projection makes for each position."""
+    """How many features a projection gives for each position."""
     return math.prod(projection.kernel.shape[1:])
 
 
 def _check(layer: HeadAttention, prefix: str, group: dict[str, Array], source: str, packed: bool) -> None:
-    """Refuse a layer that has no equal, or a module whose arrays do not fit."""
+    """Refuse a layer without a counterpart in PyTorch, or a module whose arrays do not fit."""
     who = f"Layer {layer.name!r} ({type(layer).__name__})"
     if layer.use_gate:
-        raise ValueError(f"{who} has a gate, which nn.MultiheadAttention does not have: give it use_gate=False.")
+        raise ValueError(f"{who} has a gate, which nn.MultiheadAttention does not have: set use_gate=False.")
     shapes = _shapes(layer, packed)
     if sorted(shapes) != sorted(group):
         raise ValueError(
@@ -127,7 +127,7 @@ def _shapes(layer: HeadAttention, packed: bool) -> dict[str, tuple[int, ...]]:
     sizes = [(_outputs(made[name]), made[name].kernel.shape[0]) for name in APART]
     rows = sum(size for size, _ in sizes)
     features = {size for _, size in sizes}
-    packed = packed and len(features) == 1  # one matrix for all three takes as many features of each
+    packed = packed and len(features) == 1  # a single matrix needs equal numbers of features
     shapes: dict[str, tuple[int, ...]] = (
         {"in_proj_weight": (rows, *features)} if packed else dict(zip(APART.values(), sizes, strict=True))
     )

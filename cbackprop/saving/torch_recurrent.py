@@ -1,7 +1,7 @@
-"""Weights of PyTorch's recurrent modules, ``nn.RNN``, ``nn.LSTM`` and ``nn.GRU``, for layers here.
+"""Convert weights of PyTorch's recurrent modules, ``nn.RNN``, ``nn.LSTM`` and ``nn.GRU``.
 
-A module of several layers has the weights of as many layers here. PyTorch has (gates * units, features), two biases,
-and the gates of a GRU in the order r, z, n.
+A module with several layers holds the weights of as many layers here. PyTorch's matrices are (gates * units, features);
+there are two biases, and the gates of a GRU are in the order r, z, n.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cbackprop import layers
 __all__ = ["MODULES", "convert_recurrent", "layers_of_module"]
 
 Array = NDArray[Any]
-# The module that computes the same.
+# The module that computes the same as a layer.
 MODULES: dict[type[layers.Layer], str] = {
     layers.SimpleRNN: "nn.RNN",
     layers.LSTM: "nn.LSTM",
@@ -31,7 +31,7 @@ OF_LAYER = re.compile(r"(\w+_l)(\d+)((?:_reverse)?)")
 
 
 def layers_of_module(prefix: str, group: dict[str, Array]) -> dict[str, dict[str, Array]]:
-    """The weights of each layer of a module, under the names that a module of one layer has."""
+    """The weights of each layer of a module, under the names of a module with a single layer."""
     found: dict[str, dict[str, Array]] = {}
     for name, array in group.items():
         match = OF_LAYER.fullmatch(name)
@@ -44,7 +44,7 @@ def layers_of_module(prefix: str, group: dict[str, Array]) -> dict[str, dict[str
 
 
 def convert_recurrent(layer: Any, prefix: str, group: dict[str, Array], source: str) -> dict[Any, Array]:
-    """Values of a layer's variables from the arrays of a module.
+    """Convert the arrays of a module to values of a layer's variables.
 
     Raises
     ------
@@ -71,12 +71,12 @@ def convert_recurrent(layer: Any, prefix: str, group: dict[str, Array], source: 
 
 
 def _check(layer: Any, prefix: str, group: dict[str, Array], names: list[str], source: str) -> None:
-    """Refuse a layer that has no equal, or a module without its weights."""
+    """Refuse a layer without a counterpart in PyTorch, or a module without its weights."""
     who = f"Layer {layer.name!r} ({type(layer).__name__})"
     if not any(isinstance(layer, cls) for cls in MODULES):
         raise ValueError(f"{who} has no counterpart in PyTorch: its weights cannot come from module {prefix!r}.")
     if isinstance(layer, layers.GRU) and not layer.reset_after:
-        raise ValueError(f"{who} resets its state before the product, and nn.GRU after it: give it reset_after=True.")
+        raise ValueError(f"{who} resets its state before the product, but nn.GRU after it: set reset_after=True.")
     missing = [name for name in names if name not in group]
     if missing:
         raise ValueError(
@@ -99,7 +99,7 @@ def _convert(layer: Any, prefix: str, arrays: list[Array], source: str) -> dict[
 
 
 def _ordered(layer: Any, array: Array) -> Array:
-    """Columns, or numbers of a bias, with the gates of a GRU in the order z, r, g."""
+    """The columns, or the elements of a bias, with the gates of a GRU in the order z, r, g."""
     if not isinstance(layer, layers.GRU) or array.shape[-1] % 3:
         return array
     r, z, g = np.split(array, 3, axis=-1)

@@ -1,8 +1,8 @@
 """Read weights from a PyTorch ``state_dict`` of a module with the same layers.
 
-PyTorch names a weight by its module and its role, such as ``"0.weight"``. Weights with the same part before the last
+PyTorch names a weight by its module and its role, such as ``"0.weight"``. Weights with the same name before the last
 dot form a group. Groups are matched, in order, with the layers that have weights. A separable convolution takes two
-groups: PyTorch makes it of two modules.
+groups, because in PyTorch it consists of two modules.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def _transposed(array: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _channels_first(array: Array, shape: tuple[int, ...]) -> Array:
-    """The kernel of a convolution: PyTorch has (filters, channels, ...); here both are the last axes, exchanged."""
+    """The kernel of a convolution: PyTorch has (filters, channels, ...), here it is (..., channels, filters)."""
     return array.transpose(*range(2, array.ndim), 1, 0) if array.ndim > 2 else array
 
 
 def _channelwise(array: Array, shape: tuple[int, ...]) -> Array:
-    """A kernel with a group for each channel: PyTorch has (channels multiplier, 1, ...), we both last."""
+    """A depthwise kernel: PyTorch has (channels * multiplier, 1, ...), here it is (..., channels, multiplier)."""
     if array.shape != _expected(_channelwise, shape):
         return array
     return _channels_first(array.reshape(*shape[-2:], *array.shape[2:]).swapaxes(0, 1), shape)
@@ -69,7 +69,7 @@ def _spread(array: Array, shape: tuple[int, ...]) -> Array:
     return np.broadcast_to(array, shape) if array.size == 1 or array.shape == shape[-1:] else array
 
 
-# For each class: for each weight, its name in PyTorch and the function that converts it.
+# For each weight: its name in PyTorch, and the function that converts it.
 Roles = dict[str, tuple[str, Callable[[Array, tuple[int, ...]], Array]]]
 NORMALIZATION: Roles = {"gamma": ("weight", _same), "beta": ("bias", _same)}
 CONVOLUTION: Roles = {"kernel": ("weight", _channels_first), "bias": ("bias", _same)}
@@ -78,9 +78,9 @@ SEPARABLE: tuple[Roles, ...] = (
     {"depthwise_kernel": ("weight", _channelwise)},
     {"pointwise_kernel": ("weight", _channels_first), "bias": ("bias", _same)},
 )
-# PyTorch's kernels of transposed ones are (channels, filters, ...), and ours (..., filters, channels).
+# Kernels of transposed convolutions are (channels, filters, ...) in PyTorch, and (..., filters, channels) here.
 TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
-# For each class its modules.
+# The modules of each class of layers.
 ROLES: dict[type[layers.Layer], tuple[Roles, ...]] = {
     layers.Dense: ({"kernel": ("weight", _transposed), "bias": ("bias", _same)},),
     **dict.fromkeys((layers.Conv1D, layers.Conv2D, layers.Conv3D, *TRANSPOSED), (CONVOLUTION,)),
@@ -119,7 +119,7 @@ def read_torch_state(
     TypeError
         If names are not strings, or values not numbers.
     ValueError
-        If groups and layers differ in number, names or shapes; the message says which.
+        If the number, names or shapes of groups do not fit the layers. The message says which.
     """
     modules = _groups(state, source, ordered)
     groups = {name: part for each in modules.items() for name, part in layers_of_module(*each).items()}
@@ -151,9 +151,10 @@ def read_torch_state(
 
 
 def _flattened(graph: Any) -> dict[Any, tuple[int, ...]]:
-    """The dense layers that read flattened features with the channels last, and the features' shape.
+    """The dense layers that read flattened features with the channels last, and the shape of the features.
 
-    PyTorch flattens with the channels first. Only layers over axes, such as convolutions, say which axis that is.
+    PyTorch flattens with the channels first. Only layers with a data format, such as convolutions, tell which axis has
+    the channels.
     """
     found: dict[Any, tuple[int, ...]] = {}
     for node in graph.nodes:
@@ -168,7 +169,7 @@ def _flattened(graph: Any) -> dict[Any, tuple[int, ...]]:
 
 
 def _behind(tensor: Any, kind: type) -> Any:
-    """The nearest call of such a layer on the way back, past layers that leave the shape alone; ``None`` if none is."""
+    """The nearest earlier call of such a layer, past layers that keep the shape; ``None`` if there is none."""
     node, shape = tensor.node, tensor.shape
     while node is not None and len(node.inputs) == 1 and not isinstance(node.layer, kind):
         (tensor,) = node.inputs
@@ -179,7 +180,7 @@ def _behind(tensor: Any, kind: type) -> Any:
 
 
 def _rows_reordered(kernel: Array, shape: tuple[int, ...]) -> Array:
-    """A kernel whose rows are in the order of features (channels, ...), for those of this shape (..., channels)."""
+    """Reorder the rows of a kernel from features (channels, ...) to features of this shape, (..., channels)."""
     *sizes, channels = shape
     rows = np.arange(len(kernel)).reshape(channels, *sizes)
     return kernel[np.moveaxis(rows, 0, -1).ravel()]
@@ -207,8 +208,8 @@ def _groups(state: Mapping[str, Any], source: str, ordered: bool) -> dict[str, d
         return dict(sorted(groups.items(), key=lambda item: [int(part) for part in item[0].split(".")]))
     if not ordered and len(groups) > 1:
         raise ValueError(
-            f"{source} names modules ({', '.join(groups)}) without numbers, and a file does not keep their order. "
-            "Give load_weights the state_dict of the module itself."
+            f"{source} names modules ({', '.join(groups)}) without numbers, and a file does not keep their order. Pass "
+            "the state_dict of the module itself to load_weights."
         )
     return groups
 
@@ -218,7 +219,7 @@ def _roles(layer: Any) -> tuple[Roles, ...] | None:
 
 
 def _modules(layer: Any) -> int:
-    """How many modules a layer's weights are in."""
+    """How many modules hold a layer's weights."""
     return len(_roles(layer) or [None])
 
 
@@ -263,9 +264,9 @@ def _convert(layer: Any, groups: dict[str, dict[str, Array]], source: str) -> di
 
 
 def _without_first_bias(groups: dict[str, dict[str, Array]], has_bias: bool) -> dict[str, dict[str, Array]]:
-    """A separable convolution's modules. The bias of the first one is added to the bias of the second.
+    """The modules of a separable convolution. The bias of the first one is moved into the bias of the second.
 
-    A constant before the second module is another constant behind it.
+    That is possible because nothing but a linear map is between the two.
     """
     (first, depthwise), (second, pointwise) = groups.items()
     kernel, bias = pointwise.get("weight"), depthwise.get("bias")
@@ -282,9 +283,9 @@ def _without_first_bias(groups: dict[str, dict[str, Array]], has_bias: bool) -> 
 
 
 def _without_groups(group: dict[str, Array], filters: int) -> dict[str, Array]:
-    """A transposed convolution in groups as one without: its kernel is 0 where groups do not meet.
+    """Turn a grouped transposed convolution into one without groups: its kernel is 0 between different groups.
 
-    PyTorch's kernel (channels, filters of a group, ...) does not say how many groups there are. The bias does.
+    PyTorch's kernel (channels, filters of a group, ...) does not tell the number of groups; the bias does.
     """
     kernel, bias = group["weight"], group.get("bias")
     if bias is None or bias.shape != (filters,) or kernel.ndim < 3 or not 0 < kernel.shape[1] < filters:

@@ -1,4 +1,4 @@
-"""Save and restore the state of training: the optimizer, random streams, the position in an epoch, and callbacks."""
+"""Save and restore the state of training: optimizer, random streams, training position, and callbacks."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def restore_optimizer(file: Container, model: Any, state: dict[str, Any]) -> Non
     try:
         if numbers["class_name"] != type(optimizer).__name__:
             warnings.warn(
-                f"The state of {numbers['class_name']} in {file.path!r} is of no use to {type(optimizer).__name__}.",
+                f"The state of {numbers['class_name']} in {file.path!r} is ignored: the optimizer is "
+                f"{type(optimizer).__name__}.",
                 stacklevel=4,
             )
             return
@@ -65,12 +66,12 @@ def restore_optimizer(file: Container, model: Any, state: dict[str, Any]) -> Non
 
 
 def restore_streams(file: Container, model: Any, state: dict[str, Any]) -> None:
-    """Let layers continue with the random numbers that the saved model would have drawn.
+    """Let layers continue the random streams of the saved model.
 
     Raises
     ------
     ValueError
-        If the model has another number of such layers.
+        If the model has a different number of such layers.
     """
     layers, streams = _random_layers(model), state.get("streams")
     if (
@@ -99,4 +100,4 @@ def resume(file: Container, model: Any, state: dict[str, Any], always: bool) -> 
         callbacks = join_arrays(state.get("callbacks"), lambda name: file.any_array(f"callbacks/{name}"))
         model.resume_at(state["place"], always, callbacks)
     except (TypeError, ValueError, KeyError) as error:
-        raise ValueError(f"{file.path!r} does not say where training was: {error}.") from error
+        raise ValueError(f"{file.path!r} does not contain a valid training position: {error}.") from error

@@ -52,7 +52,7 @@ def save_weights(
         In units of 1024**3 bytes. As in Keras, weights are then divided among files of at most that size. `filepath`
         lists them, and its name must end in ``.weights.json``.
     objects_to_skip : list of Layer or Optimizer, optional
-        Objects that are not saved. Give them to `load_weights` as well.
+        Objects that are not saved. Pass them to `load_weights` too.
 
     Raises
     ------
@@ -126,15 +126,16 @@ def load_weights(
           layers. Layers are matched by class and order, not by name. This needs ``pip install "cbackprop[h5]"``. The
           state of the optimizer is restored if this library wrote the file.
         - The ``state_dict`` of a PyTorch module with the same layers in the same order, as tensors or arrays, or a
-          safetensors file with that of an ``nn.Sequential``. Supported are Linear, BatchNorm1d, LayerNorm, RMSNorm,
-          GroupNorm, Embedding and PReLU. The optimizer is not changed.
+          safetensors file with that of an ``nn.Sequential``. Supported are Linear, convolutions, RNN, LSTM, GRU,
+          MultiheadAttention, BatchNorm, LayerNorm, RMSNorm, GroupNorm, Embedding and PReLU. The optimizer is not
+          changed.
     skip_mismatch : bool, default False
-        Skip weights of another shape with a warning instead of refusing the file. If the file has another number of
-        weights, they are matched by name.
+        Skip weights of another shape with a warning, instead of refusing the file. If the number of weights differs,
+        they are matched by name.
     objects_to_skip : list of Layer, optional
         Layers whose weights are not changed, whether the file has them or not.
     **kwargs
-        ``by_name``, which is only for Keras's older files, is refused.
+        ``by_name``, which is for Keras's older files, is refused.
 
     Raises
     ------
@@ -213,7 +214,7 @@ def _take(
     state: dict[str, Any],
     elsewhere: Set[Any] = frozenset(),
 ) -> None:
-    """Take weights, and the state of the optimizer if all weights are there. If one does not match, take none.
+    """Set weights, and the state of the optimizer if all weights are present. If one does not match, set none.
 
     Variables in `elsewhere` count as present: their layers load them.
     """

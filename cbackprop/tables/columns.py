@@ -20,7 +20,7 @@ __all__ = [
     "useless",
 ]
 
-# Standardized numbers are clipped to this range. Numbers of the training data never reach it.
+# Standardized numbers are clipped to this range, which training data never reaches.
 FARTHEST = 1e6
 DAY = np.timedelta64(1, "D") / np.timedelta64(1, "us")
 # The length of each period in days, and its phase: 1970 began on a Thursday, three days into the week.
@@ -29,7 +29,7 @@ PERIODS = {"year": (365.2425, 0.0), "week": (7.0, 3.0), "day": (1.0, 0.0)}
 
 @dataclass(frozen=True)
 class Column:
-    """The encoding of one column, found by `fit`. Its config is made from its fields."""
+    """The encoding of one column, as found by `fit`. Its config consists of its fields."""
 
     kind: ClassVar[str]
 
@@ -55,7 +55,7 @@ class Column:
 
 @dataclass(frozen=True)
 class NumberColumn(Column):
-    """Standardize numbers. Missing values become the median, and are marked by a 1 in a second column."""
+    """Standardize numbers. Missing values become the median, and a second column marks them by 1."""
 
     kind = "number"
 
@@ -91,8 +91,8 @@ class NumberColumn(Column):
 class TimeColumn(Column):
     """Encode times as days since 1970 and as positions in the year, the week and the day.
 
-    Each position is an angle, which is given by its sine and cosine. The day is left out if all times are midnight, the
-    year and the week if all are within one day, such as times of the day without a date.
+    Each position is an angle, given by its sine and cosine. The day is left out if all times are midnight. The year and
+    the week are left out if all times are within one day, such as times of the day without a date.
     """
 
     kind = "time"
@@ -147,9 +147,9 @@ class TimeColumn(Column):
 
 @dataclass(frozen=True)
 class CategoryColumn(Column):
-    """Number texts: 0 for unknown texts, then those in `values`, then, if `missing`, one for missing texts.
+    """Number the values of a text column: 0 for unknown texts, then those in `values`, then missing ones if `missing`.
 
-    If not `embedded`, there is a column of zeros and ones for each of these, except for unknown texts.
+    If not `embedded`, the numbers are one-hot encoded: a column of zeros and ones for each, except unknown texts.
     """
 
     kind = "category"
@@ -184,7 +184,7 @@ class CategoryColumn(Column):
 
     @property
     def size(self) -> int:
-        """How many numbers are used, including 0."""
+        """How many different numbers there are, including 0."""
         return 1 + len(self.values) + self.missing
 
     @property
@@ -239,7 +239,7 @@ def _median(known: Array) -> float:
 
 def _with_indicator(numbers: Array, gone: Array, fill: float, mean: float, scale: float, missing: bool) -> Array:
     filled = np.where(gone, fill, numbers)
-    with np.errstate(over="ignore"):  # halves cannot overflow in the difference; the quotient is clipped
+    with np.errstate(over="ignore"):  # halving avoids an overflow in the difference; the quotient is clipped
         standardised = np.clip((0.5 * filled - 0.5 * mean) / scale * 2, -FARTHEST, FARTHEST)
     return np.column_stack([standardised, gone.astype(float)] if missing else [standardised])
 
@@ -251,7 +251,7 @@ def _days(times: Array) -> Array:
 
 
 def useless(name: str, values: Array) -> str | None:
-    """Why nothing can be learned from a column; ``None`` if something can."""
+    """The reason why nothing can be learned from a column; ``None`` if something can."""
     gone = missing_in(values)
     if gone.all():
         return "is empty"
@@ -267,12 +267,12 @@ def useless(name: str, values: Array) -> str | None:
     return None
 
 
-# With fewer rows than this, different values do not show that a column identifies the rows.
+# In a table with fewer rows than this, a column whose values all differ need not be an identifier.
 FEW = 20
 
 
 def _counts(name: str, values: Array) -> bool:
-    """Whether different whole numbers are row numbers: by their name, or because they are dense and increasing.
+    """Whether different whole numbers are row numbers: by the column's name, or because they increase without big gaps.
 
     Up to half of the numbers may be missing, for example because the table is a part of a larger one.
     """

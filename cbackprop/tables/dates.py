@@ -1,7 +1,7 @@
-"""Dates and times as people and other programs write them.
+"""Parse dates and times in the forms that people and programs write.
 
-Whether ``01/02/2018`` is in January or in February is decided from all dates of a column, and asked for if they do not
-tell.
+Whether ``01/02/2018`` is in January or in February is decided from all dates of a column. If they do not show it, the
+user is asked.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cache
 
 __all__ = ["ORDERS", "UNDECIDED", "Dates", "find_dates", "is_compact"]
 
-# The order of day and month where both are numbers and the year is last.
+# The order of day and month, if both are numbers and the year is last.
 ORDERS = {"dmy": "day first", "mdy": "month first"}
 UNDECIDED = "undecided"
 
@@ -36,7 +36,7 @@ NAMES = (
 )
 MONTHS = {name: number for number, names in enumerate(NAMES, 1) for name in names.split()}
 MONTH = rf"(?:de\s)?(?P<name>{'|'.join(sorted(MONTHS, key=len, reverse=True))})\.?"
-# Hours to add for zones that have names of which each means one zone; those of North America are defined in RFC 5322.
+# The UTC offsets, in hours, of unambiguous zone names. Those of North America are defined in RFC 5322.
 ZONES = {"z": 0, "utc": 0, "ut": 0, "gmt": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6}
 ZONES |= {"pst": -8, "pdt": -7, "wet": 0, "west": 1, "cet": 1, "cest": 2, "eet": 2, "eest": 3, "msk": 3, "jst": 9}
 DAY = r"(?P<day>[0-9]{1,2})(?:st|nd|rd|th)?"
@@ -49,7 +49,7 @@ CLOCK = (
     rf"\s*(?:(?P<zone>(?:utc|gmt)?[-+][0-9]{{2}}(?::?[0-9]{{2}})?|{'|'.join(ZONES)}|[a-z]+(?:/[a-z_]+)+)"
     r"\s?(?:\[[\w/+-]+\]|\([\w\s]+\))?)?"
 )
-# After a date, points may be in the place of colons. Alone, 12.30 is a number.
+# After a date, points may replace colons. Alone, 12.30 is a number.
 LATER_CLOCK = CLOCK.replace("):(", ")(?P<colon>[:.])(").replace("(?::(", "(?:(?P=colon)(")
 DATES = (
     rf"{YEAR}(?P<mark>[-/.])(?P<month>[0-9]{{1,2}})(?P=mark)(?P<day>[0-9]{{1,2}})",
@@ -71,34 +71,34 @@ COMPACT = re.compile(
 )
 PATTERNS = [
     *(re.compile(rf"{WEEKDAY}{date}(?:(?:t|,?\s+|,|:){LATER_CLOCK})?") for date in DATES),
-    re.compile(rf"{WEEKDAY}{MONTH}\s+{DAY}\s+{CLOCK}\s+{YEAR}"),  # as C and Unix write it
+    re.compile(rf"{WEEKDAY}{MONTH}\s+{DAY}\s+{CLOCK}\s+{YEAR}"),  # as in C and Unix
     COMPACT,
     re.compile(CLOCK),
 ]
-# Eight digits are a date only within these years; any others are numbers.
+# Eight digits are a date only in these years; others are numbers.
 YEARS = range(1800, 2200)
 PLAIN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{6})?)?)?")
-# Years that databases and programs write where there is no date.
+# Years that databases and programs write if there is no date.
 NEVER = (1, 9999)
 EPOCH = datetime.date(1970, 1, 1)
-# Two digits of a year from here on belong to the last century, as in POSIX.
+# Two-digit years from this one on belong to the last century, as in POSIX.
 TURN = 69
-# Dates of one order may be outnumbered so many times by those of the other one, and are then mistakes.
+# If dates of one order are this many times as frequent as those of the other, the others are mistakes.
 RARE = 50
 
 
 @dataclass(frozen=True)
 class Dates:
-    """How the dates or times of a column are written.
+    """The format of the dates or times in a column.
 
     Parameters
     ----------
     order : {"", "dmy", "mdy", "undecided"}, default ""
-        The order of ``01/02/2018``; "" if there are no such dates.
+        The order of day and month, as in ``01/02/2018``; "" if there are no such dates.
     zoned : bool, default False
         Whether times are given with a zone. They are converted to UTC.
     clock : bool, default False
-        Whether there are times of the day only.
+        Whether these are times of the day, without a date.
     """
 
     order: str = ""
@@ -110,8 +110,8 @@ class Dates:
             raise ValueError(f"order must be one of {list(ORDERS)}, but got {self.order!r}.")
 
     def read(self, text: str) -> datetime.datetime | None:
-        """The time that a text means, in UTC and without a zone; ``None`` if it is not a time that is written so."""
-        if not self.zoned and not self.clock and PLAIN.fullmatch(text):  # the same, but faster
+        """The time that a text means, in UTC and without a zone; ``None`` if it is not a time of this format."""
+        if not self.zoned and not self.clock and PLAIN.fullmatch(text):  # a fast path
             try:
                 return _unless_never(datetime.datetime.fromisoformat(text))
             except ValueError:
@@ -122,12 +122,12 @@ class Dates:
         for order in ORDERS if self.order == UNDECIDED else (self.order,):
             try:
                 return _unless_never(_time_of(found, order))
-            except (ValueError, OverflowError):  # there is no such day, or no such hour
+            except (ValueError, OverflowError):  # an invalid day or hour
                 continue
         return None
 
     def __str__(self) -> str:
-        """A note about the form, such as ``day first``."""
+        """A note on the format, such as ``day first``."""
         found = [ORDERS[self.order]] if self.order in ORDERS else []
         return ", ".join([*found, "converted to UTC"] if self.zoned else found)
 
@@ -152,7 +152,7 @@ def _is_clock(parts: Mapping[str, str]) -> bool:
 
 
 def _time_of(parts: Mapping[str, str], order: str) -> datetime.datetime:
-    """The time that the parts of a text mean; ValueError if there is no such time."""
+    """The time that the parts of a text mean. Raises ValueError if it does not exist."""
     moment = datetime.datetime.combine(_day_of(parts, order), datetime.time())
     if "hour" in parts:
         moment += _since_midnight(parts)
@@ -191,7 +191,7 @@ def _since_midnight(parts: Mapping[str, str]) -> datetime.timedelta:
 
 
 def _offset(zone: str, moment: datetime.datetime) -> datetime.timedelta:
-    """The offset of this zone at a local time: subtract it from the time to get UTC."""
+    """The UTC offset of a zone at a local time. Subtract it from the time to get UTC."""
     if zone in ZONES:
         return datetime.timedelta(hours=ZONES[zone])
     if "/" in zone:
@@ -205,7 +205,7 @@ def _offset(zone: str, moment: datetime.datetime) -> datetime.timedelta:
 
 
 class _Regions(dict[str, zoneinfo.ZoneInfo]):
-    """Zones such as Europe/Berlin, by their names in small letters; each is read from its file when it is wanted."""
+    """Zones such as Europe/Berlin, by their names in small letters. Each is read from its file when needed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -224,19 +224,19 @@ def _regions() -> _Regions:
 
 
 def is_compact(text: str) -> bool:
-    """Whether these are eight digits that may be a date, such as ``20180131``."""
+    """Whether a text has eight digits that may be a date, such as ``20180131``."""
     return len(text) == 8 and text.isdecimal() and int(text[:4]) in YEARS and Dates().read(text) is not None
 
 
 def find_dates(texts: Mapping[str, int], order: str = "") -> Dates:
-    """How the dates and times among these texts are written: so that as many as possible can be read.
+    """The format of the dates and times among these texts: the one in which most can be read.
 
     Parameters
     ----------
     texts : dict of str to int
         How often each text occurs.
     order : {"", "dmy", "mdy"}, default ""
-        The order of day and month, if it is known.
+        The order of day and month, if known.
     """
     if all(map(PLAIN.fullmatch, texts)):
         return Dates()
@@ -256,13 +256,13 @@ def find_dates(texts: Mapping[str, int], order: str = "") -> Dates:
             marks.add(parts["mark"])
     if not order and pairs:
         order = _decided(pairs)
-        if order == UNDECIDED and marks == {"."}:  # with points, the day is first
+        if order == UNDECIDED and marks == {"."}:  # dates with points have the day first
             order = "dmy"
     return Dates(order, 2 * zoned > total, 2 * clock > total)
 
 
 def _decided(pairs: Mapping[tuple[int, int], int]) -> str:
-    """The order that pairs of day and month in any order tell."""
+    """The order of day and month that these pairs of numbers show."""
     days = sum(count for (first, second), count in pairs.items() if 12 < first <= 31 and second <= 12)
     months = sum(count for (first, second), count in pairs.items() if 12 < second <= 31 and first <= 12)
     if days > RARE * months:

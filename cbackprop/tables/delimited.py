@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 __all__ = ["Texts", "read_delimited"]
 
-# Characters that may separate columns. If several fit equally well, the first is used.
+# Possible column separators. If several fit equally well, the first one is used.
 SEPARATORS = ",;\t|"
-# Longer marks come first, because that of UTF-16 begins that of UTF-32.
+# Longer byte order marks come first, because the mark of UTF-32 begins with that of UTF-16.
 ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -22,16 +22,16 @@ ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# The separator is found from so many records.
+# The number of records from which the separator is found.
 SAMPLE = 20
-# A record that no file has. If it is not read as the last one, a quote before it is not closed.
+# A record that no file contains. If it is not read as the last record, a quote before it is not closed.
 END = "\x00end of the table\x00"
 NUMBER = re.compile(r"\s*[-+]?[0-9.,]+(?:e[-+]?[0-9]+)?\s*", re.IGNORECASE)
 
 
-# The text that a spreadsheet's formula keeps as it is.
+# A text in a formula, as spreadsheets write it to protect the text from conversion.
 FORMULA = re.compile(r'="([^"]*)"')
-# How files that are no text begin, and what they are.
+# The first bytes of files that are not text, and what they are.
 OTHERS = {
     b"PK\x03\x04": "an Excel workbook or another ZIP archive",
     b"\xd0\xcf\x11\xe0": "an Excel workbook",
@@ -43,7 +43,7 @@ OTHERS = {
 
 
 class EncodingError(ValueError):
-    """A file is not in the encoding in which it was read."""
+    """A file is not in the encoding with which it is read."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Texts:
 
 
 def read_delimited(content: bytes, name: str, separator: str | None = None, encoding: str | None = None) -> Texts:
-    """Read all cells as texts. Blank lines, and comments above the header, are left out.
+    """Read all cells as texts. Blank lines, and comments before the header, are skipped.
 
     Parameters
     ----------
@@ -79,16 +79,16 @@ def read_delimited(content: bytes, name: str, separator: str | None = None, enco
     name : str
         The file, as messages name it.
     separator : str, optional
-        By default that of a line such as ``sep=;`` at the beginning; without one, the separator that divides most of
-        the first rows equally.
+        By default, the one given by a first line such as ``sep=;``; otherwise the separator that divides most of the
+        first rows into equal numbers of fields.
     encoding : str, optional
-        By default what the mark at the beginning says, or UTF-8.
+        By default, as the byte order mark says, or UTF-8.
 
     Raises
     ------
     ValueError
-        If the file is empty or not in this encoding, a name is twice in the header, or a row has another number of
-        fields than the header.
+        If the file is empty or not in this encoding, the header has a name twice, or a row has more or fewer fields
+        than the header.
     """
     text = decoded(content, name, encoding)
     if not text.strip():
@@ -99,7 +99,7 @@ def read_delimited(content: bytes, name: str, separator: str | None = None, enco
     first, header = next(records)
     names = _names(header, name, first)
     rows, lines = [], []
-    alone = len(header) == 1 and '""' in body  # then an empty field may be all of a row
+    alone = len(header) == 1 and '""' in body  # then a row may consist of one empty field
     for line, record in records:
         if len(record) == 1 and not (alone or record[0].strip()):
             continue
@@ -124,13 +124,13 @@ def decoded(content: bytes, name: str, encoding: str | None) -> str:
     Raises
     ------
     EncodingError
-        If it is not in this encoding; nothing is replaced.
+        If it is not in this encoding. Nothing is replaced.
     ValueError
         If there is no such encoding.
     """
     other = next((what for start, what in OTHERS.items() if content.startswith(start)), None)
     if other is not None:
-        raise EncodingError(f"{name} is no text file, but {other}; write its table as CSV first.")
+        raise EncodingError(f"{name} is not a text file, but {other}. Export its table as CSV first.")
     marked = next((codec for mark, codec in ORDER_MARKS if content.startswith(mark)), None)
     try:
         text = content.decode(marked or encoding or "utf-8")
@@ -143,18 +143,18 @@ def decoded(content: bytes, name: str, encoding: str | None) -> str:
             line = content.count(b"\n", 0, error.start) + 1
             place = f": byte 0x{content[error.start]:02x} in line {line:,}"
         what = marked or encoding or "UTF-8"
-        hint = "" if encoding or marked else "; say its encoding, such as --encoding cp1252 for older files of Windows"
+        hint = "" if encoding or marked else "; give its encoding, such as --encoding cp1252 for older Windows files"
         raise EncodingError(f"{name} is not in {what}{place}{hint}.") from None
     if "\x00" in text:
-        raise EncodingError(f"{name} holds zero bytes: it is no text, or needs --encoding, such as utf-16-le.")
+        raise EncodingError(f"{name} contains zero bytes: it is not text, or needs --encoding, such as utf-16-le.")
     return text
 
 
 def _without_preamble(text: str) -> tuple[str, int, str | None]:
-    """The text from the header on, how many lines are before it, and the separator that a line ``sep=;`` names.
+    """The text from the header on, the number of lines before it, and the separator in a line such as ``sep=;``.
 
-    Lines before the header are left out if they are blank or begin with ``#``. If then the first line holds nothing but
-    numbers, the header is the comment above it, as NumPy writes it.
+    Lines before the header are skipped if they are blank or begin with ``#``. If the first line after that contains
+    only numbers, the comment above it is the header, as written by NumPy.
     """
     separator = None
     lines = io.StringIO(text, newline="").readlines()
@@ -174,7 +174,7 @@ def _named_separator(line: str) -> str | None:
 
 
 def _is_header_of(comment: str, line: str) -> bool:
-    """Whether a comment is the header of the line below it, which holds nothing but numbers."""
+    """Whether a comment is the header of the line below it, which contains only numbers."""
     mark = _separator(line)
     fields = line.strip().split(mark)
     return (
@@ -185,7 +185,7 @@ def _is_header_of(comment: str, line: str) -> bool:
 
 
 def _separator(text: str) -> str:
-    """The separator that divides the first records into the same number of fields, the largest one."""
+    """The separator that divides the first records into the same, largest number of fields."""
     lines = io.StringIO(text, newline="")
     some = [line for line, _ in zip(lines, range(SAMPLE), strict=False)]
 
@@ -198,7 +198,7 @@ def _separator(text: str) -> str:
 
 
 def _records(text: str, separator: str, name: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
-    """The records, each with its first line, without lines that are empty."""
+    """The records, each with the number of its first line. Empty lines are skipped."""
     lines = io.StringIO(text if text.endswith(("\n", "\r")) else text + "\n", newline="")
     reader = csv.reader(itertools.chain(lines, [END]), delimiter=separator, skipinitialspace=True)
     line = 0
@@ -213,29 +213,29 @@ def _records(text: str, separator: str, name: str, skipped: int) -> Iterator[tup
             line = reader.line_num
     except csv.Error:  # a field is longer than csv allows
         pass
-    raise ValueError(f"{name}, line {skipped + line + 1:,}: a quote begins a field, but nothing ends it.")
+    raise ValueError(f"{name}, line {skipped + line + 1:,}: a quote opens a field, but nothing closes it.")
 
 
 def _plain(cells: Sequence[str]) -> list[str]:
-    """Cells without the sign ``="..."`` by which a spreadsheet is told to keep a text as it is."""
+    """Cells without the wrapper ``="..."``, which protects a text from conversion in spreadsheets."""
     if not any(cell.startswith('="') for cell in cells):
         return list(cells)
     return [found[1] if (found := FORMULA.fullmatch(cell.strip())) else cell for cell in cells]
 
 
 def _names(header: list[str], name: str, line: int) -> list[str]:
-    """The names of the columns; "" for those without one."""
+    """The names of the columns; "" for columns without one."""
     names = [title.strip() for title in _plain(header)]
     repeated = [title for title in dict.fromkeys(names) if title and names.count(title) > 1]
     if repeated:
         several = ", ".join(map(repr, repeated))
-        hint = " It looks like a row of numbers: is there no header?" if all(map(NUMBER.fullmatch, repeated)) else ""
+        hint = " It looks like a row of numbers: is the header missing?" if all(map(NUMBER.fullmatch, repeated)) else ""
         raise ValueError(f"{name}, line {line}: the header names more than one column {several}.{hint}")
     return names
 
 
 def _fitted(record: list[str], width: int, name: str, line: int, first: int) -> list[str]:
-    """A record without empty fields beyond the header."""
+    """A record without empty fields beyond those of the header."""
     if len(record) > width and not any(map(str.strip, record[width:])):
         return record[:width]
     raise ValueError(

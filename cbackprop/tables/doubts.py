@@ -1,4 +1,4 @@
-"""Warn of columns of texts that could be read as numbers or times, and say how columns were read."""
+"""Warn of text columns that could be read as numbers or times, and report how columns were read."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["CellWarning", "doubt_of", "warn_of_doubts", "warn_of_readings"]
 
 
 class CellWarning(UserWarning):
-    """A column of texts is read as numbers or times, or could be."""
+    """A text column is read as numbers or times, or could be."""
 
 
 def doubt_of(column: Any) -> str:
-    """Why a column of texts may be meant as something else, as the end of a sentence. Empty if it is not."""
+    """Why a text column may contain something else, as the end of a sentence; empty if it does not seem so."""
     if kind_of(column) != "text":
         return ""
     try:
@@ -31,7 +31,7 @@ def doubt_of(column: Any) -> str:
 
 
 def warn_of_doubts(table: Table, but: Collection[str], stacklevel: int) -> None:
-    """Warn of columns that should probably not be texts, at the line this many frames up from the caller."""
+    """Warn of columns that should probably not be texts. `stacklevel` counts frames up from the caller."""
     for name, column in table.items():
         if name not in but and (doubt := doubt_of(column)):
             warnings.warn(
@@ -43,7 +43,7 @@ def warn_of_doubts(table: Table, but: Collection[str], stacklevel: int) -> None:
 
 
 def warn_of_readings(reader: TableReader, stacklevel: int) -> None:
-    """Warn of texts that are read as numbers or times, at the line this many frames up from the caller."""
+    """Warn of texts that are read as numbers or times. `stacklevel` counts frames up from the caller."""
     for name, reading in reader.readings.items():
         if reading.kind != "text" and str(reading):
             warnings.warn(

@@ -27,7 +27,7 @@ KINDS: dict[str, Any] = {"number": NumberColumn, "boolean": NumberColumn, "time"
 
 
 class TableEncoder:
-    """Encode the columns of a table as numbers, in the way that `fit` chose for each column.
+    """Encode the columns of a table as numbers, as `fit` chose for each column.
 
     - numbers and booleans: standardized (mean 0, standard deviation 1); missing values become the median
     - texts: a column of zeros and ones for each text that occurs, and one for missing texts; unknown texts become
@@ -40,9 +40,9 @@ class TableEncoder:
     Parameters
     ----------
     embed_above : int, default 32
-        Texts with more different values than this are numbered, for an embedding.
+        Text columns with more different values than this are numbered, for an embedding.
     categorical : iterable of str, default ()
-        Columns of numbers that stand for categories.
+        Columns of numbers that mean categories.
     drop : iterable of str, default ()
         Columns to drop.
 
@@ -133,7 +133,7 @@ class TableEncoder:
     def columns(self) -> list[Column]:
         """The encoded columns, with what `fit` found out about them."""
         if self._columns is None:
-            raise RuntimeError("Call fit before: the encoder knows no columns yet.")
+            raise RuntimeError("Call fit first: the encoder does not know any columns yet.")
         return self._columns
 
     @property
@@ -173,13 +173,13 @@ class TableEncoder:
         -------
         ndarray (rows, width)
             If no column is embedded. Otherwise a dict with this array as "numbers" (unless width is 0), and with
-            "categories", int64 of shape (rows, number of embedded columns). The numbers of each column continue those
-            of the column before it, so that one `Embedding` with `vocabulary` rows serves all columns.
+            "categories", int64 of shape (rows, number of embedded columns). The numbers of each column start after
+            those of the column before, so that one `Embedding` with `vocabulary` rows serves all columns.
 
         Raises
         ------
         TypeError, ValueError
-            If a column is missing, or holds values of another kind than in `fit`.
+            If a column is missing, or contains values of another kind than in `fit`.
         RuntimeError
             Before `fit`.
         """

@@ -1,6 +1,6 @@
 """Load and write tables in CSV, TSV, Parquet and NPZ files.
 
-Parquet is read by polars, which is imported when it is needed.
+Parquet files are read by polars, which is imported when needed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FORMATS = {".csv": "CSV", ".tsv": "TSV", ".parquet": "Parquet", ".npz": "NPZ"}
 def load_columns(
     source: str | os.PathLike[str] | BinaryIO, arrays: Sequence[str] | None = None, encoding: str | None = None
 ) -> Texts | Table:
-    """Read a file: the texts of a text file, or the columns of another one.
+    """Read a file: the texts of a text file, or the columns of another file.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def _polars(what: str) -> Any:
 
 
 def _sentence(error: Exception) -> str:
-    """The beginning of another library's error message, on one line."""
+    """The first line of another library's error message."""
     line = str(error).strip().partition("\n")[0].strip().rstrip(".:")
     return f"{line or type(error).__name__}."
 

@@ -33,8 +33,8 @@ def as_table(frame: Any) -> Table:
     Parameters
     ----------
     frame : table of pandas, polars or pyarrow, dict of columns, list of rows as dicts, or array (rows, columns)
-        Columns of an array are called ``x0``, ``x1`` and so on. Empty texts count as missing, and so does what a row
-        does not have.
+        Columns of an array are named ``x0``, ``x1`` and so on. Empty texts count as missing, and so do entries that a
+        row lacks.
 
     Returns
     -------
@@ -57,12 +57,12 @@ def as_table(frame: Any) -> Table:
     table = {name: _as_column(name, values) for name, values in pairs}
     if len(table) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"A table must have one column of each name, but {_first_repeated(names)!r} is there twice.")
+        raise ValueError(f"A table must have one column of each name, but {_first_repeated(names)!r} occurs twice.")
     if not table:
         raise ValueError("The table has no columns.")
     lengths = {name: len(column) for name, column in table.items()}
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"All columns must have as many rows, but got {lengths}.")
+        raise ValueError(f"All columns must have the same number of rows, but got {lengths}.")
     if not next(iter(lengths.values())):
         raise ValueError("The table has no rows.")
     return table
@@ -167,7 +167,7 @@ def _from_objects(name: str, values: list[Any]) -> Array:
 
 
 def numbers_from(values: list[Any], whole: bool) -> Array:
-    """A column of numbers: of int64 if they are whole and all there, otherwise of float64."""
+    """A column of numbers: int64 if all are whole and none is missing, otherwise float64."""
     try:
         if whole and None not in values:
             return np.array(values, np.int64)
@@ -220,7 +220,7 @@ def missing_in(column: Array) -> Array:
 
 
 def label(value: Any) -> str:
-    """The value as a text, which is the same for 1 and 1.0."""
+    """The value as a text, the same for 1 and 1.0."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
@@ -270,7 +270,7 @@ def _read_number(name: str, row: int, value: Any) -> float:
 
 
 def times_of(name: str, column: Array) -> Array:
-    """A column as datetime64[us], with NaT for missing values. Texts are read if they tell day and month apart.
+    """A column as datetime64[us], with NaT for missing values. Texts must show the order of day and month.
 
     Raises
     ------

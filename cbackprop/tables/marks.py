@@ -1,4 +1,4 @@
-"""Texts that mean a missing value, and whether a few odd texts among numbers are such marks."""
+"""Recognize texts that mean a missing value, including unusual ones among numbers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ __all__ = ["MISSING", "WORDS", "are_marks", "is_mark", "known_texts"]
 
 # Texts that mean a missing value in any column.
 MISSING = ("NA", "N/A", "n/a", "<NA>", "#N/A", "NaN", "nan", "NaT", "null", "NULL", "None", "none", "?")
-# Those of them that are words: they are classes in a column that the user calls a category.
+# Those that are words. In a column that the user declares as a category, they are classes.
 WORDS = ("None", "none")
-# Further texts that mean a missing value among numbers or times.
+# More texts that mean a missing value among numbers or times.
 MARK = re.compile(
     r"""[-–—.…*?#_/!]+ | [-+]?inf(?:inity)? | [-+]?nan | \#[\w/]+[!?]? | [<(\[]\w+[>)\]] | \\n
     | n\.?\s?/?[adk]\.? | nil | nat | null | none | not\s(?:a\snumber|available|applicable|known|given)
@@ -20,22 +20,22 @@ MARK = re.compile(
     | (?:0000|0001|9999)(?P<dash>[-/.])[0-9]{2}(?P=dash)[0-9]{2}(?:[T\s].*)? | (?:12.31|31.12)[-/.]9999(?:\s.*)?""",  # noqa: RUF001
     re.VERBOSE | re.IGNORECASE,
 )
-# Other texts among numbers are taken for marks if they are at most this fraction of the cells; or if there are at most
+# Other texts among numbers count as missing if they are at most this fraction of the cells; or if there are at most
 # FEW_MARKS different ones, fewer than half of the cells, and at least SEVERAL numbers.
 FEW = 0.1
 FEW_MARKS = 2
 SEVERAL = 10
-# Numbers beside other texts may all be codes, if there are at most this many different ones, which repeat.
+# If at most this many different numbers, which repeat, occur beside other texts, they may all be codes.
 MOST_CODES = 20
 
 
 def is_mark(text: str) -> bool:
-    """Whether a text means a missing value among numbers or times, whatever else is there."""
+    """Whether a text always means a missing value among numbers or times."""
     return MARK.fullmatch(text) is not None
 
 
 def known_texts(texts: Sequence[str | None], blanks: Sequence[str]) -> Counter[str]:
-    """The different texts of a column that do not mean a missing value, and how often each occurs."""
+    """The different texts of a column other than missing values, and how often each occurs."""
     counts = Counter(text.strip() for text in texts if text is not None)
     for text in ("", *blanks):
         counts.pop(text, None)
@@ -43,7 +43,7 @@ def known_texts(texts: Sequence[str | None], blanks: Sequence[str]) -> Counter[s
 
 
 def are_marks(odd: Mapping[str, int], known: Mapping[str, int]) -> bool:
-    """Whether these texts are marks of missing values among numbers or times, which are all other texts.
+    """Whether these texts mark missing values, given that all other texts are numbers or times.
 
     Parameters
     ----------

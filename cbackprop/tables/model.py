@@ -39,7 +39,7 @@ class TableModel:
     encoder : TableEncoder
     targets : list of TargetEncoder
     reader : TableReader, optional
-        How columns of texts are read. By default as the kinds of the encoded columns say.
+        How text columns are read. By default as the kinds of the encoded columns require.
     split : Split, optional
         The table that the model was trained on, and its held-out rows.
 
@@ -237,7 +237,7 @@ class TableModel:
         saving.save_model(self.model, filepath, extras={EXTRA: json.dumps(config, allow_nan=False)})
 
     def _repr_html_(self) -> str:
-        """The columns as a table, for notebooks: what each was taken for, and how it was read."""
+        """The columns as a table, for notebooks: how each one was read and encoded."""
         embedded = self.encoder.embedded
         kinds = {name: (f"left out, {reason}", "") for name, reason in self.encoder.dropped.items()}
         kinds |= {t.name: ("predicted class" if t.classes else "predicted number", "") for t in self.targets}
@@ -307,7 +307,7 @@ def load(filepath: str | os.PathLike[str]) -> TableModel:
     path = os.fspath(filepath)
     texts = saving.load_extras(path)
     if EXTRA not in texts:
-        raise ValueError(f"{path!r} holds a model without encoders for tables: it takes arrays. Use saving.load_model.")
+        raise ValueError(f"{path!r} contains a model without encoders for tables: it takes arrays. Use load_model.")
     try:
         config = json.loads(texts[EXTRA])
         encoder = TableEncoder.from_config(config["encoder"])

@@ -54,7 +54,7 @@ def build(
     embedding : int, default 8
         The length of the vectors for texts of embedded columns.
     reader : TableReader, optional
-        The one that has read the table, if its texts were read already. By default this finds out what they mean.
+        The one that has read the table, if its texts were read already. By default a new one finds out what they mean.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def build(
 
 
 def _categories(columns: Table, targets: list[TargetEncoder], encoder: TableEncoder | None) -> dict[str, str]:
-    """The columns of texts that the caller takes for categories, or drops, as types for a reader."""
+    """The text columns that the caller declares as categories, or drops, as types for a reader."""
     names = [target.name for target in targets if target.task == "classification"]
     names += [] if encoder is None else [*encoder.categorical, *encoder.drop]
     return {name: "category" for name in names if name in columns and kind_of(columns[name]) == "text"}

@@ -1,6 +1,6 @@
-"""Numbers as people and other programs write them: thousands, decimal commas, currencies, units, parentheses.
+"""Parse numbers in the forms that people and programs write: separators, currencies, units, parentheses.
 
-How the numbers of a column are written is decided from all of them, because ``1,234`` alone may be 1234 or 1.234.
+The format of a column is decided from all its numbers, because ``1,234`` alone may be 1234 or 1.234.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ __all__ = [
     "units_of",
 ]
 
-LONGEST = 290  # so many digits any float64 holds, in millions or billions, too
+LONGEST = 290  # the most digits that fit any float64, even with a factor of a billion
 PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-# Other signs of minus, and spaces that keep a number on one line.
+# Other minus signs, and spaces that do not break.
 SAME_SIGNS = {**dict.fromkeys("−‒–－", "-"), "’": "'", **dict.fromkeys("\u00a0\u2007\u2009\u202f", " ")}  # noqa: RUF001
-# Digits of Arabic, Persian, Hindi, Bengali, and as wide as Chinese signs; and the marks that go with them.
+# Arabic, Persian, Hindi and Bengali digits, full-width digits, and the punctuation that goes with them.
 SAME_SIGNS |= {chr(zero + digit): str(digit) for zero in (0x660, 0x6F0, 0x966, 0x9E6, 0xFF10) for digit in range(10)}
 SAME = str.maketrans(SAME_SIGNS | dict(zip("٫٬．，＋％", ".,.,+%", strict=True)))  # noqa: RUF001
 CURRENCY = r"(?:[A-Z]{1,3}\s?)?[$€£¥₹₽₩₺₫₴₦₱฿]"
-# Letters before a number are those of a code, such as "A12", unless they are these.
+# Other letters before a number make it a code, such as "A12".
 LETTERS = "USD EUR GBP CHF JPY CNY RMB INR AUD CAD NZD SEK NOK DKK PLN CZK HUF RUB BRL MXN ZAR TRY KRW HKD SGD ILS"
 NUMERAL = re.compile(
     rf"""
@@ -52,16 +52,16 @@ AMOUNT = re.compile(rf"(?P<many>{'|'.join(MANY)})\.?\s?(?P<currency>{CURRENCY})"
 
 @dataclass(frozen=True)
 class Numerals:
-    """How the numbers of a column are written.
+    """The format of the numbers in a column.
 
     Parameters
     ----------
     decimal : {".", ","}, default "."
-        What is before decimals.
+        The decimal separator.
     thousands : {"", ",", ".", " ", "'"}, default ""
-        What is between groups of three digits.
+        The thousands separator, between groups of three digits.
     unit : str, default ""
-        A currency, a percent sign or a unit, which is at every number but zeros.
+        A currency, a percent sign or a unit, which every number except zero has.
     """
 
     decimal: str = "."
@@ -77,7 +77,7 @@ class Numerals:
             raise TypeError(f"unit must be a string, but got {self.unit!r}.")
 
     def read(self, text: str) -> int | float | None:
-        """The number that a text means; ``None`` if it is not a number that is written like this."""
+        """The number that a text means; ``None`` if it is not a number of this format."""
         if self == PLAINEST and PLAIN.fullmatch(text):
             whole = text.lstrip("+-").isdecimal() and len(text) <= LONGEST
             return int(text) if whole else float(text)
@@ -92,7 +92,7 @@ class Numerals:
         return dict(zip(texts, map(self.read, texts) if plain is None else plain, strict=True))
 
     def __str__(self) -> str:
-        """A note on an unusual form, such as ``decimal comma, unit 'kg'``."""
+        """A note on an unusual format, such as ``decimal comma, unit 'kg'``."""
         found = ["decimal comma"] if self.decimal == "," else []
         if self.thousands:
             found.append(f"thousands with {NAMES[self.thousands]}")
@@ -100,12 +100,12 @@ class Numerals:
 
 
 PLAINEST = Numerals()
-# Characters that no plain number has, and those that only numbers with decimals have.
+# Characters that no plain number has, and characters that only numbers with decimals have.
 STRANGE = re.compile(r"[^0-9eE+.\n-]")
 FRACTION = re.compile(r"[.eE]")
 THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
 DIGIT = re.compile(r"\d")
-# So many different texts, spread over a column, show what is before decimals.
+# This many different texts, spread over a column, are enough to find the decimal separator.
 SAMPLE = 1000
 NAMES = {",": "commas", ".": "points", " ": "spaces", "'": "apostrophes"}
 
@@ -121,19 +121,20 @@ class _Parts:
     scale: int = 1
 
     def value(self, decimal: str, thousands: str) -> int | float | None:
-        """The number, if its digits are grouped as they should be."""
+        """The number; ``None`` if its digits are not grouped correctly."""
         if not _shape(decimal, thousands).fullmatch(self.body):
             return None
         digits = self.body.replace(thousands, "") if thousands else self.body
         sign = -1 if self.negative else 1
         if decimal in digits or self.exponent:
             return sign * float(digits.replace(decimal, ".") + self.exponent) * self.scale
-        # What no float holds is infinite; Python refuses to read whole numbers of thousands of digits.
+        # Numbers beyond float64 become infinite. Python refuses to convert thousands of digits to an int.
         return sign * (int(digits) if len(digits) <= LONGEST else float(digits)) * self.scale
 
 
 def _parts(text: str) -> _Parts | None:
-    """The parts of a text, if it looks like a number. An apostrophe before it is how spreadsheets mark texts."""
+    """The parts of a text that looks like a number. A leading apostrophe, by which spreadsheets mark texts, is
+    ignored."""
     found = NUMERAL.fullmatch(text.translate(SAME).removeprefix("'").strip())
     if found is None or bool(found["open"]) != bool(found["close"]):
         return None
@@ -146,7 +147,7 @@ def _parts(text: str) -> _Parts | None:
 
 
 def _unit(before: str, after: str) -> tuple[str | None, int]:
-    """The unit of a number, of what is before and after it, and by what it multiplies the number.
+    """The unit, from the texts before and after a number, and the factor that multiplies the number.
 
     The unit is ``None`` if there are two.
     """
@@ -161,7 +162,7 @@ def _unit(before: str, after: str) -> tuple[str | None, int]:
 
 @lru_cache
 def _shape(decimal: str, thousands: str) -> re.Pattern[str]:
-    """The pattern of digits, in groups of three, or of two but for the last as in India."""
+    """The pattern of digits: in groups of three, or, as in India, of two except for the last."""
     point = re.escape(decimal)
     whole = r"[0-9]+"
     if thousands:
@@ -177,7 +178,7 @@ def _key(unit: str) -> str:
 
 
 def units_of(texts: Mapping[str, int]) -> list[str]:
-    """The units in texts that look like numbers, the most frequent one first; "" stands for numbers without a unit.
+    """The units in texts that look like numbers, most frequent first; "" stands for numbers without a unit.
 
     Parameters
     ----------
@@ -188,7 +189,7 @@ def units_of(texts: Mapping[str, int]) -> list[str]:
 
 
 def decimal_of(texts: Iterable[str | None]) -> str | None:
-    """Which mark is before decimals, "." or ",", if these numbers can be read in one way only."""
+    """The decimal separator, "." or ",", if these numbers can be read in only one way."""
     digits = [text.strip() for text in texts if text is not None and DIGIT.search(text)]
     if plain_numbers(digits):
         return "." if has_decimals(digits) else None
@@ -201,18 +202,18 @@ def decimal_of(texts: Iterable[str | None]) -> str | None:
 def find_numerals(
     texts: Mapping[str, int], decimal: str | None = None, likely: str | None = None, separator: str = ","
 ) -> Numerals:
-    """How the numbers among these texts are written: so that as many as possible can be read.
+    """The format of the numbers among these texts: the one in which most can be read.
 
     Parameters
     ----------
     texts : dict of str to int
         How often each text occurs.
     decimal : {".", ","}, optional
-        What is before decimals, if it is known.
+        The decimal separator, if known.
     likely : {".", ","}, optional
-        What is before decimals in other columns of the file. It decides if the numbers can be read in two ways.
+        The decimal separator in other columns of the file. It decides if the numbers can be read in two ways.
     separator : str, default ","
-        What separates the columns of the file: with a comma there, decimal commas are less likely.
+        The column separator of the file. If it is a comma, decimal commas are less likely.
     """
     digits = [text for text in texts if DIGIT.search(text)]
     if decimal != "," and plain_numbers(digits) and (has_decimals(digits) or not any("." in text for text in digits)):
@@ -236,7 +237,7 @@ def _parsed(texts: Mapping[str, int]) -> list[tuple[_Parts, int]]:
 
 
 def _units(parsed: Sequence[tuple[_Parts, int]]) -> list[str]:
-    """The units of numbers but zeros, the most frequent one first."""
+    """The units of all numbers except zeros, most frequent first."""
     names: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for parts, count in parsed:
@@ -247,7 +248,7 @@ def _units(parsed: Sequence[tuple[_Parts, int]]) -> list[str]:
 
 
 def plain_numbers(texts: Sequence[str]) -> list[int] | list[float] | None:
-    """The numbers, if all texts are written as programs write them; much faster than to read one after the other."""
+    """The numbers, if all texts are in the form that programs write; much faster than reading them one by one."""
     joined = "\n".join(texts)
     if not joined or STRANGE.search(joined):
         return None
@@ -258,12 +259,12 @@ def plain_numbers(texts: Sequence[str]) -> list[int] | list[float] | None:
 
 
 def has_decimals(texts: Iterable[str]) -> bool:
-    """Whether in one of these plain numbers the point cannot be between thousands."""
+    """Whether one of these plain numbers has a point that cannot be a thousands separator."""
     return any("." in text and not THOUSANDS.fullmatch(text) for text in texts)
 
 
 def _best(parts: list[_Parts], decimal: str) -> tuple[str, int]:
-    """The mark between thousands with which most numbers can be read, and how many they are."""
+    """The thousands separator with which most numbers can be read, and how many those are."""
     used = {mark for part in parts for mark in ",. '" if mark in part.body and mark != decimal}
     read = {mark: sum(part.value(decimal, mark) is not None for part in parts) for mark in ["", *sorted(used)]}
     best = max(read, key=lambda mark: read[mark])
@@ -271,10 +272,10 @@ def _best(parts: list[_Parts], decimal: str) -> tuple[str, int]:
 
 
 def _guess(bodies: list[str], separator: str) -> str:
-    """The decimal mark to assume, if each number is whole or has one mark before three digits.
+    """The decimal separator to assume, if each number is whole or has one mark before three digits.
 
-    Beside whole numbers that are all below 1000, such marks are between thousands: a program that writes numbers leaves
-    out zeros at the end.
+    If all whole numbers are below 1000, such marks separate thousands: a program that writes decimals would leave out
+    zeros at the end.
     """
     mark = next((mark for body in bodies for mark in ",." if mark in body), ".")
     other = "." if mark == "," else ","
@@ -287,5 +288,5 @@ def _guess(bodies: list[str], separator: str) -> str:
 
 
 def exact(values: list[Any]) -> bool:
-    """Whether numbers that were read are all whole, and fit into 64 bits."""
+    """Whether all numbers are whole and fit into 64 bits."""
     return all(isinstance(value, int) and -(2**63) <= value < 2**63 for value in values)

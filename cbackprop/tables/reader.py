@@ -27,27 +27,27 @@ class TableReader:
 
     The first table decides how each column is read, from all its values:
 
-    - numbers, also with marks between thousands, a decimal comma, a currency, a percent sign or a unit
+    - numbers, also with thousands separators, a decimal comma, a currency, a percent sign or a unit
     - ``true`` and ``false``
     - dates and times in any usual form; times with a zone are converted to UTC
-    - texts, if it is none of these
+    - texts, if none of these fits
 
-    A column is of a kind if all its texts are, but for marks such as ``-`` or ``unknown``, and a few others. These are
-    taken for missing values. What was found is kept in `readings`, and later tables are read in the same way.
+    A column is of a kind if all its texts are, except for marks such as ``-`` or ``unknown`` and a few other texts.
+    These count as missing values. The result is kept in `readings`, and later tables are read in the same way.
 
     Parameters
     ----------
     decimal : {".", ","}, optional
-        The mark before decimals. By default the numbers decide.
+        The decimal separator. By default the numbers decide.
     missing : iterable of str, optional
-        Texts that mean a missing value in any column, besides empty ones. By default NA, N/A, NaN, null, None, ? and
-        some more spellings of these.
+        Texts that mean a missing value in any column, in addition to empty ones. By default NA, N/A, NaN, null, None, ?
+        and some variants of these.
     types : dict of str to str, optional
-        For columns by name: "number", "date" or "category"; "date-dmy" and "date-mdy" if the first number of dates is
-        the day or the month.
+        Kinds of columns by name: "number", "date" or "category"; "date-dmy" or "date-mdy" if dates begin with the day
+        or with the month.
     encoding : str, optional
-        The encoding of the first text file, and of later ones that are not in UTF-8. By default it is what a mark at
-        the beginning says, or UTF-8.
+        The encoding of the first text file, and of later ones that are not in UTF-8. By default, as the byte order mark
+        says, or UTF-8.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ class TableReader:
         arrays: Sequence[str] | None = None,
         only: Collection[str] | None = None,
     ) -> Table:
-        """Read a file; the first one decides how columns are read.
+        """Read a file. The first file decides how columns are read.
 
         Parameters
         ----------
@@ -136,7 +136,7 @@ class TableReader:
             See `read`.
         """
         content = source.read() if hasattr(source, "read") else None
-        if self.readings and self.encoding:  # the encoding is that of an earlier file
+        if self.readings and self.encoding:  # `encoding` was for an earlier file
             try:
                 return load_columns(source if content is None else io.BytesIO(content), arrays)
             except EncodingError:
@@ -153,8 +153,8 @@ class TableReader:
         Raises
         ------
         TypeError, ValueError
-            If it is not a table, a named column does not exist or is not of the given type, or dates do not tell day
-            and month apart.
+            If it is not a table, a named column does not exist or is not of the given kind, or the order of day and
+            month is ambiguous.
         """
         found = table if isinstance(table, Texts) else as_table(table)
         columns = columns_of(found)
@@ -175,7 +175,7 @@ class TableReader:
         return self
 
     def transform(self, table: Any, only: Collection[str] | None = None) -> Table:
-        """Read the columns of a table that are texts. Columns that `fit` did not see stay as they are.
+        """Read the text columns of a table. Columns that `fit` did not see are not changed.
 
         Parameters
         ----------
@@ -206,7 +206,7 @@ class TableReader:
         types: Mapping[str, str] | None = None,
         encoding: str | None = None,
     ) -> Self:
-        """A reader for a file that is written otherwise: `fit` finds columns of the same kinds in it.
+        """A reader for a file in another format. `fit` finds columns of the same kinds in it.
 
         Parameters
         ----------
@@ -225,7 +225,7 @@ class TableReader:
         return reader
 
     def _expected(self, name: str) -> tuple[str | None, tuple[str, ...] | None]:
-        """The type and the missing values of a column, as the user or an earlier table says."""
+        """The kind and the missing values of a column, given by the user or by an earlier table."""
         before = self._before.get(name)
         if name in self.types or before is None:
             return self.types.get(name), self.missing
@@ -234,7 +234,7 @@ class TableReader:
         return kind, before.blanks if self.missing is None else self.missing
 
     def _likely(self, columns: Mapping[str, Any]) -> str | None:
-        """The mark before decimals in the columns that leave no doubt, if it is the same in all of them."""
+        """The decimal separator in the unambiguous columns, if it is the same in all of them."""
         found = {
             decimal_of(values)
             for name, values in columns.items()
@@ -243,7 +243,7 @@ class TableReader:
         return found.pop() if len(found) == 1 else None
 
     def _column(self, name: str, values: Any, reading: Reading, where: Callable[[int], str]) -> Array:
-        """A column as `reading` says."""
+        """Read a column as `reading` says."""
         if _are_texts(values):
             return reading.read(list(values), where)
         kind = kind_of(values)
@@ -299,7 +299,7 @@ def _checked_types(types: Any) -> dict[str, str]:
 
 
 def _hint(values: Any, reading: Reading) -> str:
-    """What may help if texts are not written as their column was."""
+    """Advice if texts are not in the format of their column."""
     if reading.kind == "text":
         return ""
     decimal = decimal_of(values) if reading.kind == "number" and _are_texts(values) else None
@@ -310,17 +310,17 @@ def _hint(values: Any, reading: Reading) -> str:
 
 
 def _are_texts(values: Any) -> bool:
-    """Whether a column holds texts: as a list from a file, or as an array of objects."""
+    """Whether a column contains texts: a list from a file, or an array of objects."""
     return isinstance(values, list) or (values.dtype.kind == "O" and kind_of(values) == "text")
 
 
 def reading_of(values: Any, hints: Hints) -> Reading:
-    """How a column is read."""
+    """How to read a column."""
     if isinstance(values, list):
         return find_reading(values, hints)
     kind = kind_of(values)
     if kind == "text":
-        # In other files than text files a column of texts is texts on purpose, so "007" is not 7.
+        # Outside of text files, a text column is one on purpose: "007" is not 7.
         given = hints.kind is None and all(value is None or value.isdecimal() for value in values)
         return Reading("text") if given else find_reading(values, hints)
     wanted = "time" if (hints.kind or "").startswith("date") else hints.kind
@@ -332,7 +332,7 @@ def reading_of(values: Any, hints: Hints) -> Reading:
 
 
 def columns_of(found: Texts | Table) -> Mapping[str, Any]:
-    """The columns of a file that was loaded."""
+    """The columns of a loaded file."""
     return found.columns if isinstance(found, Texts) else found
 
 
@@ -370,8 +370,7 @@ def read(
 ) -> Table:
     """Read a table from a file.
 
-    What texts mean is found out as `TableReader` does. Columns of a .csv may also be separated by semicolons, tabs or
-    bars.
+    `TableReader` finds out what texts mean. Columns of a .csv may also be separated by semicolons, tabs or bars.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from cbackprop.tables.numerals import Numerals, exact, plain_numbers
 __all__ = ["Reading"]
 
 BOOLEANS = {"true": True, "false": False}
-# So many marks of missing values are shown.
+# How many marks of missing values are shown.
 SHOWN = 5
 
 
@@ -28,15 +28,15 @@ class Reading:
     ----------
     kind : {"number", "boolean", "time", "text"}
     numerals : Numerals
-        How numbers are written.
+        The format of numbers.
     dates : Dates
-        How times are written.
+        The format of times.
     blanks : tuple of str
         Texts that mean a missing value in any column of the table.
     marks : dict of str to str
-        What else was taken for missing in this column, and where.
+        Other texts that count as missing in this column, and where they are.
     why : str
-        Why a column that looks like numbers counts as texts; empty for all others.
+        For a column that looks like numbers, why it counts as texts; otherwise empty.
     """
 
     kind: str
@@ -64,7 +64,7 @@ class Reading:
         texts : sequence of str
             ``None`` for missing values.
         where : function
-            The place of a row, as a message names it.
+            The place of a row, for messages.
 
         Raises
         ------
@@ -104,17 +104,17 @@ class Reading:
 
     @property
     def expected(self) -> str:
-        """The form that its texts must have, for messages."""
+        """The format that its texts must have, for messages."""
         names = {"number": "numbers", "time": "dates or times", "boolean": "true or false", "text": "texts"}
         return names[self.kind] + (f" ({self.unusual})" if self.unusual else "")
 
     @property
     def unusual(self) -> str:
-        """A note on an unusual form of its numbers or times; empty if there is none."""
+        """A note on an unusual format of its numbers or times; empty if there is none."""
         return {"number": str(self.numerals), "time": str(self.dates)}.get(self.kind, "")
 
     def __str__(self) -> str:
-        """All that is unusual about it; empty if nothing is."""
+        """Everything unusual about the column; empty if nothing is."""
         shown = ", ".join(f"{mark!r:.60} in {place}" for mark, place in list(self.marks.items())[:SHOWN])
         more = f" and {len(self.marks) - SHOWN:,} more" if len(self.marks) > SHOWN else ""
         missing = f"taken for missing: {shown}{more}" if shown else ""

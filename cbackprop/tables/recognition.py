@@ -13,9 +13,9 @@ from cbackprop.tables.reading import Reading
 
 __all__ = ["KINDS", "Hints", "find_reading"]
 
-# The kinds of columns that a user may name.
+# The kinds of columns that users can name.
 KINDS = ("number", "category", "date", *(f"date-{order}" for order in ORDERS))
-# So many different texts, spread over a column, show whether all of them need to be tried.
+# This many different texts, spread over a column, show whether all of them need to be tried.
 SAMPLE = 500
 
 Counts = Mapping[str, int]
@@ -23,7 +23,7 @@ Counts = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Hints:
-    """The facts about a column that are known before its texts are read.
+    """What is known about a column before its texts are read.
 
     Parameters
     ----------
@@ -32,13 +32,13 @@ class Hints:
     missing : tuple of str, optional
         Texts that mean a missing value, instead of `MISSING`.
     decimal : {".", ","}, optional
-        What is before decimals.
+        The decimal separator.
     likely : {".", ","}, optional
-        What is before decimals in other columns.
+        The decimal separator in other columns.
     separator : str
-        What separates the columns of the file.
+        The column separator of the file.
     where : function
-        The place of a row, as a message names it.
+        The place of a row, for messages.
     """
 
     kind: str | None = None
@@ -59,13 +59,13 @@ class Hints:
 def find_reading(texts: Sequence[str | None], hints: Hints) -> Reading:
     """Find out what the texts of a column mean.
 
-    A column is of a kind if all its texts are, but for some that are taken for missing.
+    A column is of a kind if all its texts are, except for some that count as missing.
 
     Raises
     ------
     ValueError
-        If no text is of the kind that the hints say, or if days cannot be told from months. The message is the end of
-        a sentence that begins with the column.
+        If no text is of the kind in the hints, or the order of day and month is ambiguous. The message is the end of a
+        sentence that begins with the column.
     """
     texts = list(texts)
     if _are_plain(texts, hints):
@@ -84,7 +84,7 @@ def find_reading(texts: Sequence[str | None], hints: Hints) -> Reading:
 
 
 def _are_plain(texts: Sequence[str | None], hints: Hints) -> bool:
-    """Whether all texts are numbers as programs write them, so that nothing else needs to be tried."""
+    """Whether all texts are numbers in the form that programs write, so that nothing else need be tried."""
     if hints.kind not in (None, "number") or hints.decimal == "," or None in texts or not texts:
         return False
     if hints.kind is None and all(map(is_compact, texts)):  # type: ignore[arg-type]
@@ -96,7 +96,7 @@ def _are_plain(texts: Sequence[str | None], hints: Hints) -> bool:
 
 
 def _guessed(known: Counts, hints: Hints) -> Reading:
-    """The first kind that fits all texts but marks of missing values."""
+    """The first kind that fits all texts except marks of missing values."""
     for find in (_booleans, _times, _numbers):
         reading = _tried(find, known, hints)
         if reading is not None and are_marks(_others(known, reading), known):
@@ -112,7 +112,7 @@ def _tried(find: Callable[[Counts, Hints], Reading], known: Counts, hints: Hints
 
 
 def _some(known: Counts) -> Counts:
-    """Texts from all over a column."""
+    """A sample of texts from all over a column."""
     return dict(list(known.items())[:: max(len(known) // SAMPLE, 1)])
 
 
@@ -122,7 +122,7 @@ def _booleans(known: Counts, hints: Hints) -> Reading:
 
 def _times(known: Counts, hints: Hints) -> Reading:
     if all(text.isdecimal() for text in known):
-        # Whole numbers are dates if all of them may be, and there are several.
+        # Whole numbers are dates if all of them could be, and there are several.
         fit = len(known) > 1 and all(map(is_compact, known))
         return Reading("time" if fit else "boolean")
     return Reading("time", dates=find_dates(known, ""))
@@ -133,7 +133,7 @@ def _numbers(known: Counts, hints: Hints) -> Reading:
 
 
 def _forced(known: Counts, hints: Hints) -> Reading:
-    """The reading of a kind that the user wants."""
+    """The reading of the kind that the user asks for."""
     if hints.kind == "number":
         reading = _numbers(known, hints)
         units = units_of(known)
@@ -151,12 +151,12 @@ def _forced(known: Counts, hints: Hints) -> Reading:
 
 
 def _others(known: Counts, reading: Reading) -> dict[str, int]:
-    """The texts that have no meaning in a reading."""
+    """The texts that cannot be read in this way."""
     return {text: known[text] for text, meaning in reading.meanings(known).items() if meaning is None}
 
 
 def _places(texts: Sequence[str | None], marks: Collection[str], where: Callable[[int], str]) -> dict[str, str]:
-    """Where each of these texts is."""
+    """The place of each of these texts."""
     if not marks:
         return {}
     counts: Counter[str] = Counter()
@@ -172,7 +172,7 @@ def _places(texts: Sequence[str | None], marks: Collection[str], where: Callable
 
 
 def _why_not_times(known: Counts, hints: Hints) -> str:
-    """Why texts that look like times are not read as times; empty if they do not look so."""
+    """Why texts that look like times are not read as times; empty if they do not look like times."""
     reading = _tried(_times, known, hints)
     if reading is None or reading.kind != "time":
         return ""
@@ -191,7 +191,7 @@ def _why_not_times(known: Counts, hints: Hints) -> str:
 
 
 def _why_not_numbers(known: Counts, hints: Hints) -> str:
-    """Why texts that look like numbers are not read as numbers; empty if they do not look so."""
+    """Why texts that look like numbers are not read as numbers; empty if they do not look like numbers."""
     total = sum(known.values())
     if 2 * len(known) <= total:  # they may all be codes
         return ""

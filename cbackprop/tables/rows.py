@@ -1,4 +1,4 @@
-"""Select rows of a table: split, drop_missing, and Split, which finds held-out rows again."""
+"""Select rows of a table: `split`, `drop_missing`, and `Split`, which finds held-out rows again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def split(table: Any, share: float, classes: str | None = None, seed: int = 0) -
     share : float
         The fraction of rows to hold out, in (0, 1).
     classes : str, optional
-        A column of classes. The same fraction of each class is held out, give or take one row, but never all of it.
+        A column of classes. The same fraction of each class is held out (within one row), but never all of it.
     seed : int, default 0
         Seed of the random choice.
 
@@ -55,7 +55,7 @@ def split(table: Any, share: float, classes: str | None = None, seed: int = 0) -
         labels = np.array(["" if label is None else label for label in labels_of(columns[classes])])
         number = np.unique(labels, return_inverse=True)[1]
         order = order[np.argsort(number[order], kind="stable")]
-    # Rows at equal distances are held out. Because rows are ordered by class, that is the same fraction of each class.
+    # Evenly spaced rows are held out. Rows are ordered by class, so this takes the same fraction of each class.
     held = np.diff(np.floor(np.arange(1, rows + 1) * share + 1e-9), prepend=0) > 0
     if classes is not None:
         _, first = np.unique(number[order], return_index=True)
@@ -74,7 +74,7 @@ class Split:
     digest : str
         What `digest_of` returns for the table.
     names : list of str
-        The columns that it was made of.
+        The columns used for it.
     share : float
         The fraction of rows held out; 0 if there are none.
     classes : str, optional
@@ -158,7 +158,7 @@ class Split:
 
 
 def _digest_of(columns: Table, names: Sequence[str]) -> str:
-    """A number that is another one for any other table."""
+    """A hash that differs for different tables."""
     found = hashlib.sha256()
     for name in names:
         values = columns[name]

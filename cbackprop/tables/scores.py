@@ -11,7 +11,7 @@ from cbackprop.tables.frame import Array
 __all__ = ["classification_scores", "regression_scores"]
 
 
-# If the largest number is scaled to 1, a variance below this counts as 0.
+# A variance below this counts as 0, after the largest number is scaled to 1.
 LEAST = 1e-300
 
 

@@ -53,7 +53,7 @@ def test_early_stopping_knows_directions():
 def test_a_name_without_direction_is_refused_before_training(kind):
     model = small(metrics=["mae", "accuracy"])
     before = model.get_weights()
-    with pytest.raises(ValueError, match=r"more or less of 'val_acc' is better.* Did you mean 'val_accuracy'"):
+    with pytest.raises(ValueError, match=r"values of 'val_acc' are better.* Did you mean 'val_accuracy'"):
         model.fit(X, Y, callbacks=[kind("val_acc")], verbose=0)
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
@@ -138,7 +138,7 @@ def test_checkpoint_of_the_best_weights(tmp_path):
 
 def test_a_name_that_is_not_in_the_logs():
     save = callbacks.ModelCheckpoint("{val_f1:.2f}.safetensors")
-    with pytest.raises(KeyError, match="holds 'val_f1', but there are only epoch, loss, mae"):
+    with pytest.raises(KeyError, match="contains 'val_f1', but the logs have only epoch, loss, mae"):
         small().fit(X, Y, callbacks=[save], verbose=0)
 
 

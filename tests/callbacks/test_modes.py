@@ -54,7 +54,7 @@ def test_known_modes_are_silent(kind, mode, more):
 def test_several_numbers_under_one_name_are_refused(kind, engine):
     trained = model(engine)
     with pytest.raises(
-        ValueError, match=rf"{kind} looks at 'f1_score', which must be one number, but has shape \(3,\)"
+        ValueError, match=rf"{kind} monitors 'f1_score', which must be one number, but has shape \(3,\)"
     ):
         trained.fit(X, Y, callbacks=KINDS[kind](monitor="f1_score", mode="max"), verbose=0)
 

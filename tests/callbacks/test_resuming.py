@@ -252,7 +252,7 @@ def test_damaged_states(name, tmp_path):
     state = json.loads(texts["state"])
     DAMAGES[name](state["callbacks"])
     save_file(arrays, path, metadata=texts | {"state": json.dumps(state)})
-    with pytest.raises(ValueError, match=r"does not say where training was|EarlyStopping cannot go on"):
+    with pytest.raises(ValueError, match=r"does not contain a valid training position|EarlyStopping cannot continue"):
         model().fit(X, Y, callbacks=[stop, backup], **FIT)
 
 

@@ -159,7 +159,7 @@ MISTAKES = {
     "no file": (["train", "nothing.npz"], "There is no file 'nothing.npz'"),
     "no such folder": (["train", "nothing"], "There is no folder 'nothing'"),
     "no model": (["summary", "nothing"], "there is no file at 'nothing'"),
-    "not a model": (["summary", "d.npz"], "'d.npz' is an archive, but no model"),
+    "not a model": (["summary", "d.npz"], "'d.npz' is an archive, but not a model"),
     "a folder": (["summary", "."], "there is a folder, not a file, at '.'"),
     "suffix": (["train", "data.xlsx"], "must end in .csv, .tsv, .parquet, .npz, but got 'data.xlsx'"),
     "a csv for arrays": (["predict", "digits.safetensors", "d.csv"], "takes arrays, which must be in an NPZ file"),

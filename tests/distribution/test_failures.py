@@ -207,13 +207,13 @@ REFUSED = {
     ),
     "a full-batch optimizer": (
         "model = network()\nmodel.compile(cb.optimizers.LBFGS(), 'mse')\nmodel.fit(x, y, verbose=0)",
-        "LBFGS looks at all samples",
+        "LBFGS needs all samples",
     ),
     "the twin": (
         "model = network()\nmodel.compile('sgd', 'mse', engine='reference')\nmodel.fit(x, y, verbose=0)",
         "engine='reference' runs on one rank only",
     ),
-    "many models": ("cb.fit_many([network(), network()], x, y, verbose=0)", "give each rank other models"),
+    "many models": ("cb.fit_many([network(), network()], x, y, verbose=0)", "let each rank train other models"),
     "another number of ranks": ("cb.distribution.DataParallel(deterministic=True)", "1, 2, 4 or 8 ranks"),
 }
 

@@ -199,7 +199,7 @@ def test_added_losses_without_a_weight_behind_them(engine, size):
         [cb.Input((size,) if size else (None, 3)), Small(name="idle"), first, Small(), layers.Dense(1)]
     )
     x, y = (X, X[:, :1]) if size else (X[:, np.newaxis], X[:, np.newaxis, :1])
-    message = "^What 'idle' adds to the loss trains nothing: no weight that is trained is behind it"
+    message = "^What 'idle' adds to the loss trains nothing: it does not depend on any trainable weight"
     model.compile("sgd", "mse", engine=engine)
     with pytest.warns(UserWarning, match=message) as told:
         model.fit(x, y, verbose=0)

@@ -263,7 +263,7 @@ def test_metrics_within():
     ("call", "error", "match"),
     [
         (lambda: layers.Dense(2, foo=1), ValueError, "Dense has no argument 'foo'"),
-        (lambda: layers.Dense(2)(None), ValueError, "inputs of layer 'dense.*' must be arrays or symbolic tensors"),
+        (lambda: layers.Dense(2)(None), ValueError, "Inputs of layer 'dense.*' must be arrays or symbolic tensors"),
         (lambda: Bare(object()).get_config(), NotImplementedError, "has an argument 'units' that cannot be written"),
         (lambda: layers.Dense(2)(np.ones((1, 2)), foo=1), TypeError, "unexpected keyword argument 'foo'"),
         (lambda: layers.Dense(2)(), TypeError, "missing a required argument: 'inputs'"),

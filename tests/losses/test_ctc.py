@@ -62,9 +62,9 @@ def test_labels_without_an_alignment(rng):
     np.testing.assert_array_equal(np.isinf(values), [True, False, False])
     np.testing.assert_array_equal((gradient == 0).all(axis=(1, 2)), [True, False, False])
     model = recognizer(steps=2)
-    with pytest.raises(ValueError, match=r"y\[1\] has 2 labels, 1 of which repeat .* needs 3 steps, but .* have 2"):
+    with pytest.raises(ValueError, match=r"y\[1\] has 2 labels, 1 of them equal .* needs 3 steps, but .* have 2"):
         model.fit(np.zeros((3, 2, 2)), [[1, 2], [3, 3], [1, 0]], verbose=0)
-    with pytest.raises(ValueError, match=r"y\[0\] has 3 labels, 0 of which repeat"):
+    with pytest.raises(ValueError, match=r"y\[0\] has 3 labels, 0 of them equal"):
         model.evaluate(np.zeros((1, 2, 2)), [[1, 2, 3]], verbose=0)
 
 
@@ -137,7 +137,7 @@ def test_a_derived_loss(rng):
         ([[1, -1], [1, 2]], "but got -1"),
         ([[1.5], [1]], "but got 1.5"),
         ([[np.nan], [1]], "nan"),
-        ([[0, 1], [1, 2]], "must have its zeros, which stand for no label, behind all labels, but row 0"),
+        ([[0, 1], [1, 2]], "must have its zeros, which mean no label, at the end of each row, but row 0"),
     ],
 )
 def test_targets_that_mean_nothing(y, message):

@@ -170,7 +170,10 @@ MISTAKES = {
     "as wide": (lambda: network(2).fit(X, X[:, :2]), r"half as wide as the predictions, \(6, 1\), but got .*\(6, 2\)"),
     "nan": (lambda: network(2).fit(X, np.full((6, 1), np.nan)), "y must be finite, but got nan"),
     "too large": (lambda: network(2).fit(X, np.full((6, 1), 1e300)), "y as float32 must be finite|y must be finite"),
-    "metrics": (lambda: network(2, metrics=["mse"]), "metrics cannot judge output .* Make the means a second output"),
+    "metrics": (
+        lambda: network(2, metrics=["mse"]),
+        "Metrics cannot be computed for output .* Make the means a second output",
+    ),
     "weights": (
         lambda: network(2).fit(X, np.zeros(6), class_weight={0: 2.0}),
         "class_weight needs targets that are classes",

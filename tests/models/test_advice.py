@@ -46,7 +46,7 @@ def pair():
     return cb.Input((4,)), cb.Input((4,))
 
 
-APART = r"^x must be one array, but its parts differ in shape: \({0}, 4\) and \({0}, 1\). Give x and y apart"
+APART = r"^x must be one array, but its parts differ in shape: \({0}, 4\) and \({0}, 1\). Give x and y separately"
 PADDED = r"parts differ in shape: \({}\) and \({}\). Use utils.pad_sequences"
 NUMBERS = r"its keys must be class numbers: \{0: 1.0, 1: 2.0\}"
 MISTAKES = {
@@ -99,14 +99,14 @@ MISTAKES = {
     "batches of one shape": (
         lambda: made(4).fit([(X, X)] * 3),
         ValueError,
-        "Give x and y apart, .* batches .x, y. come",
+        "Give x and y separately, .* batches .x, y. come",
     ),
     "targets in a dict": (
         lambda: made().fit({"x": X, "y": Y}),
         ValueError,
-        "Targets are no input: give 'y' apart, as y",
+        "Targets are not an input: give 'y' separately, as y",
     ),
-    "one sample": (lambda: made().predict(X[0]), ValueError, r"One sample is a batch of one, .*: x\[np.newaxis\]"),
+    "one sample": (lambda: made().predict(X[0]), ValueError, r"A single sample is a batch of one, .*: x\[np.newaxis\]"),
     "rows and labels": (
         lambda: made().fit(zip(X, Y, strict=True)),
         ValueError,
@@ -115,24 +115,24 @@ MISTAKES = {
     "no targets": (
         lambda: made().fit(iter([X])),
         ValueError,
-        r"What came is a ndarray of shape \(12, 4\). .* a tuple .x, y",
+        r"The batch is a ndarray of shape \(12, 4\). .* a tuple .x, y",
     ),
     "dict of both": (
         lambda: made().fit(iter([{"x": X, "y": Y}])),
         ValueError,
         r"a dict \('x': a ndarray .*, 'y': a ndar",
     ),
-    "a function": (lambda: made().fit(lambda: iter([(X, Y)])), TypeError, "Call it: what it returns"),
+    "a function": (lambda: made().fit(lambda: iter([(X, Y)])), TypeError, "Call it, and pass the result"),
     "an iterator for a batch": (
         lambda: made().train_on_batch(iter([(X, Y)])),
         TypeError,
         "Only fit, evaluate and pred",
     ),
-    "an iterator for y": (lambda: made().fit(X, iter(Y)), TypeError, "Only fit, evaluate and predict take an iterator"),
+    "an iterator for y": (lambda: made().fit(X, iter(Y)), TypeError, "Only fit, evaluate and predict accept an iter"),
     "a layer for a tensor": (
         lambda: cb.Model(cb.Input((4,)), layers.Dense(2)),
         ValueError,
-        "Call it on a tensor: what",
+        "Call it on a tensor, and use",
     ),
     "a layer for an input": (lambda: layers.Dense(2)(layers.Dense(2)), TypeError, "object of type Dense. Call it"),
     "arrays for tensors": (
@@ -140,7 +140,11 @@ MISTAKES = {
         ValueError,
         r"but got array(.|\n){50,120} of type ndarray\.$",
     ),
-    "samples with labels": (lambda: made().fit([(row, 0.0) for row in X.tolist()]), ValueError, "Give x and y apart"),
+    "samples with labels": (
+        lambda: made().fit([(row, 0.0) for row in X.tolist()]),
+        ValueError,
+        "Give x and y separately",
+    ),
     "names and numbers": (
         lambda: binary().fit(X, CLASSES % 2, class_weight={0: 1.0, "pos": 2.0}),
         ValueError,
@@ -199,12 +203,10 @@ def test_probabilities_for_a_loss_from_logits(engine, apart):
     if apart:
         model = cb.Sequential([cb.Input((4,)), layers.Dense(3), layers.Softmax()])
         model.compile("adam", sparse, engine=engine)
-    with pytest.warns(
-        UserWarning, match="takes a softmax of the output, but layer .* gives the softmax already"
-    ) as told:
+    with pytest.warns(UserWarning, match="applies softmax, but layer .* has applied softmax already") as told:
         model.fit(X, CLASSES, verbose=0)
     assert [each.filename for each in told] == [__file__]
-    with pytest.warns(UserWarning, match=r"BinaryCrossentropy\(from_logits=True\) takes a sigmoid"):
+    with pytest.warns(UserWarning, match=r"BinaryCrossentropy\(from_logits=True\) applies sigmoid"):
         made(1, "sigmoid", cb.losses.BinaryCrossentropy(from_logits=True), engine=engine).evaluate(X, Y > 0, verbose=0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

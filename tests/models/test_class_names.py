@@ -31,6 +31,6 @@ def test_they_are_saved(tmp_path, kind, names, suffix):
 def test_what_is_no_list_of_labels(names):
     model = made("functional")
     model.class_names = ["no", "yes"]
-    with pytest.raises(TypeError, match="class_names must be a list of texts or of whole numbers"):
+    with pytest.raises(TypeError, match="class_names must be a list of strings or of integers"):
         model.class_names = names
     assert model.class_names == ["no", "yes"]

@@ -126,7 +126,11 @@ def test_models_from_json():
     model = functional()
     twin = cb.models.model_from_json(model.to_json(indent=2))
     assert twin.get_config() == model.get_config()
-    for text, message in (("{", "is no JSON"), ("[]", "must describe a model"), ('{"a": 1}', "describes no model")):
+    for text, message in (
+        ("{", "is not JSON"),
+        ("[]", "must describe a model"),
+        ('{"a": 1}', "describes a "),
+    ):
         with pytest.raises(ValueError, match=message):
             cb.models.model_from_json(text)
     with pytest.raises(TypeError, match="must be a string"):

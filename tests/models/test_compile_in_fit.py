@@ -28,7 +28,7 @@ PAIRS = {
     "to another optimizer": (ONE_HOT, {"loss": ONE_HOT, "optimizer": cb.optimizers.LBFGS()}),
 }
 EACH_PAIR = pytest.mark.parametrize("pair", PAIRS)
-WARNING = r"compile was called on model .* while fit was running .* goes on with the optimizer, losses and metrics"
+WARNING = r"compile was called on model .* while fit was running.* continues with its optimizer, losses and metrics"
 
 
 def model_of(loss, engine="compiled"):

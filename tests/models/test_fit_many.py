@@ -328,7 +328,7 @@ def test_interrupt(interrupts):
     [
         ({"models": 3}, TypeError, "models must be a list of models"),
         ({"models": [3]}, TypeError, r"models\[0\] is int"),
-        ({"x": [X]}, ValueError, "x is a list, which must have one entry for each of 2 models, but has 1"),
+        ({"x": [X]}, ValueError, "x is a list, so it must have one entry for each of the 2 models, but it has 1"),
         ({"batch_size": [1, 2, 3]}, ValueError, "batch_size is a list"),
         ({"epochs": [1, -1]}, ValueError, "epochs"),
         ({"seeds": [1]}, ValueError, "seeds is a list"),

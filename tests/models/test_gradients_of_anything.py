@@ -259,7 +259,7 @@ def test_whole_numbers_have_no_gradient(engine, rng):
     assert model.gradients(data, y, wrt="table").shape == (4, 2, 3)
     alone = cb.Sequential([cb.Input((2,)), layers.Embedding(5, 3), layers.Flatten(), layers.Dense(1)])
     alone.compile("sgd", "mse", engine=engine)
-    with pytest.raises(ValueError, match="inputs are whole numbers, by which a loss has no derivative"):
+    with pytest.raises(ValueError, match="inputs are integers, so the loss has no derivative"):
         alone.gradients(data[0], y, wrt="inputs")
 
 
@@ -334,10 +334,10 @@ MISTAKES = {
     "shared": (
         lambda _: many("compiled").gradients(*many_data(np.random.default_rng(0)), wrt="shared"),
         ValueError,
-        r"'shared' is called 2 times: say which call, as wrt=\('shared', 0\)",
+        r"'shared' is called 2 times: name the call, such as wrt=\('shared', 0\)",
     ),
     "input layer": (
-        lambda _: many().gradients(*many_data(np.random.default_rng(0)), wrt="a"), ValueError, "say wrt='inputs'"
+        lambda _: many().gradients(*many_data(np.random.default_rng(0)), wrt="a"), ValueError, "use wrt='inputs'"
     ),
     "per_sample": (lambda m: m.gradients(X, Y, per_sample=1), TypeError, "per_sample must be True or False"),
     "training": (lambda m: m.backward(X, Y, training="x"), TypeError, "training must be True or False"),

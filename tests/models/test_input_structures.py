@@ -99,12 +99,12 @@ def test_more_keys_than_inputs(kind):
     x = {"a": A, "z": A, "b": B, "c": C, "id": np.array(list("abcdefghijkl"))}
     expected = model.predict(NESTS[kind](A, B, C), verbose=0)
     left = "'z', 'id'" if kind == "list" else "'a', 'id'"
-    with pytest.warns(UserWarning, match=rf"\[{left}\] is left out"):
+    with pytest.warns(UserWarning, match=rf"\[{left}\] is ignored"):
         np.testing.assert_array_equal(model.predict(x, verbose=0), expected)
-    with pytest.warns(UserWarning, match="is left out"):
+    with pytest.warns(UserWarning, match="is ignored"):
         model.fit(x, Y, verbose=0)
     one = cb.Sequential([cb.Input((3,), name="a"), layers.Dense(1)])
-    with pytest.warns(UserWarning, match=r"the model's inputs are \['a'\]: \['b'\] is left out"):
+    with pytest.warns(UserWarning, match=r"the model's inputs are \['a'\]: \['b'\] is ignored"):
         one.predict({"a": A, "b": B}, verbose=0)
 
 
@@ -157,7 +157,7 @@ def test_a_flat_list_for_nested_inputs_is_told_of(kind):
             with pytest.raises(ValueError, match=rf"{STRUCTURE}: .* but got no dict. Give a dict"):
                 run()
         else:
-            with pytest.warns(UserWarning, match=f"{STRUCTURE}: .* a flat list, which was taken as") as told:
+            with pytest.warns(UserWarning, match=f"{STRUCTURE}: .* a flat list, which is read in the order") as told:
                 run()
             assert len(told) == 1
 

@@ -134,7 +134,7 @@ def test_within_another_model(engine):
     np.testing.assert_allclose(outer([A, None]), model({"a": A}), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(outer([A, B]), model({"a": A, "b": B}), rtol=1e-5, atol=1e-6)
     required = cb.Input((2,), name="v")
-    with pytest.raises(ValueError, match=r"The input 'v' is not optional"):
+    with pytest.raises(ValueError, match=r"Input 'v' is not optional"):
         cb.Model([u, required], model({"a": u, "b": required})).predict([A, None], verbose=0)
     inner = cb.Model([a := cb.Input((2,), name="a"), b := cb.Input((2,), name="b")], layers.Add()([a, b]))
     with pytest.raises(ValueError, match=r"'v' is optional and was left out, but Model '.*' takes it as its input 'b'"):
@@ -176,7 +176,7 @@ def test_inputs_of_every_kind_come_back_from_keras_files(shape, sparse, tmp_path
     ("x", "message"),
     [
         ({"b": B}, r"x must have the keys \['a'\], but got \['b'\]"),
-        ({"a": None, "b": B}, r"x\['a'\] is missing: .* The input 'a' is not optional: only one made by Input"),
+        ({"a": None, "b": B}, r"x\['a'\] is missing: .* Input 'a' is not optional: only inputs made by Input"),
         ({"a": None, "b": None}, r"x\['a'\] is missing"),
         ({"a": A, "b": B[:3]}, r"All inputs must have as many samples, but got \[12, 3\]"),
     ],

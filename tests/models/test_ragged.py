@@ -123,7 +123,7 @@ def two_values():
 )
 def test_nothing_hides_the_padding(model, method):
     model = compiled(model())
-    with pytest.raises(ValueError, match=r"differ in length, .*Masking or .*mask_zero.*PaddedSequences"):
+    with pytest.raises(ValueError, match=r"of different lengths, .*Masking or .*mask_zero.*PaddedSequences"):
         getattr(model, method)(vectors(), *([] if "predict" in method else [Y]))
 
 
@@ -142,14 +142,14 @@ def test_several_inputs_or_outputs():
         both.fit([np.ones((3, 4, 2)), np.ones((4, 4, 2))], np.ones((3, 2)), verbose=0)
     outputs = compiled(cb.Model(x, [layers.Dense(1)(state), layers.Dense(1)(state)]))
     assert [one.shape for one in outputs.predict(vectors(), verbose=0)] == [(7, 1), (7, 1)]
-    with pytest.raises(ValueError, match="the model has 2 outputs, whose targets are not padded together"):
+    with pytest.raises(ValueError, match="the model has 2 outputs, and their targets cannot be padded together"):
         outputs.fit(vectors(), [Y, Y], verbose=0)
 
 
 def test_outputs_of_other_steps():
     x = cb.Input((None, 2))
     model = compiled(cb.Model(x, layers.Conv1D(1, 2, strides=2, padding="same")(layers.Masking()(x))))
-    with pytest.raises(ValueError, match="it is not known which steps are padding"):
+    with pytest.raises(ValueError, match="it is unknown which steps are padding"):
         model.predict(vectors(), batch_size=2, verbose=0)
 
 

@@ -136,7 +136,7 @@ def test_attention_remembers_so_many_steps(engine, rng):
     found = [stepper(x[:, t]) for t in range(5)]
     np.testing.assert_allclose(found[-1], model.predict(x, verbose=0), atol=1e-6)
     kept = [state.copy() for state in stepper.states]
-    with pytest.raises(ValueError, match="remembers 5 time steps, which are over"):
+    with pytest.raises(ValueError, match="remembers 5 time steps, and all are used"):
         stepper(x[:, 0])
     for state, old in zip(stepper.states, kept, strict=True):
         np.testing.assert_array_equal(state, old)
@@ -194,7 +194,7 @@ def test_models_that_look_at_several_steps_are_refused(name):
 
 
 def test_mistakes():
-    with pytest.raises(ValueError, match="is no sequence"):
+    with pytest.raises(ValueError, match="is not a sequence"):
         cb.Sequential([cb.Input(()), layers.Rescaling(2)]).stepper()
     with pytest.raises(ValueError, match="no shape yet"):
         cb.Sequential([layers.LSTM(2)]).stepper()

@@ -259,7 +259,7 @@ def test_apply_on_arrays_counts_by_itself(data):
     model = compiled(optimizer)
     assert losses(model, data) == expected
     assert optimizer.iterations == 12
-    with pytest.raises(TypeError, match="must be a variable of the model that is compiled with this optimizer"):
+    with pytest.raises(TypeError, match="must be a variable of the model compiled with this optimizer"):
         optimizer.apply_gradients([(np.ones(2), w)])
     assert optimizer.iterations == 12
 

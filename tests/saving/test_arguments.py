@@ -54,7 +54,7 @@ def test_objects_to_skip(tmp_path, nested):
 @pytest.mark.parametrize("act", [cb.models.load_model, cb.saving.load_extras, stack("a").load_weights])
 def test_files_that_are_not_there(tmp_path, kind, act):
     """Python's class and Keras's at once."""
-    with pytest.raises(kind, match=r"there is no file at '.*m.keras'.* is expected there that was saved by Model.save"):
+    with pytest.raises(kind, match=r"there is no file at '.*m.keras'.* Expected a file saved by Model.save"):
         act(tmp_path / "m.keras")
     with pytest.raises(kind, match="there is a folder, not a file, at"):
         act(tmp_path)
@@ -62,14 +62,14 @@ def test_files_that_are_not_there(tmp_path, kind, act):
 
 def test_arguments_of_older_scripts(tmp_path):
     model = stack("a")
-    with pytest.warns(UserWarning, match="becomes a safetensors file"):
+    with pytest.warns(UserWarning, match="will be a safetensors file"):
         model.save(tmp_path / "m.h5", include_optimizer=False, save_format="h5")
     assert cb.models.load_model(tmp_path / "m.h5", safe_mode=False).count_params() == 12
     with pytest.raises(ValueError, match="The `save_format` argument is deprecated"):
         model.save(tmp_path / "m", save_format="tf")
     with pytest.raises(ValueError, match=r"The following argument\(s\) are not supported: \['other'\]"):
         model.save(tmp_path / "m", other=1)
-    with pytest.raises(ValueError, match="should not end in"):
+    with pytest.raises(ValueError, match="must not end in"):
         model.save(tmp_path / "m.keras", zipped=False)
     with pytest.raises(ValueError, match="by_name is not supported"):
         model.load_weights(tmp_path / "m.h5", by_name=True)

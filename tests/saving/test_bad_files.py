@@ -66,7 +66,7 @@ EDITS = {
     "no json": (lambda a, t: t.update(model="{"), "its model is not JSON"),
     "deep json": (lambda a, t: t.update(model="[" * 100_000), "its model is not JSON"),
     "unknown": (edited("model", lambda m: m.update(class_name="Nothing")), "Unknown layer 'Nothing'"),
-    "no model": (edited("model", lambda m: m.update(class_name="Dense", config={"units": 3})), "no model, but Dense"),
+    "no model": (edited("model", lambda m: m.update(class_name="Dense", config={"units": 3})), "describes a Dense"),
     "large": (
         edited("model", lambda m: m["config"]["layers"][1]["config"].update(units=10**10)),
         "is larger than all that the file holds",

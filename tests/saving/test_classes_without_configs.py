@@ -142,10 +142,13 @@ LOST = {
         lambda: stacked(Forgetful(2.0)),
         r"Forgetful 'forgetful.*' \(its constructor would be given \['factor'\]: missing a required argument: 'k'",
     ),
-    "a layer was added": (with_a_layer_more, r"Stack 'stack.*' \(its constructor makes 2 layers, but it has 3\)"),
+    "a layer was added": (
+        with_a_layer_more,
+        r"Stack 'stack.*' \(its constructor makes 2 layers, but the model has 3\)",
+    ),
     "arguments without names": (
         lambda: Listed(3, 1),
-        r"Listed 'listed.*' \(its constructor was given arguments by position that have no names\)",
+        r"Listed 'listed.*' \(its constructor was given positional arguments without names\)",
     ),
     "within a model": (lambda: stacked(with_a_layer_more()), "Stack 'stack.*' .its constructor makes 2 layers"),
 }
@@ -158,7 +161,7 @@ def test_saving_tells_what_cannot_be_made_again(name, suffix, tmp_path):
     make, message = LOST[name]
     model, x = trained(make())
     path = tmp_path / f"m.{suffix}"
-    with pytest.warns(UserWarning, match=f"load_model cannot make .*{message}.*get_config .*load_weights"):
+    with pytest.warns(UserWarning, match=f"load_model cannot rebuild .*{message}.*get_config .*load_weights"):
         model.save(path)
     with pytest.raises((TypeError, ValueError)):
         cb.models.load_model(path, custom_objects=OWN)

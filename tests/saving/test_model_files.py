@@ -348,7 +348,7 @@ def test_functions_that_no_name_stands_for(tmp_path):
     for function in (mean_squared_error, lambda y_true, y_pred: squares(y_true, y_pred)):
         model = cb.Sequential([cb.Input((3,)), layers.Dense(2)])
         model.compile("sgd", function)
-        with pytest.warns(UserWarning, match="compiled with is not saved"):
+        with pytest.warns(UserWarning, match="arguments of compile are not saved"):
             model.save(tmp_path / "m.safetensors")
         assert not cb.models.load_model(tmp_path / "m.safetensors").compiled
 

@@ -136,13 +136,13 @@ def test_an_optimizer_with_a_rule_of_its_own_is_refused():
     class Bare(cb.optimizers.Optimizer):
         pass
 
-    with pytest.raises(TypeError, match="Bare has no rule to carry out"):
+    with pytest.raises(TypeError, match="Bare has no rule: derive it"):
         make(optimizer=Bare(0.1), loss="mse")
 
 
 def test_lambdas_leave_the_model_uncompiled(tmp_path):
     model = make(optimizer="sgd", loss="mse", metrics=[lambda y_true, y_pred: y_pred - y_true])
-    with pytest.warns(UserWarning, match="What the model was compiled with is not saved: .*<lambda>.* has no name"):
+    with pytest.warns(UserWarning, match="The arguments of compile are not saved: .*<lambda>.* has no name"):
         model.save(tmp_path / "m")
     assert not cb.models.load_model(tmp_path / "m").compiled
 

@@ -202,7 +202,9 @@ class Forgetful(Tied):
 def test_a_reference_that_a_config_does_not_write_is_refused(tmp_path):
     model = around(lambda encoder: Forgetful(encoder, name="decoder"))
     for act in (model.get_config, lambda: cb.models.clone_model(model), lambda: model.save(tmp_path / "m")):
-        with pytest.raises(ValueError, match=r"Layer 'decoder' \(Forgetful\) holds layer 'encoder'.* take it as an"):
+        with pytest.raises(
+            ValueError, match=r"Layer 'decoder' \(Forgetful\) holds layer 'encoder'.* take the layer as an"
+        ):
             act()
     assert not list(tmp_path.iterdir())
 

@@ -23,7 +23,7 @@ def test_suffixes_of_other_kinds(model, tmp_path, suffix):
 def test_older_files_of_keras_are_told_of(model, tmp_path, name):
     for save in (model.save, model.save_weights):
         with pytest.warns(
-            UserWarning, match="becomes a safetensors file.* older HDF5 format is not written here"
+            UserWarning, match="will be a safetensors file.* older HDF5 format is not written here"
         ) as told:
             save(tmp_path / name)
         assert told[0].filename == __file__
@@ -31,7 +31,7 @@ def test_older_files_of_keras_are_told_of(model, tmp_path, name):
     model.load_weights(tmp_path / name)
 
 
-WHOLE = r"must end in '\.weights\.h5' .* or in '\.safetensors', but got .*'\.keras' is a whole model, which Model\.save"
+WHOLE = r"must end in '\.weights\.h5' .* or in '\.safetensors', but got .*'\.keras' is for whole models, by Model\.save"
 
 
 @pytest.mark.parametrize("name", ["m.keras", "m.KERAS", "{epoch:02d}.keras"])
@@ -65,6 +65,6 @@ def test_shards_have_their_suffix(model, tmp_path):
 
 
 def test_folders_have_no_suffix_of_files(model, tmp_path):
-    with pytest.raises(ValueError, match=r"should not end in '\.keras'"):
+    with pytest.raises(ValueError, match=r"must not end in '\.keras'"):
         model.save(tmp_path / "m.keras", zipped=False)
     assert list(tmp_path.iterdir()) == []

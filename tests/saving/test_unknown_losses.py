@@ -39,7 +39,7 @@ def saved(request, tmp_path):
 
 
 @pytest.mark.h5py
-@pytest.mark.filterwarnings("ignore:Keras opens")
+@pytest.mark.filterwarnings("ignore:Keras will load")
 @pytest.mark.parametrize("saved", COMPILED, indirect=True)
 @pytest.mark.parametrize("file", ["m.keras", "m.safetensors"])
 def test_a_file_comes_without_them(saved, file):
@@ -57,7 +57,7 @@ def test_a_file_comes_without_them(saved, file):
 
 
 @pytest.mark.h5py
-@pytest.mark.filterwarnings("ignore:Keras opens")
+@pytest.mark.filterwarnings("ignore:Keras will load")
 @pytest.mark.parametrize("saved", COMPILED, indirect=True)
 def test_both_files_come_with_them_when_they_are_known(saved):
     _, model, folder = saved
@@ -67,7 +67,7 @@ def test_both_files_come_with_them_when_they_are_known(saved):
 
 
 @pytest.mark.h5py
-@pytest.mark.filterwarnings("ignore:Keras opens")
+@pytest.mark.filterwarnings("ignore:Keras will load")
 @pytest.mark.parametrize("saved", COMPILED, indirect=True)
 def test_nothing_is_said_without_compiling(saved, recwarn):
     for file in ("m.keras", "m.safetensors"):

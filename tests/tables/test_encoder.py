@@ -176,7 +176,7 @@ MISTAKES = {
     ),
     "drop": (lambda: TableEncoder(drop=[1]), TypeError, "drop must be names of columns, but got 1"),
     "unknown": (lambda: TableEncoder(drop=["b"]).fit({"a": [1, 2]}), ValueError, "no column 'b'"),
-    "not fitted": (lambda: TableEncoder().transform({"a": [1]}), RuntimeError, "Call fit before"),
+    "not fitted": (lambda: TableEncoder().transform({"a": [1]}), RuntimeError, "Call fit first"),
     "missing": (lambda: NUMBERS.transform({"aa": [1]}), ValueError, r"no column 'a'. Did you mean 'aa'\?"),
     "text": (lambda: NUMBERS.transform({"a": [1, "x"]}), ValueError, "'a' must hold numbers, but holds 'x' in row 1"),
     "times": (lambda: NUMBERS.transform({"a": [datetime.date(2020, 1, 1)]}), ValueError, "but holds times"),

@@ -14,7 +14,7 @@ from cbackprop.export.onnx_reader.builder import Builder, UnreadableError, posit
 from cbackprop.export.onnx_reader.graph import Node
 from cbackprop.tensor import KerasTensor
 
-# The activations of kernels with another name.
+# Activations whose kernel has another name.
 OF_KERNEL: dict[str, Callable[..., Any]] = {
     "general_relu": lambda slope, threshold: activations.relu.bind(slope, None, threshold),
     "bounded_relu": activations.relu.bind,
@@ -122,10 +122,10 @@ for _kernel, _text in SEVERAL_AXES.items():
 
 @recognizes(*LAYERS["sums_of_sums"])
 def sums_of_sums(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """Refuse what Keras writes for sparsemax."""
+    """Refuse Keras's formula for sparsemax."""
     raise UnreadableError(
-        "it ends Keras's sparsemax, of which rows do not add up to 1, unless one number of a row is left; no "
-        "layer computes that"
+        "it is the last operator of Keras's sparsemax. Its rows do not add up to 1 unless only one number of a row is "
+        "positive, and no layer computes that"
     )
 
 

@@ -1,4 +1,4 @@
-"""Read attention: the softmax of products of two values, times a third."""
+"""Read attention: the softmax of query-key products, times values."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from cbackprop.tensor import KerasTensor
 
 
 def seen_in(builder: Builder, node: Node, bound: dict[str, Any], blind_is_0: bool = False) -> Seen:
-    """Which keys a query sees.
+    """The keys that each query sees.
 
     Raises
     ------
     UnreadableError
-        If what is added to the scores, or put in their place, is no mask, or a constant one hides all keys of a query.
+        If the numbers added to the scores, or put in their place, are no mask; or if a constant mask hides all keys.
     """
     seen = bound.get("seen")
     if bound.get("low", HIDDEN) > HIDDEN:
@@ -49,7 +49,7 @@ def seen_in(builder: Builder, node: Node, bound: dict[str, Any], blind_is_0: boo
 
 
 def refuse_blind(seen: Any, blind_is_0: bool) -> None:
-    """Refuse a mask by which a query sees no key, where that gets neither the mean of all values nor 0."""
+    """Refuse a constant mask that hides all keys of a query, unless such a query gets 0."""
     if not blind_is_0 and seen is not None and not seen.any(axis=-1).all():
         raise UnreadableError("a query of attention sees no key, and does not get the mean of all values")
 
@@ -64,7 +64,11 @@ def attend(
     weights: Any = None,
     blind: str = "mean",
 ) -> KerasTensor:
-    """A layer of attention on a query, a key and the value v; `blind`: what a query gets that sees no key."""
+    """Add an attention layer for a query, a key and the value `v`.
+
+    `blind` says what a query gets that sees no key: ``"mean"`` of all values, ``"0"``, or ``"0 for nan"``: 0 if
+    the mask hides keys by negative infinity, else the mean.
+    """
     value = builder.tensor(bound["v"])
     seen = seen_in(builder, node, bound, blind != "mean")
     is_0 = blind == "0" or (blind == "0 for nan" and seen.is_hard)
@@ -82,10 +86,11 @@ def core(
     weights: Any = None,
     blind_is_0: bool = False,
 ) -> KerasTensor:
-    """A layer of attention; `blind_is_0`: a query that sees no key gets 0, else the mean of all values."""
+    """Add an attention layer. A query that sees no key gets 0 if `blind_is_0`, else the mean of all values."""
     if not 3 <= query.ndim == key.ndim == value.ndim:
         raise UnreadableError(
-            f"values of shapes {[query.shape, key.shape, value.shape]} are no queries, keys and values for each sample"
+            "query, key and value need the same number of axes, at least 3, but they have shapes "
+            f"{[query.shape, key.shape, value.shape]}"
         )
     shape = weights_shape(query, key)
     settings = settings_for(builder, node, seen, shape)
@@ -94,12 +99,12 @@ def core(
 
 
 def weights_shape(query: KerasTensor, key: KerasTensor) -> Weights:
-    """The shape of the weights of a sample; ``None`` for sizes that are open."""
+    """The shape of one sample's attention weights; ``None`` for open sizes."""
     return (*query.shape[1:-1], key.shape[-2])
 
 
 def cleared(builder: Builder, node: Node, y: KerasTensor, seen: Seen, shape: Weights) -> KerasTensor:
-    """What queries have found, or their weights, with 0 for those that see no key; `shape` is that of the weights."""
+    """Set to 0 what queries get that see no key: the output y, or the weights. `shape` is that of the weights."""
     if seen.given:
         return builder.apply(node, layers.Multiply, [y, any_seen(builder, node, seen, shape)])
     both = all_fixed(seen, shape)
@@ -115,7 +120,7 @@ def turned(builder: Builder, node: Node, x: KerasTensor) -> KerasTensor:
 
 
 def exchanges_last_axes(bound: dict[str, Any]) -> bool:
-    """Whether two reshapes and a transposition exchange the last two axes of a value, and do nothing else."""
+    """Whether a Reshape, a Transpose and a Reshape only exchange the last two axes."""
     sample = bound["sample"]
     if sample is None or len(sample) < 2:
         return False
@@ -127,31 +132,31 @@ def exchanges_last_axes(bound: dict[str, Any]) -> bool:
 
 @recognizes(*LAYERS["last_axes_exchanged"], accept=exchanges_last_axes)
 def exchanged(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """Keys as PyTorch turns them."""
+    """Transposed keys, as PyTorch writes them."""
     return turned(builder, node, builder.tensor(bound["x"]))
 
 
 @recognizes(*LAYERS["attention_or_0"])
 def products_or_0(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """The same, where a query that sees no key gets 0."""
+    """Dot-product attention in which a query that sees no key gets 0."""
     return attend(builder, node, layers.Attention, bound, *queries_and_keys(builder, node, bound), blind="0")
 
 
 @recognizes(*LAYERS["attention_without_nan"])
 def products_without_nan(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """The same, where a query that sees no key gets 0 if negative infinity hides them."""
+    """Dot-product attention in which a query that sees no key gets 0, if negative infinity hides the keys."""
     return attend(builder, node, layers.Attention, bound, *queries_and_keys(builder, node, bound), blind="0 for nan")
 
 
 @recognizes(*LAYERS["attention"])
 def products(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """Scores that are products, perhaps with a factor, which the query takes."""
+    """Dot-product attention. A factor of the scores is moved to the query."""
     return attend(builder, node, layers.Attention, bound, *queries_and_keys(builder, node, bound))
 
 
 @recognizes(*LAYERS["attention_weights"], accept=lambda bound: (bound["rank"] or 0) > 2)
 def weights_alone(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """The weights of attention, where they are an output or something else reads them."""
+    """The attention weights, where they are an output or something else reads them."""
     query, key = queries_and_keys(builder, node, bound)
     shape = weights_shape(query, key)
     settings = settings_for(builder, node, seen_in(builder, node, bound), shape)
@@ -162,10 +167,13 @@ def weights_alone(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasT
 
 
 def queries_and_keys(builder: Builder, node: Node, bound: dict[str, Any]) -> tuple[KerasTensor, KerasTensor]:
-    """Queries, with the factor of their products with the keys, and keys."""
+    """The query, multiplied by the factor of the scores, and the key."""
     query, key = builder.tensor(bound["x"]), builder.tensor(bound["y"])
     if query.ndim < 3 or key.ndim != query.ndim:
-        raise UnreadableError(f"values of shapes {query.shape} and {key.shape} are no queries and keys for each sample")
+        raise UnreadableError(
+            "query and key need the same number of axes, at least 3, but they have shapes "
+            f"{query.shape} and {key.shape}"
+        )
     factor = 1 / bound["divisor"] if "divisor" in bound else bound.get("factor", bound.get("root", 1.0) ** 2)
     if factor != 1:
         query = builder.apply(node, layers.Rescaling, query, float(factor))
@@ -174,15 +182,15 @@ def queries_and_keys(builder: Builder, node: Node, bound: dict[str, Any]) -> tup
 
 @recognizes(*LAYERS["additive_attention"])
 def sums(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """Scores that are sums of tanh."""
+    """Additive attention: scores are sums of tanh(query + key)."""
     x, y = builder.tensor(bound["x"]), builder.tensor(bound["y"])
     axes = [[int(axis) % (x.ndim + 1) for axis in bound[name]] for name in ("of_queries", "of_keys", "last")]
     scale = bound["scale"].ravel()
-    if axes[0] < axes[1]:  # the sum has them the other way round
+    if axes[0] < axes[1]:  # keys come first in the sum
         x, y, axes[:2] = y, x, axes[1::-1]
     expected = [[x.ndim - 1], [x.ndim - 2], [x.ndim]]
     fits = scale.size == 1 or (scale.size == x.shape[-1] and bound["scale"].shape[-1:] == scale.shape)
     if x.ndim < 3 or axes != expected or not fits:
-        raise UnreadableError("it adds up other axes than those of queries and keys")
+        raise UnreadableError("it sums over other axes than the features of queries and keys")
     weights = np.broadcast_to(scale, length_of(x, x.ndim - 1))
     return attend(builder, node, layers.AdditiveAttention, bound, x, y, weights=[weights])

@@ -16,7 +16,7 @@ from cbackprop.export.onnx_reader.parts import stretched
 from cbackprop.export.onnx_reader.visibility import Seen, seen_by, settings_for
 from cbackprop.tensor import KerasTensor
 
-# Its inputs and outputs, by position.
+# Positions of inputs and outputs.
 MASK, PAST = 3, {4: "past_key", 5: "past_value", 6: "nonpad_kv_seqlen"}
 SCORES = 3
 AFTER_SOFTMAX = 3
@@ -24,7 +24,7 @@ AFTER_SOFTMAX = 3
 
 @reads("Attention", masks=(MASK,))
 def attention(builder: Builder, node: Node) -> list[KerasTensor | None]:
-    """Attention with several heads, of which groups may share keys and values."""
+    """Attention with several heads. Groups of query heads may share keys and values."""
     refuse_unknown(builder, node)
     query, key, value = (with_heads(builder, node, number) for number in range(3))
     (heads, queries, features), (key_heads, keys, _) = query.shape[1:], key.shape[1:]
@@ -71,7 +71,7 @@ def with_heads(builder: Builder, node: Node, number: int) -> KerasTensor:
 
 
 def visible(builder: Builder, node: Node, shape: tuple[int, int, int]) -> Seen:
-    """What queries see of the keys; `shape` is (heads, queries, keys)."""
+    """The keys that queries see; `shape` is (heads, queries, keys)."""
     _, queries, keys = shape
     behind = np.arange(queries)[:, np.newaxis] - np.arange(keys)
     seen = np.ones((queries, keys), bool)
@@ -99,10 +99,10 @@ def visible(builder: Builder, node: Node, shape: tuple[int, int, int]) -> Seen:
 def grouped(
     builder: Builder, node: Node, query: KerasTensor, seen: Seen, shape: tuple[int, int, int], key_heads: int
 ) -> tuple[KerasTensor, Seen]:
-    """Queries of heads that share a head of keys one behind the other, as if they were more; and what they see."""
+    """Line up the queries of heads that share a key head along the axis of positions, and their masks likewise."""
     heads, queries, keys = shape
     if heads % key_heads:
-        raise UnreadableError(f"{heads} heads of queries cannot share {key_heads} heads of keys")
+        raise UnreadableError(f"{heads} heads of queries cannot be divided among {key_heads} heads of keys")
     whole = (key_heads, heads // key_heads * queries, keys)
     fixed = [np.broadcast_to(_of_sample(array), shape).reshape(whole) for array in seen.fixed]
     given = []
@@ -120,7 +120,7 @@ def _of_sample(array: Array) -> Array:
     """A constant mask without an axis for the batch."""
     if array.ndim > 3:
         if len(array) != 1:
-            raise UnreadableError(f"its mask of shape {array.shape} is not the same for all samples")
+            raise UnreadableError(f"its constant mask of shape {array.shape} differs between samples")
         return array[0]
     return array
 
@@ -128,7 +128,7 @@ def _of_sample(array: Array) -> Array:
 def weights_of(
     builder: Builder, node: Node, query: KerasTensor, key: KerasTensor, seen: Seen, shape: tuple[int, int, int]
 ) -> KerasTensor | None:
-    """The weights, if something reads them."""
+    """The attention weights, if something reads them."""
     if len(node.outputs) <= SCORES or node.outputs[SCORES] not in builder.wanted:
         return None
     sizes: Any = (*query.shape[1:-1], key.shape[2])

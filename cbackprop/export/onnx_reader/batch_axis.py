@@ -1,7 +1,7 @@
-"""Put the batch first in all values of a graph, by rewriting the nodes of those that have it elsewhere.
+"""Rewrite a graph so that the batch is the first axis of all its values.
 
-Each rule takes a node and the places of its inputs (`None` for constants), and returns the nodes that compute the same
-with the batch first, and the places of the outputs.
+Each rule takes a node and the places of its inputs (`None` for constants). It returns nodes that compute the same with
+the batch first, and the places of the outputs.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ Places = list[Place | None]
 Result = tuple[list[Any], list[Place]]
 Rule = Callable[[Any, Any, Places], Result]
 RULES: dict[str, Rule] = {}
-# Operators that move the batch where it is first.
+# Operators that can move the batch away from the first axis.
 MOVERS = ("Transpose", "Reshape", "Flatten", "Unsqueeze")
-# Operators that are rewritten in any case.
+# Operators that are always rewritten.
 NORMALIZED = ("Softmax", *RECURRENT)
 ELEMENTWISE = (
     *("Abs", "Add", "And", "Cast", "Ceil", "Celu", "Clip", "Cos", "Div", "Dropout", "Elu", "Equal", "Erf", "Exp"),
@@ -40,11 +40,11 @@ ELEMENTWISE = (
 
 
 class RearrangingError(ValueError):
-    """A node cannot be computed for each sample, or nobody knows how."""
+    """A node cannot be rewritten to compute each sample by itself."""
 
 
 def put_batch_first(graph: Any) -> dict[str, Place]:
-    """Rewrite a graph so that all values have the batch first; return where it is in those that have it elsewhere."""
+    """Rewrite a graph so that all values have the batch first. Return the places of those that had it elsewhere."""
     walk = Walk(graph)
     for name in graph.inputs:
         walk.enter(name)
@@ -56,14 +56,14 @@ def put_batch_first(graph: Any) -> dict[str, Place]:
 
 
 class Walk:
-    """The way through a graph.
+    """The state of rewriting a graph.
 
     Attributes
     ----------
     moved : dict of str to Place
         Where the batch is in the values that do not have it first.
     nodes : list of Node
-        Those passed so far, with those that replace them.
+        The nodes rewritten so far.
     """
 
     def __init__(self, graph: Any) -> None:
@@ -79,7 +79,7 @@ class Walk:
             self._place(name, place_of(shape, axis))
 
     def follow(self, node: Any) -> None:
-        """Rewrite a node if it is necessary, and note where the batch is in its outputs."""
+        """Rewrite a node if needed, and note where the batch is in its outputs."""
         graph = self.graph
         made = [node]
         if not any(graph.is_constant(name) or graph.is_computed(name) for name in node.outputs):
@@ -97,21 +97,21 @@ class Walk:
         self.nodes += made
 
     def _may_move(self, node: Any, places: Places) -> bool:
-        """Whether a node of values with the batch first could make one that does not have it first."""
-        if node.operator in ELEMENTWISE:  # with a constant of more axes
+        """Whether a node whose inputs have the batch first could have an output that does not."""
+        if node.operator in ELEMENTWISE:  # a constant with more axes would add axes in front of the batch
             sizes = [self.graph.constants[name].ndim for name in node.inputs if name in self.graph.constants]
             ranks = [place.rank for place in places if place is not None]
             return bool(sizes and ranks and max(sizes) > max(ranks))
         return node.operator in (*MOVERS, *NORMALIZED) and places[0] is not None
 
     def _rewritten(self, node: Any, places: Places) -> list[Any]:
-        """The nodes that compute a node of which inputs do not have the batch first."""
+        """The nodes that replace one whose inputs do not all have the batch first."""
         try:
             rule = RULES.get(node.operator)
             if rule is None:
                 name = next(name for name in node.inputs if name in self.moved)
                 raise RearrangingError(
-                    f"the batch is not the first axis of its input {name!r}, for which it is not read"
+                    f"its input {name!r} does not have the batch as its first axis, and no rule moves it there"
                 )
             made, found = rule(self.graph, node, places)
         except (ValueError, IndexError) as error:
@@ -122,7 +122,7 @@ class Walk:
         return made
 
     def _mover(self, node: Any, places: Places) -> list[Any]:
-        """The nodes that compute a node that could move the batch."""
+        """The nodes that replace one that could move the batch."""
         try:
             made, found = RULES[node.operator](self.graph, node, places)
         except (ValueError, IndexError) as error:
@@ -153,7 +153,7 @@ class Walk:
 
 
 def rearranges(*operators: str) -> Callable[[Rule], Rule]:
-    """Decorator: the function is the rule of these operators."""
+    """Decorator: the function is the rule for these operators."""
 
     def enter(rule: Rule) -> Rule:
         RULES.update(dict.fromkeys(operators, rule))
@@ -163,14 +163,14 @@ def rearranges(*operators: str) -> Callable[[Rule], Rule]:
 
 
 def _of(place: Place | None) -> Place:
-    """The place of an input that must not be constant."""
+    """The place of an input that must not be a constant."""
     if place is None:
-        raise RearrangingError("a constant is in the place of a value with the batch not first")
+        raise RearrangingError("a constant is combined with a value whose first axis is not the batch")
     return place
 
 
 def _changed(node: Any, *inputs: str, operator: str | None = None, **attributes: Any) -> Any:
-    """The node with other inputs and these attributes."""
+    """A copy of the node with these inputs and attributes."""
     return dataclasses.replace(
         node,
         inputs=list(inputs),
@@ -181,16 +181,16 @@ def _changed(node: Any, *inputs: str, operator: str | None = None, **attributes:
 
 
 def _own(place: Place, axis: int) -> int:
-    """An axis of the graph, counted with the batch first.
+    """The number of an axis once the batch is first.
 
     Raises
     ------
     RearrangingError
-        If the batch is in it.
+        If the batch is in this axis.
     """
     axis = axis + place.rank if axis < 0 else axis
     if axis == place.axis:
-        raise RearrangingError(f"it works along axis {axis}, in which the samples of a batch follow each other")
+        raise RearrangingError(f"it works along axis {axis}, which holds the samples of the batch")
     if not 0 <= axis < place.rank:
         raise RearrangingError(f"there is no axis {axis}")
     return place.axes(axis)[0]
@@ -204,7 +204,7 @@ def _sizes(graph: Any, name: str) -> list[Size]:
         raise RearrangingError(graph.why_unknown(name))
     found: list[Size] = [size for size in graph.sizes[name].as_list() if size is not None]
     if len(found) < graph.sizes[name].constant.size:
-        raise RearrangingError("its shape is made of sums of open sizes")
+        raise RearrangingError("its shape is computed by adding open sizes")
     return found
 
 
@@ -226,19 +226,19 @@ def transposed(graph: Any, node: Any, places: Places) -> Result:
 
 @rearranges("Reshape")
 def reshaped(graph: Any, node: Any, places: Places) -> Result:
-    """Reshape samples, if the batch stays within one axis."""
+    """Reshape samples. The batch must stay within one axis."""
     place = _of(places[0])
     sizes = _sizes(graph, node.inputs[1])
     if not node.attribute("allowzero"):
         if any(size == 0 and axis >= place.rank for axis, size in enumerate(sizes)):
-            raise RearrangingError("its shape copies axes that are not there")
+            raise RearrangingError("its shape copies axes that do not exist")
         sizes = [place.shape(graph.batch)[axis] if size == 0 else size for axis, size in enumerate(sizes)]
     return _to_shape(graph, node, place, sizes)
 
 
 @rearranges("Flatten")
 def flattened(graph: Any, node: Any, places: Places) -> Result:
-    """Reshape samples to rows."""
+    """Flatten samples to rows."""
     place = _of(places[0])
     axis = node.attribute("axis")
     axis = axis + place.rank if axis < 0 else axis
@@ -247,7 +247,7 @@ def flattened(graph: Any, node: Any, places: Places) -> Result:
 
 
 def _to_shape(graph: Any, node: Any, place: Place, sizes: list[Size]) -> Result:
-    """Reshape to these sizes, of which one may be -1."""
+    """Reshape to these sizes. One of them may be -1."""
     total = times(place.shape(graph.batch))
     missing = quotient(total, times(size for size in sizes if size != -1))
     if sizes.count(-1) > 1 or missing is None:
@@ -257,7 +257,7 @@ def _to_shape(graph: Any, node: Any, place: Place, sizes: list[Size]) -> Result:
     found = [missing if size == -1 else size for size in sizes]
     axes = [axis for axis, size in enumerate(found) if graph.batch is not None or BATCH in terms(size).names]
     if graph.batch is None and len(axes) != 1:
-        raise RearrangingError(f"not one axis of its shape {shown(found)} has the batch")
+        raise RearrangingError(f"none of the axes of its shape {shown(found)} holds the batch")
     to = _fitting(place, found, axes)
     return [_with_shape(graph, node, place, to)], [to]
 
@@ -274,13 +274,13 @@ def _with_shape(graph: Any, node: Any, place: Place, to: Place) -> Any:
 
 
 def shown(sizes: Sequence[Size]) -> str:
-    """Sizes in a message."""
+    """Sizes as text for a message."""
     texts = [f"{size.factor} * {' * '.join(size.names)}" if isinstance(size, Product) else str(size) for size in sizes]
     return f"({', '.join(texts)})"
 
 
 def _fitting(place: Place, sizes: list[Size], axes: list[int]) -> Place:
-    """A place with as many elements before and behind the batch; one with an axis for it, if possible."""
+    """A place with as many elements before and behind the batch. If possible, the batch gets its own axis."""
     found = []
     for axis in axes:
         before = quotient(place.outer, times(sizes[:axis]))
@@ -308,7 +308,7 @@ def unsqueezed(graph: Any, node: Any, places: Places) -> Result:
 
 @rearranges("Squeeze")
 def squeezed(graph: Any, node: Any, places: Places) -> Result:
-    """Remove axes of length 1, of which none is the batch."""
+    """Remove axes of length 1 other than the batch."""
     place = _of(places[0])
     shape = place.sizes
     if len(node.inputs) > 1:
@@ -325,7 +325,7 @@ def squeezed(graph: Any, node: Any, places: Places) -> Result:
 
 @rearranges("Expand")
 def expanded(graph: Any, node: Any, places: Places) -> Result:
-    """Repeat axes of length 1, and put new ones in front."""
+    """Repeat axes of length 1, and add new axes in front."""
     place, sizes = _of(places[0]), _sizes(graph, node.inputs[1])
     wide = place.wider(max(len(sizes) - place.rank, 0))
     wanted: list[Size] = [1] * (wide.rank - len(sizes)) + sizes
@@ -334,7 +334,7 @@ def expanded(graph: Any, node: Any, places: Places) -> Result:
     wanted[wide.axis] = 1
     to = place_of(broadcast([wanted, wide.ones]), wide.axis, place.before, place.behind)
     if any(not isinstance(new, int) and new != old for new, old in zip(to.sample, wide.sample, strict=True)):
-        raise RearrangingError("it repeats an axis as often as an open size says")
+        raise RearrangingError("it repeats an axis, and how often is an open size")
     made, source = [], node.inputs[0]
     if wide.sample != place.sample:
         made.append(dataclasses.replace(_with_shape(graph, node, place, wide), outputs=[f"{node.outputs[0]}/wide"]))
@@ -346,12 +346,12 @@ def expanded(graph: Any, node: Any, places: Places) -> Result:
 
 
 def broadcast(shapes: Sequence[Sequence[Size]]) -> tuple[Size, ...]:
-    """The shape of what has these shapes together."""
+    """The shape to which these shapes broadcast."""
     found: list[Size] = [1] * max(map(len, shapes))
     for shape in shapes:
         for axis, size in enumerate(shape[::-1], 1):
             if size != 1 and found[-axis] not in (1, size):
-                raise RearrangingError(f"shapes {', '.join(map(shown, shapes))} do not go together")
+                raise RearrangingError(f"shapes {', '.join(map(shown, shapes))} cannot be broadcast together")
             found[-axis] = size if size != 1 else found[-axis]
     return tuple(found)
 
@@ -361,7 +361,7 @@ def broadcast(shapes: Sequence[Sequence[Size]]) -> tuple[Size, ...]:
 
 @rearranges(*ELEMENTWISE)
 def elementwise(graph: Any, node: Any, places: Places) -> Result:
-    """Combine elements with the same place."""
+    """Combine elements at the same position."""
     known = [place for place in places if place is not None]
     first = known[0]
     if any(
@@ -400,17 +400,17 @@ def _ones_at(array: Array, place: Place) -> tuple[Size, ...]:
 
 
 def _constant(graph: Any, name: str, place: Place) -> str:
-    """A constant that is combined with values of this place, with the batch first; its name.
+    """Reorder a constant that is combined with values of this place, so that the batch is first; return its name.
 
     Raises
     ------
     RearrangingError
-        If it is not the same for all samples.
+        If it differs between samples.
     """
     array = graph.constants[name]
     axis = array.ndim - place.from_end
     if graph.repeated.get(name, axis) != axis:
-        raise RearrangingError(f"the constant {name!r} is repeated along another axis than that of the batch")
+        raise RearrangingError(f"the constant {name!r} is repeated along an axis that is not the batch")
     if axis < 0:
         return name
     shape, size = array.shape, array.shape[axis]
@@ -423,11 +423,11 @@ def _constant(graph: Any, name: str, place: Place) -> str:
         whole = array.reshape((*shape[:axis], *parts, *shape[axis + 1 :]))
         one = np.take(whole, 0, axis + 1)
         if not np.array_equal(np.broadcast_to(np.expand_dims(one, axis + 1), whole.shape), whole):
-            raise RearrangingError(f"the constant {name!r} is not the same for all samples")
+            raise RearrangingError(f"the constant {name!r} differs between samples")
         factors = tuple(length(factor) for factor in (before, behind) if factor != 1)
         own = one.reshape((*shape[:axis], *factors, *shape[axis + 1 :]))
     else:
-        raise RearrangingError(f"the constant {name!r} of shape {shape} is not the same for all samples")
+        raise RearrangingError(f"the constant {name!r} of shape {shape} differs between samples")
     return str(graph.new_constant(f"{name}/sample", own))
 
 
@@ -436,10 +436,10 @@ def _constant(graph: Any, name: str, place: Place) -> str:
 
 @rearranges("Softmax", "LogSoftmax", "Hardmax", "LpNormalization")
 def along_one(graph: Any, node: Any, places: Places) -> Result:
-    """Work along one axis, and keep it."""
+    """Work along one axis, which remains."""
     place = _of(places[0])
     axis = _own(place, node.attribute("axis"))
-    # formulas count the last axis from the end
+    # Formulas count the last axis from the end.
     return [_changed(node, *node.inputs, axis=-1 if axis == len(place.sample) else axis)], [place]
 
 
@@ -450,13 +450,13 @@ def along_last(graph: Any, node: Any, places: Places) -> Result:
     axis = node.attribute("axis")
     own = _own(place, axis)
     if (axis + place.rank if axis < 0 else axis) < place.axis:
-        raise RearrangingError("it works along axes of which one has the samples of a batch")
+        raise RearrangingError("it works along several axes, and one of them holds the samples of the batch")
     return [_changed(node, *node.inputs, axis=own)], [place]
 
 
 @rearranges("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL2", "ReduceSumSquare")
 def reduced(graph: Any, node: Any, places: Places) -> Result:
-    """Reduce axes."""
+    """Reduce along axes."""
     place = _of(places[0])
     if len(node.inputs) < 2:
         raise RearrangingError("without axes it mixes the samples of a batch")
@@ -472,7 +472,7 @@ def reduced(graph: Any, node: Any, places: Places) -> Result:
 
 @rearranges("Concat")
 def concatenated(graph: Any, node: Any, places: Places) -> Result:
-    """Put values one behind the other."""
+    """Concatenate values."""
     known = [_of(place) for place in places]
     first, axis = known[0], node.attribute("axis")
     own = _own(first, axis)
@@ -489,7 +489,7 @@ def concatenated(graph: Any, node: Any, places: Places) -> Result:
 
 @rearranges("Split")
 def split(graph: Any, node: Any, places: Places) -> Result:
-    """Take a value apart."""
+    """Split a value."""
     place, axis = _of(places[0]), node.attribute("axis")
     own = _own(place, axis)
     axis = axis + place.rank if axis < 0 else axis
@@ -505,7 +505,7 @@ def split(graph: Any, node: Any, places: Places) -> Result:
 
 
 def length(size: Size) -> int:
-    """A size that must not be open."""
+    """A size that must be known."""
     if not isinstance(size, int):
         raise RearrangingError("it works along an axis of open size")
     return size
@@ -513,7 +513,7 @@ def length(size: Size) -> int:
 
 @rearranges("Slice")
 def sliced(graph: Any, node: Any, places: Places) -> Result:
-    """Take parts of some axes."""
+    """Take slices of some axes."""
     place = _of(places[0])
     starts, ends = (graph.constant_input(node, number).ravel() for number in (1, 2))
     given = node.inputs[3] if len(node.inputs) > 3 else ""
@@ -544,7 +544,7 @@ def gathered(graph: Any, node: Any, places: Places) -> Result:
     if places[0] is None:
         table, place = graph.constants[node.inputs[0]], _of(places[1])
         if axis not in (0, -table.ndim):
-            raise RearrangingError("it looks up along another axis than the first")
+            raise RearrangingError("it looks up along an axis that is not the first one")
         to = Place(place.lead, place.before, place.behind, (*place.tail, *table.shape[1:]))
         return [_changed(node, *node.inputs, axis=0)], [to]
     place = places[0]
@@ -561,10 +561,10 @@ def gathered(graph: Any, node: Any, places: Places) -> Result:
 
 @rearranges("MatMul")
 def multiplied(graph: Any, node: Any, places: Places) -> Result:
-    """Multiply the matrices of each sample, or with weights."""
+    """Multiply the matrices of each sample, or multiply by weights."""
     a, b = places
     if a is None:
-        raise RearrangingError("a constant stands on the left")
+        raise RearrangingError("its left operand is a constant")
     if b is None:
         kernel = graph.constants.get(node.inputs[1])
         if kernel is None or kernel.ndim != 2 or a.from_end == 1:
@@ -574,7 +574,7 @@ def multiplied(graph: Any, node: Any, places: Places) -> Result:
         raise RearrangingError("it multiplies values that have the batch in different axes, or mixes samples")
     if a.sample[:-2] != b.sample[:-2]:
         raise RearrangingError(
-            f"matrices of shapes {shown(a.sample)} and {shown(b.sample)} for each sample are not read"
+            f"matrix products of shapes {shown(a.sample)} and {shown(b.sample)} per sample are not supported"
         )
     return [node], [Place(a.lead, a.before, a.behind, (*a.tail[:-1], b.tail[-1]))]
 
@@ -604,7 +604,7 @@ def gemm(graph: Any, node: Any, places: Places) -> Result:
         return [product], [to]
     bias = graph.constant_input(node, 2)
     if bias.ndim > 2 or bias.size not in (1, kernel.shape[1]):
-        raise RearrangingError("its bias is not the same for all samples")
+        raise RearrangingError("its bias differs between samples")
     bias = np.broadcast_to(bias.ravel() * np.asarray(node.attribute("beta"), bias.dtype), kernel.shape[1:])
     name = graph.new_constant(f"{node.name}/bias", bias)
     added = dataclasses.replace(product, operator="Add", inputs=[product.outputs[0], name], outputs=[output])
@@ -613,11 +613,11 @@ def gemm(graph: Any, node: Any, places: Places) -> Result:
 
 @rearranges(*RECURRENT)
 def recurrent(graph: Any, node: Any, places: Places) -> Result:
-    """Recurrent layers, which have the batch behind the steps and the directions, or first."""
+    """Recurrent operators: the batch is behind the steps and directions, or first."""
     layout = bool(node.attribute("layout"))
     for name, place, axis in zip(node.inputs, places, DATA_AT[layout], strict=False):
         if place is not None and axis is not None and (place.axis != axis or not place.is_plain):
-            raise RearrangingError(f"axis {axis} of its input {name!r} is not that of the batch")
+            raise RearrangingError(f"axis {axis} of its input {name!r} should be the batch, but is not")
     x, weights = _of(places[0]), graph.constant_input(node, 2)
     steps = x.sample[0]
     directions, units = weights.shape[0], weights.shape[-1]

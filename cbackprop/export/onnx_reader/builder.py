@@ -19,7 +19,7 @@ __all__ = ["MASK_INPUTS", "OPERATORS", "PATTERNS", "Builder", "Pattern", "Unread
 
 # Layers that only move numbers.
 MOVES = (layers.Concatenate, layers.Permute, layers.RepeatVector)
-# Layers that compute each element by itself, or with those of other inputs at the same place.
+# Layers that compute each element by itself, or from the elements at the same position of several inputs.
 ON_ELEMENTS = (
     *(layers.Absolute, layers.Add, layers.Average, layers.Dropout, layers.Identity, layers.Maximum, layers.Minimum),
     *(layers.Multiply, layers.Power, layers.Rescaling, layers.Subtract, layers.TrueDivide),
@@ -45,15 +45,15 @@ class Pattern(NamedTuple):
     read: PatternReader
 
 
-# The functions that read nodes, by operator.
+# The function that reads a node, by its operator.
 OPERATORS: dict[str, Reader] = {}
-# The positions of those of their inputs that only say which numbers count.
+# The positions of inputs that are masks.
 MASK_INPUTS: dict[str, tuple[int, ...]] = {}
 PATTERNS: list[Pattern] = []
 
 
 def reads(*operators: str, masks: tuple[int, ...] = ()) -> Callable[[Reader], Reader]:
-    """Decorator: the function reads nodes with one of these operators, of which some inputs are `masks`."""
+    """Decorator: the function reads these operators. `masks` are the positions of those inputs that are masks."""
 
     def enter(function: Reader) -> Reader:
         OPERATORS.update(dict.fromkeys(operators, function))
@@ -77,7 +77,7 @@ def recognizes(*texts: str, accept: Acceptance = lambda bound: True) -> Callable
 
 
 class Builder:
-    """Makes layers of a float type, and keeps the tensors made so far.
+    """Makes layers of one float type, and keeps their outputs.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class Builder:
     Attributes
     ----------
     tensors : dict of str to KerasTensor
-        By the names of values in the graph.
+        The outputs of layers made so far, by the names of values in the graph.
     batch : int or None
         The number of samples that the graph fixes.
     wanted : set of str
@@ -97,7 +97,7 @@ class Builder:
     ends : set of str
         The outputs that the model predicts.
     shared : dict of tuple to Layer
-        Layers that are called again, by the constants of the graph that are their weights.
+        Layers that can be called again, by the graph's constants that are their weights.
     """
 
     def __init__(self, graph: ReadGraph, dtype: str, names: Sequence[str]) -> None:
@@ -122,7 +122,7 @@ class Builder:
     def _name_for(self, name: str) -> str:
         """``"dense"`` for a node ``"dense/Gemm"``; the whole name if ``"dense"`` is taken."""
         front = name.rpartition("/")[0].strip("/")
-        if front in self._permutes:  # made for an operator, whose layer comes now
+        if front in self._permutes:  # a Permute made for this operator has the name; the layer itself gets it
             self._permutes.pop(front).name = self.unique(f"{front}/Transpose")
             return front
         return self.unique(front if front and front not in self._names else name)
@@ -163,7 +163,7 @@ class Builder:
         return array
 
     def permuted(self, node: Node, x: KerasTensor, dims: tuple[int, ...]) -> KerasTensor:
-        """A value with its axes in another order. Permutes that follow each other become one, or none."""
+        """A value with its axes in another order. Consecutive Permutes become one, or none."""
         before = dims_before(x)
         if before is not None:
             assert x.node is not None
@@ -179,9 +179,9 @@ class Builder:
         return self._permuted[key]
 
     def reshaped(self, node: Node, x: KerasTensor, shape: Sequence[int | None]) -> KerasTensor:
-        """A value whose samples have another shape, of which one size may be open.
+        """A value whose samples have another shape. One size may be open.
 
-        Reshapes that follow each other become one, or none.
+        Consecutive Reshapes become one, or none.
         """
         sizes = [None if size == -1 else size for size in shape]
         if sizes.count(None) > 1:
@@ -205,9 +205,10 @@ class Builder:
         settings: Any = None,
         **options: Any,
     ) -> Any:
-        """Make a layer with these arguments, call it with these settings, and set its weights: its output, or several.
+        """Make a layer with these arguments, call it with these settings, and set its weights. Returns its outputs.
 
-        Where that is the same, the layer stands in front of a Permute that makes its inputs, not behind.
+        If its input comes from a Permute, and the order makes no difference, the layer is put before the Permute. So
+        Permutes come to follow each other, and cancel.
         """
         tensors = inputs if isinstance(inputs, list) else [inputs]
         dims = dims_before(tensors[0])
@@ -252,9 +253,9 @@ def dims_before(tensor: KerasTensor) -> tuple[int, ...] | None:
 def in_front_of(
     dims: tuple[int, ...], layer: type[Layer], arguments: Any, options: Any
 ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-    """Arguments with which a layer computes the same in front of a Permute as with these behind it.
+    """The arguments with which a layer computes the same before a Permute as with the given ones after it.
 
-    ``None`` if it cannot, or has no such arguments.
+    ``None`` if it cannot, or if the Permute is needed anyway.
     """
     if layer in ON_ELEMENTS and not any(map(np.ndim, (*arguments, *options.values()))):
         return arguments, options
@@ -301,7 +302,7 @@ def length_of(tensor: KerasTensor, axis: int) -> int:
 
 
 def is_data(tensor: KerasTensor) -> bool:
-    """Whether a value contains unchanged numbers of the inputs, which are checked before a model runs."""
+    """Whether a value holds input data unchanged. Input data is checked before a model runs."""
     if tensor.node is None or tensor.node.layer.n_inputs == 0:
         return True
     moves = tensor.node.layer.is_view or isinstance(tensor.node.layer, MOVES)
@@ -309,12 +310,12 @@ def is_data(tensor: KerasTensor) -> bool:
 
 
 def fitting(array: Array, tensor: KerasTensor) -> Array:
-    """A constant in the form that broadcasts to samples, without a batch axis.
+    """A constant without a batch axis, in a shape that broadcasts to samples.
 
     Raises
     ------
     UnreadableError
-        If it would change their shape.
+        If it would change the shape of the samples.
     """
     shape = tensor.shape[1:]
     own = array[0] if array.ndim == len(shape) + 1 and array.shape[0] == 1 else array
@@ -326,7 +327,7 @@ def fitting(array: Array, tensor: KerasTensor) -> Array:
 
 
 def positive(axis: int, rank: int) -> int:
-    """An axis of a sample as a positive number; the batch is 0.
+    """An axis of a sample, counted from the front; the batch is 0.
 
     Raises
     ------
@@ -335,5 +336,5 @@ def positive(axis: int, rank: int) -> int:
     """
     found = axis + rank if axis < 0 else axis
     if not 1 <= found < rank:
-        raise UnreadableError(f"axis {axis} is not an axis of the samples, which have {rank - 1}")
+        raise UnreadableError(f"axis {axis} is not an axis of the samples, which have {rank - 1} axes")
     return found

@@ -1,4 +1,4 @@
-"""Rewrite an Einsum of two values as a MatMul between Transposes, which formulas of attention then recognize."""
+"""Rewrite an Einsum of two values as Transpose and MatMul, so that the formulas of attention recognize it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["with_products"]
 
 
 class Parts(NamedTuple):
-    """The letters of an equation: of both inputs and the output, of one and the output, and of both inputs only."""
+    """The letters of an equation: those in both inputs and the output, in one input and the output, in both inputs."""
 
     shared: str
     left: str
@@ -18,7 +18,7 @@ class Parts(NamedTuple):
 
 
 def with_products(graph: Any) -> None:
-    """Replace each Einsum of two values in a graph, where a MatMul of matrices computes it."""
+    """Replace each Einsum of two values that is a batch of matrix products."""
     nodes = []
     for node in graph.nodes:
         made = _product(graph, node) if node.operator == "Einsum" and len(node.inputs) == 2 else None
@@ -29,7 +29,7 @@ def with_products(graph: Any) -> None:
 
 
 def _product(graph: Any, node: Any) -> list[Any] | None:
-    """Two Transposes, a MatMul and a Transpose; `None` if they do not compute the node."""
+    """Two Transposes, a MatMul and a Transpose; `None` if these cannot compute the node."""
     equation = node.attribute("equation").decode(errors="replace").replace(" ", "")
     inputs, arrow, output = equation.partition("->")
     letters = inputs.split(",")
@@ -63,7 +63,7 @@ def _product(graph: Any, node: Any) -> list[Any] | None:
 
 
 def parts_of(first: str, second: str, output: str) -> Parts | None:
-    """The letters of an equation; `None` if it is no product of matrices with other axes that both have."""
+    """The letters of an equation; `None` if it is not a batch of matrix products."""
     shared = "".join(letter for letter in output if letter in first and letter in second)
     left = "".join(letter for letter in output if letter in first and letter not in second)
     right = "".join(letter for letter in output if letter in second and letter not in first)

@@ -1,4 +1,4 @@
-"""Read convolutions, whose channels are first in ONNX, as layers with the channels last between Permutes."""
+"""Read convolutions. ONNX has the channels first: the layers have them last, between Permutes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cbackprop.layers.convolution import positions_along
 from cbackprop.layers.transposed_convolution import size_along
 from cbackprop.tensor import KerasTensor
 
-# By the number of axes beside batch and channels.
+# By the number of axes other than batch and channels.
 CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
 DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
@@ -41,11 +41,11 @@ class Window:
 
     @property
     def reach(self) -> tuple[int, ...]:
-        """Numbers from the first tap to the last one, along each axis."""
+        """Elements from the first tap to the last one, along each axis."""
         return tuple((size - 1) * rate + 1 for size, rate in zip(self.kernel, self.dilations, strict=True))
 
     def halves(self, totals: list[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Such totals in front and behind, as `auto_pad` says."""
+        """Divide these totals between the front and the end of each axis, as `auto_pad` says."""
         small, large = tuple(total // 2 for total in totals), tuple(total - total // 2 for total in totals)
         return (small, large) if self.auto == "SAME_UPPER" else (large, small)
 
@@ -59,12 +59,12 @@ def numbers(node: Node, name: str, count: int, default: int, minimum: int) -> tu
 
 
 def dims(rank: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The Permutes that put the channels last, and first again."""
+    """The orders of the Permutes that put the channels last, and first again."""
     return (*range(2, rank + 2), 1), (rank + 1, *range(1, rank + 1))
 
 
 def bias_of(builder: Builder, node: Node, filters: int) -> list[Array]:
-    """A list of the bias, if there is one."""
+    """The bias in a list; an empty list if there is none."""
     bias = builder.optional(node, 2)
     if bias is not None and bias.shape != (filters,):
         raise UnreadableError(f"a bias of shape {bias.shape} does not fit {filters} filters")
@@ -73,7 +73,7 @@ def bias_of(builder: Builder, node: Node, filters: int) -> list[Array]:
 
 @reads("Conv")
 def convolution(builder: Builder, node: Node) -> KerasTensor:
-    """A convolution; padding that is neither "valid" nor "same" is a layer of its own."""
+    """A convolution. Padding that is neither "valid" nor "same" becomes a layer of its own."""
     x, kernel = builder.tensor(node.inputs[0]), builder.constant(node, 1)
     window = Window(node, x, kernel)
     filters, per_group = kernel.shape[:2]
@@ -99,7 +99,7 @@ def convolution(builder: Builder, node: Node) -> KerasTensor:
 def depthwise(
     builder: Builder, node: Node, x: KerasTensor, window: Window, padding: str, kernel: Array, bias: list[Array]
 ) -> KerasTensor:
-    """A convolution with a group for each channel."""
+    """A depthwise convolution: each channel is a group."""
     multiplier = len(kernel) // window.group
     by_channel = kernel.reshape(window.group, multiplier, *window.kernel).transpose(*range(2, window.rank + 2), 0, 1)
     arguments = window.kernel, window.strides, padding, multiplier, "channels_last", window.dilations
@@ -108,7 +108,7 @@ def depthwise(
 
 
 def sides_of(window: Window) -> tuple[tuple[int, int], ...]:
-    """Zeros in front of each axis and behind it."""
+    """The number of zeros before and after each axis."""
     before, after = window.before, window.after
     if window.auto == "VALID":
         before = after = (0,) * window.rank
@@ -119,14 +119,14 @@ def sides_of(window: Window) -> tuple[tuple[int, int], ...]:
 
 
 def padding_of(window: Window, sides: tuple[tuple[int, int], ...]) -> str | None:
-    """The padding with so many zeros; ``None`` if another layer must add them."""
+    """The padding argument that adds these zeros; ``None`` if a layer of its own must add them."""
     if not any(map(any, sides)):
         return "valid"
     for padding in ("same", "causal") if window.rank == 1 else ("same",):
         axes = zip(window.sizes, window.kernel, window.strides, window.dilations, strict=True)
         found = [positions_along(*axis, padding) for axis in axes]
         if all(
-            # Zeros behind that no position reads do not matter.
+            # Zeros at the end do not matter if no position reads them.
             before == max(own, 0) and (size + before + after - reach) // stride + 1 == count
             for (before, after), (count, own), size, stride, reach in zip(
                 sides, found, window.sizes, window.strides, window.reach, strict=True
@@ -138,9 +138,9 @@ def padding_of(window: Window, sides: tuple[tuple[int, int], ...]) -> str | None
 
 @reads("ConvTranspose")
 def transposed_convolution(builder: Builder, node: Node) -> KerasTensor:
-    """A transposed convolution; what is cut off in another way than this library's layers do is cut by a layer.
+    """A transposed convolution. If no padding argument cuts off the same elements, a layer behind it does.
 
-    Each group is a layer of its own, between a GetItem and a Concatenate.
+    Each group is a layer, between a GetItem and a Concatenate.
     """
     x, kernel = builder.tensor(node.inputs[0]), builder.constant(node, 1)
     window = Window(node, x, kernel)
@@ -171,13 +171,13 @@ def transposed_convolution(builder: Builder, node: Node) -> KerasTensor:
     )
     if padding == "valid" and any(map(any, sides)):
         if min(map(min, sides)) < 0:
-            raise UnreadableError(f"its output of {sizes} reaches beyond what it computes")
+            raise UnreadableError(f"its output_shape {sizes} is larger than what it computes")
         y = builder.apply(node, CROPPING[window.rank - 1], y, sides[0] if window.rank == 1 else sides)
     return builder.permuted(node, y, to_first)
 
 
 def output_of(node: Node, window: Window, more: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """How many numbers are cut off in front of each axis, and the size of the output."""
+    """How many elements are cut off at the front of each axis, and the size of the output."""
     axes = list(zip(window.sizes, window.strides, window.reach, more, strict=True))
     whole = [(size - 1) * stride + reach + extra for size, stride, reach, extra in axes]
     given = node.attribute("output_shape")
@@ -193,14 +193,14 @@ def output_of(node: Node, window: Window, more: tuple[int, ...]) -> tuple[tuple[
     if len(sizes) != window.rank:
         raise UnreadableError(f"its output_shape {list(given)} does not fit values of {window.rank} axes")
     totals = [max(size - wanted, 0) for size, wanted in zip(whole, sizes, strict=True)]
-    # Of an odd number, one more is cut off in front unless auto_pad says SAME_UPPER.
+    # If the number is odd, the extra one is cut off at the front, unless auto_pad is SAME_UPPER.
     return window.halves(totals)[0], sizes
 
 
 def transposed_padding(
     window: Window, before: tuple[int, ...], sizes: tuple[int, ...], more: tuple[int, ...]
 ) -> tuple[str, Any]:
-    """Padding and output_padding of a layer with these numbers; else those with nothing cut off."""
+    """The padding and output_padding that give these numbers; if there are none, those that cut off nothing."""
     axes = list(zip(window.sizes, window.kernel, window.strides, window.dilations, strict=True))
     wanted = list(zip(sizes, before, strict=True))
     reaches = zip(sizes, window.sizes, window.strides, window.reach, strict=True)

@@ -1,4 +1,4 @@
-"""Compute operators on constants exactly as ONNX defines them, in the types of the operands."""
+"""Compute operators on constants as ONNX defines them, in the types of the operands."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 __all__ = ["FOLDED", "MOVES", "FoldingError", "whole_slice"]
 
 Array = NDArray[Any]
-# How many more numbers a result may have than the constants that it is computed from.
+# A result may be this many times as large as the constants that it is computed from.
 LARGEST_GROWTH = 4096
-# How many numbers a constant may have that is filled with one, such as the states at the beginning of a recurrence.
+# The most elements of a constant that is filled with one number, such as the initial states of a recurrence.
 LARGEST_FILLED = 2**16
 
 
@@ -37,7 +37,7 @@ def _refuse_growth(shape: Sequence[int], arrays: Sequence[Array], most: int = LA
     """Refuse a result that takes much more memory than the file."""
     size = math.prod(int(length) for length in shape)
     if size > max(most, *(array.size for array in arrays)):
-        raise FoldingError(f"constants of shapes {[array.shape for array in arrays]} would grow")
+        raise FoldingError(f"its result would be much larger than its constants of shapes {[a.shape for a in arrays]}")
 
 
 def _comparison(function: Callable[..., Any]) -> Callable[..., Array]:
@@ -54,14 +54,14 @@ def _divide(a: Array, b: Array) -> Any:
     if (b == 0).any():
         raise FoldingError("a whole number is divided by 0")
     quotient = np.floor_divide(a, b)
-    return quotient + ((quotient < 0) & (quotient * b != a)).astype(a.dtype)  # towards 0
+    return quotient + ((quotient < 0) & (quotient * b != a)).astype(a.dtype)  # round towards 0
 
 
 def _power(a: Array, b: Array) -> Any:
     if a.dtype.kind == "f":
         return np.power(a, b.astype(a.dtype) if b.dtype.kind == "f" else b.astype(np.float64))
     if b.dtype.kind == "f" or (b < 0).any():
-        raise FoldingError("a power of whole numbers with such an exponent is not computed")
+        raise FoldingError("a whole number is raised to a negative or very large power")
     return np.power(a, b.astype(a.dtype))
 
 
@@ -69,7 +69,7 @@ def _cast(node: Any, array: Array) -> Array:
     """Cast to another type. Casts to integers round towards 0 and must not overflow."""
     dtype = node.package.helper.tensor_dtype_to_np_dtype(node.attribute("to"))
     if dtype.kind not in "fiub" or dtype.name == "bfloat16" or "float8" in dtype.name:
-        raise FoldingError(f"constants of type {dtype} are not computed with")
+        raise FoldingError(f"constants of type {dtype} are not supported")
     if dtype.kind in "iu":
         limits, values = np.iinfo(dtype), np.trunc(array) if array.dtype.kind == "f" else array
         if not all(limits.min <= int(value) <= limits.max for value in (values.min(), values.max()) if array.size):
@@ -117,11 +117,11 @@ def _slice(
 
 
 def whole_slice(start: int, end: int, step: int, size: int) -> slice:
-    """Convert a part of an axis from ONNX to a Python slice. The two clip bounds differently for negative steps."""
+    """Convert a slice of an axis from ONNX to Python. The two clip bounds differently for negative steps."""
     if step == 0:
-        raise FoldingError("a step of 0 leads nowhere")
+        raise FoldingError("it takes a slice with a step of 0")
     if step < 0 and (start < -size or end >= size):
-        raise FoldingError(f"a part from {start} to {end} in steps of {step} is not within an axis of {size}")
+        raise FoldingError(f"the slice from {start} to {end} in steps of {step} is not within an axis of {size}")
     return slice(start, end, step)
 
 
@@ -167,7 +167,7 @@ def _split(node: Any, array: Array, sizes: Array | None = None) -> list[Array]:
     chunk = math.ceil(length / count)
     lengths = [min(chunk, length - chunk * part) for part in range(count)] if sizes is None else sizes.ravel().tolist()
     if sum(lengths) != length or min(lengths) < 0 or len(lengths) != count:
-        raise FoldingError(f"parts of sizes {lengths} are not the whole of {length} elements")
+        raise FoldingError(f"parts of sizes {lengths} do not add up to {length} elements")
     return np.split(array, np.cumsum(lengths)[:-1], axis)
 
 
@@ -180,7 +180,7 @@ def _tile(node: Any, array: Array, repeats: Array) -> Array:
 def _running_sum(node: Any, array: Array, axis: Array) -> Array:
     along = int(axis.reshape(()))
     if node.attribute("exclusive") or node.attribute("reverse"):
-        raise FoldingError("a sum from another end, or without the number itself, is not computed")
+        raise FoldingError("an exclusive or reversed CumSum is not supported")
     return np.cumsum(array, along, dtype=array.dtype)
 
 

@@ -18,15 +18,15 @@ from cbackprop.export.onnx_reader.sizes import Sizes, computed, of_shape
 __all__ = ["Node", "ReadGraph"]
 
 Array = NDArray[Any]
-# Operators that make a constant of any shape.
+# Operators that can make a constant of any size.
 FILL = ("Expand", "ConstantOfShape")
 
 
 @dataclass(eq=False)
 class Node:
-    """An operator with its inputs, outputs (by name; ``""`` for inputs that are left out) and attributes.
+    """An operator with its inputs and outputs (names; ``""`` for inputs that are left out) and its attributes.
 
-    Attributes that are not in the file have their default values. A node that `copies` leaves values as they are.
+    Attributes that are not in the file have their default values. If `copies`, the output is the same as the input.
     """
 
     package: Any
@@ -38,7 +38,7 @@ class Node:
     defaults: dict[str, Any] = field(default_factory=dict)
     copies: bool = False
     problem: str = ""  # why it cannot be read
-    written: str = ""  # the operator in the file, if this one stands for it
+    written: str = ""  # the file's operator, if this one replaces it
 
     def attribute(self, name: str) -> Any:
         """The value of an attribute; ``None`` if it has none."""
@@ -73,9 +73,9 @@ class ReadGraph:
         The nodes by the names of their outputs.
     constants : dict of str to ndarray
     repeated : dict of str to int
-        Constants that the file repeats for each sample, with an axis of length 1 for that: which one.
+        Constants that the file repeats for each sample. They have an axis of length 1 for that; its number.
     sizes : dict of str to Sizes
-        Values that are computed from shapes and depend on the size of the batch, or on another that is open.
+        Values computed from shapes that depend on the size of the batch, or on another open size.
     batch_axes : dict of str to int
         The axis of the batch in each input.
     shapes : dict of str to tuple
@@ -119,7 +119,7 @@ class ReadGraph:
         return size if isinstance(size, int) else None
 
     def _complete(self, written: Any) -> None:
-        """Infer shapes of a node's outputs from those of its inputs, if the inference of the whole graph could not."""
+        """Infer the shapes of a node's outputs from its inputs, if inference over the whole graph could not."""
         if all(None not in self.shapes.get(name, (None,)) for name in written.output if name):
             return
         known: list[dict[str, Any]] = [{}, {}]
@@ -133,7 +133,7 @@ class ReadGraph:
         self.shapes |= inferred_of_node(self.package, written, self.opset, types, known, self._numbers)
 
     def _for_inference(self, name: str, numbers: dict[str, int]) -> Any:
-        """A small constant as an array, or a value's shape, for these numbers; ``None`` if it is not known."""
+        """A small constant, or a value's shape with these numbers for open sizes; ``None`` if unknown."""
         if name in self.sizes:
             return self.sizes[name].for_sizes(numbers)
         if name in self.repeated:
@@ -152,7 +152,7 @@ class ReadGraph:
     def _array(self, tensor: Any) -> Array:
         try:
             array = self.package.numpy_helper.to_array(tensor)
-        except Exception as error:  # NumPy may raise anything for wrong sizes
+        except Exception as error:  # NumPy can raise anything if sizes are wrong
             raise ValueError(f"constant {tensor.name!r} is damaged: {error}") from error
         if array.dtype.kind not in "fiub":
             raise ValueError(f"constant {tensor.name!r} holds {array.dtype}, but only real numbers are read.")
@@ -174,14 +174,14 @@ class ReadGraph:
         while inputs and not inputs[-1]:  # left out
             inputs.pop()
         if operator.startswith("Reduce") or operator in ("Squeeze", "Unsqueeze"):
-            axes = attributes.pop("axes", None)  # older operator sets have an attribute instead of the input
+            axes = attributes.pop("axes", None)  # an attribute in older operator sets, now an input
             if axes is not None:
                 inputs.append(f"{name}/axes/{index}")
                 self.constants[inputs[-1]] = np.asarray(axes, np.int64)
         return Node(self.package, operator, name, inputs, list(proto.output), attributes, defaults)
 
     def bypass_copies(self) -> None:
-        """Bypass nodes that only copy a value or cast it to its own type, or to longer whole numbers.
+        """Remove nodes that only copy a value, or cast it to its own type or to longer integers.
 
         Converters leave such nodes between operators that form one layer, such as a product and its bias.
         """
@@ -200,7 +200,7 @@ class ReadGraph:
     # Constants
 
     def new_constant(self, name: str, array: Array) -> str:
-        """Enter a constant under a name like this one, and return its name."""
+        """Add a constant under a unique name that begins with `name`; return the name."""
         number = 0
         while (found := f"{name}/{number}") in self.constants:
             number += 1
@@ -214,7 +214,7 @@ class ReadGraph:
         Raises
         ------
         ValueError
-            If it is none.
+            If it is not constant.
         """
         name = node.inputs[position]
         if name not in self.constants:
@@ -226,7 +226,7 @@ class ReadGraph:
         return name in self.constants
 
     def scalar(self, name: str) -> float | None:
-        """The value of a constant with one number, else ``None``; for float32 the shortest decimal with this value.
+        """The value of a constant with one number, else ``None``. For float32, the shortest decimal that rounds to it.
 
         The number may be repeated in the shape of samples.
         """
@@ -248,7 +248,7 @@ class ReadGraph:
         return sizes if len(sizes) == len(shape) else None
 
     def is_float(self, name: str) -> bool:
-        """Whether a value is known to hold floats."""
+        """Whether a value is known to be of a float type."""
         kinds = self.package.TensorProto
         return self.types.get(name) in (kinds.FLOAT, kinds.DOUBLE, kinds.FLOAT16, kinds.BFLOAT16)
 
@@ -257,11 +257,11 @@ class ReadGraph:
         return name in self.sizes or name in self._unfolded
 
     def why_unknown(self, name: str) -> str:
-        """For a message: why a value neither is a constant nor depends on the data."""
+        """Text for a message: why a value is neither a constant nor dependent on the data."""
         if name in self.sizes:
             return f"its input {name!r} depends on the size of the batch"
         if name in self._unfolded:
-            return f"its input {name!r} is not computed: {self._unfolded[name]}"
+            return f"its input {name!r} cannot be computed: {self._unfolded[name]}"
         return f"its input {name!r} does not depend on the inputs of the graph"
 
     def _fold(self, node: Node) -> None:
@@ -308,12 +308,12 @@ class ReadGraph:
             return made if isinstance(made, list) else np.asarray(made)
 
     def _repeated(self, node: Node, names: list[str]) -> Array | None:
-        """Compute a node for batches of 1 and 2 samples. If the second has the same numbers again, keep the first.
+        """Compute a node for batches of 1 and 2 samples. If both samples have the same numbers, keep those of one.
 
         Raises
         ------
         FoldingError
-            If they differ otherwise.
+            If samples differ.
         """
         compute = FOLDED.get(node.operator)
         if compute is None:
@@ -331,7 +331,7 @@ class ReadGraph:
         return one
 
     def _for_batch(self, name: str, size: int) -> Array:
-        """A constant, or sizes, for batches of one size."""
+        """A constant, or sizes, for batches of this size."""
         if name in self.repeated:
             return np.repeat(self.constants[name], size, self.repeated[name])
         found = self.sizes[name].for_batch(size) if name in self.sizes else self.constants[name]
@@ -340,7 +340,7 @@ class ReadGraph:
         return found
 
     def _choose(self, node: Node) -> None:
-        """Make a copy of a choice between two values that is the same for all elements."""
+        """Turn a Where whose condition is the same for all elements into a copy."""
         condition = self.constants.get(node.inputs[0])
         if condition is None or condition.size != 1:
             return
@@ -350,7 +350,7 @@ class ReadGraph:
             node.operator, node.inputs = "Identity", [value]
 
     def for_sizes(self, name: str, numbers: dict[str, int]) -> Array:
-        """A value that is computed from constants and shapes, for these open sizes and this many samples.
+        """A value computed from constants and shapes, for these sizes of the open axes.
 
         Raises
         ------
@@ -377,13 +377,13 @@ class ReadGraph:
             self.constants[node.outputs[0]] = value
 
     def without_batch(self, node: Node) -> None:
-        """In shapes of whole samples, replace sizes that are open by codes: for "keep this axis", for the batch."""
+        """Replace open sizes in the shapes given to Reshape and Expand by ONNX's codes for "keep" and "infer"."""
         if node.operator not in ("Reshape", "Expand"):
             return
         sizes = self.sizes.get(node.inputs[1]) if len(node.inputs) > 1 else None
         if sizes is None or sizes.constant.ndim != 1 or (node.attribute("allowzero") and 0 in sizes.as_list()):
             return
-        # for Reshape 0 keeps the axis, and -1 makes the one that is left; for Expand 1 keeps the longer of two
+        # Reshape: 0 keeps an axis, -1 is inferred. Expand: 1 keeps an axis as it is.
         shape = sizes.as_shape(*((0, -1) if node.operator == "Reshape" else (1, 1)))
         if shape is not None:
             name = f"{node.inputs[1]}/{node.operator}"

@@ -10,18 +10,18 @@ from cbackprop.export.onnx_reader.open_sizes import Size, simplest
 
 __all__ = ["BATCH", "LARGEST_SHAPE", "Shape", "inferred", "inferred_of_node", "numbers_for"]
 
-# Stands for the size of the batch in a shape, if the graph does not fix it.
+# The size of the batch in a shape, if the graph does not fix it.
 BATCH = "the batch"
 # The size of an axis is a number, the batch, the name of another size that is open, a product, or unknown.
 Shape = tuple[Size | None, ...]
-# Constants with more numbers than this are not shapes; inference needs only their size.
+# Constants with more numbers than this cannot be shapes; inference needs only their size.
 LARGEST_SHAPE = 1024
 
 
 def inferred(
     package: Any, proto: Any, batch_axes: dict[str, int] | None = None
 ) -> tuple[dict[str, Shape], dict[str, int]]:
-    """Shapes of values, and ONNX's numbers of their types, if they can be inferred.
+    """Shapes of values, and ONNX's numbers of their types, where they can be inferred.
 
     `batch_axes` are the axes of the batch in inputs where it is not the first. Shapes that the file gives for
     intermediate values and outputs are not used, because they may be wrong.
@@ -42,7 +42,7 @@ def inferred(
 
 
 def _values(package: Any, skeleton: Any, names: set[str]) -> tuple[dict[str, Shape], dict[str, int]]:
-    """Shapes and types of the values of a graph in which open sizes have these names."""
+    """Shapes and types of the values of a graph. `names` are those of open sizes."""
     graph = package.shape_inference.infer_shapes(skeleton, data_prop=True).graph
     shapes: dict[str, Shape] = {}
     types: dict[str, int] = {}
@@ -57,7 +57,7 @@ def _values(package: Any, skeleton: Any, names: set[str]) -> tuple[dict[str, Sha
 
 
 def numbers_for(names: Iterable[str]) -> list[dict[str, int]]:
-    """Two numbers for each open size, all prime and different, so that a product shows what it is made of."""
+    """Two numbers for each open size. All are different primes, so a product shows its factors."""
     found = [candidate for candidate in range(251, 20_000) if all(candidate % by for by in range(2, 142))]
     return [dict(zip(names, found[run::2], strict=False)) for run in (0, 1)]
 
@@ -65,9 +65,10 @@ def numbers_for(names: Iterable[str]) -> list[dict[str, int]]:
 def inferred_of_node(
     package: Any, node: Any, opset: int, types: Mapping[str, int], values: Sequence[Any], numbers: Sequence[Any]
 ) -> dict[str, Shape]:
-    """Shapes of the outputs of one node, from its inputs for two numbers of each open size; empty if that fails.
+    """Shapes of one node's outputs, found by inference with two numbers for each open size; empty if that fails.
 
-    A symbol does not pass an operator that computes with sizes, such as Reshape to (-1, 6, 8). Numbers do.
+    ONNX cannot infer a shape from symbols behind operators that compute with sizes, such as Reshape to (-1, 6, 8). With
+    numbers it can.
 
     Parameters
     ----------
@@ -85,7 +86,7 @@ def inferred_of_node(
         return {}
     try:
         first, second = (_outputs(package, node, opset, types, known) for known in values)
-    except Exception:  # for such numbers it is no graph
+    except Exception:  # the node is invalid for these numbers
         return {}
     return {
         name: tuple(_of_two(pair, numbers) for pair in zip(shape, second[name], strict=True))
@@ -111,7 +112,7 @@ def _outputs(package: Any, node: Any, opset: int, types: Mapping[str, int], know
 
 
 def _of_two(pair: Sequence[Any], numbers: Sequence[Mapping[str, int]]) -> Size | None:
-    """A size of which these are known for two numbers of each open size."""
+    """The size that has these values for the two numbers of each open size."""
     if None in pair:
         return None
     if pair[0] == pair[1]:
@@ -121,7 +122,7 @@ def _of_two(pair: Sequence[Any], numbers: Sequence[Mapping[str, int]]) -> Size |
 
 
 def _taken_apart(size: int, numbers: Mapping[str, int]) -> tuple[int, list[str]]:
-    """The names of numbers that a size is a product of, and the rest."""
+    """Factor a size into the numbers of open sizes: the rest, and their names."""
     names = []
     for name, number in numbers.items():
         while size and size % number == 0:

@@ -1,4 +1,4 @@
-"""Which axis of each input of a graph is that of the batch."""
+"""Find the batch axis of each input of a graph."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 __all__ = ["DATA_AT", "RECURRENT", "batch_axes", "is_open"]
 
-# The axis of the batch in the inputs of recurrent operators: for sequences by step, and for those by sample.
+# The batch axis of the inputs of recurrent operators, by their attribute `layout`.
 DATA_AT = {False: (1, None, None, None, 0, 1, 1), True: (0, None, None, None, 0, 0, 0)}
 RECURRENT = ("RNN", "GRU", "LSTM")
-# Operators whose first input has its axes where the output has them.
+# Operators whose output has the axes of their first input.
 KEEP_AXES = """
     Identity Cast Dropout Relu Tanh Sigmoid LeakyRelu Elu Selu Gelu Softplus Clip Erf Neg Add Sub Mul Div Where
     MatMul LayerNormalization Softmax Slice Concat Split
@@ -17,10 +17,10 @@ KEEP_AXES = """
 
 
 def batch_axes(proto: Any) -> dict[str, int]:
-    """The axis of the batch for each input that is data.
+    """The batch axis of each input of a graph.
 
-    It is the one that recurrent operators need; where they need none, the first, or if only others have no fixed size,
-    the first of these.
+    If an input leads to a recurrent operator, that operator decides. Else it is the first axis of open size, or the
+    first axis if all sizes are fixed.
     """
     graph = proto.graph
     constants = {tensor.name for tensor in graph.initializer}
@@ -38,7 +38,7 @@ def batch_axes(proto: Any) -> dict[str, int]:
 
 
 def _first_open(value: Any) -> int:
-    """The first axis, or if only others have no fixed size, the first of these."""
+    """The first axis of open size; 0 if there is none."""
     open_axes = [axis for axis, dim in enumerate(value.type.tensor_type.shape.dim) if is_open(dim)]
     return open_axes[0] if open_axes else 0
 
@@ -49,7 +49,7 @@ def is_open(dim: Any) -> bool:
 
 
 def _start(makers: Any, inputs: Any, name: str, axis: int) -> tuple[str, int | None]:
-    """The value at the beginning from which one comes, and where an axis is there; ``None`` if that is not plain."""
+    """Follow a value and one of its axes back to where it comes from; the axis is ``None`` if it gets lost."""
     while name in makers:
         node = makers[name]
         data = [source for source in node.input if source in makers or source in inputs]

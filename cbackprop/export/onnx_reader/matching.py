@@ -16,7 +16,7 @@ from cbackprop.export.onnx_reader.graph import Node, ReadGraph
 __all__ = ["match"]
 
 COMMUTATIVE = ("Add", "Mul", "Max", "Min", "Equal")
-# Tolerances for numbers: those in a file may be rounded to float32.
+# Tolerances for numbers, which files may have rounded to float32.
 RELATIVE = {"single": 2e-7, "double": 1e-8}
 
 Bound = dict[str, Any]
@@ -37,7 +37,7 @@ class _Matching:
         self.definitions, self.graph = formula.definitions, graph
 
     def of_value(self, tree: ast.expr, value: str, bound: Bound, rank: int) -> Iterator[Bound]:
-        """Match a part of the formula with a value, which is combined with others that have `rank` axes."""
+        """Match a part of the formula with a value. It is combined with others of `rank` axes."""
         if isinstance(tree, ast.Call):
             node = self.graph.makers.get(value)
             if node is not None and node.outputs[0] == value and not self.graph.is_constant(value):
@@ -58,7 +58,7 @@ class _Matching:
     def _constant(self, tree: ast.expr, value: str, bound: Bound, rank: int) -> Iterator[Bound]:
         number = self.graph.scalar(value)
         if number is not None and self.graph.constants[value].ndim > rank:
-            number = None  # it would add axes to the values
+            number = None  # broadcasting would add axes
         if isinstance(tree, ast.Subscript):
             assert isinstance(tree.value, ast.Name)
             array = self.graph.constants[value]
@@ -97,7 +97,7 @@ class _Matching:
         return min((1 if rank is None else rank for rank in ranks), default=1)
 
     def _attributes(self, tree: ast.Call, node: Node, bound: Bound) -> Bound | None:
-        """The bindings together with attributes that are variables, if all other attributes match."""
+        """`bound` with attributes that are variables added, if all other attributes match; else ``None``."""
         expected = {str(keyword.arg): keyword.value for keyword in tree.keywords}
         for name in set(itertools.chain(node.attributes, node.defaults)) - set(expected):
             if not _same(node.attribute(name), node.defaults.get(name)):
@@ -118,7 +118,7 @@ class _Matching:
         return bound
 
     def _exact(self, node: Node, value: Any) -> Any:
-        """A float attribute, which is stored in float32: for float32 graphs the shortest decimal with this value."""
+        """A float attribute. It is stored in float32: for float32 graphs, the shortest decimal that rounds to it."""
         double = self.graph.types.get(node.inputs[0]) == self.graph.package.TensorProto.DOUBLE
         return value if double or not isinstance(value, float) else float(str(np.float32(value)))
 

@@ -76,14 +76,14 @@ def model_of(package: Any, path: str, content: bytes, outputs: Sequence[str] | N
 
 
 def parsed(package: Any, path: str, content: bytes) -> Any:
-    """Parse the file's content and check it by ONNX."""
+    """Parse the file's content and let ONNX check it."""
     proto = package.ModelProto()
     try:
         proto.ParseFromString(content)
     except Exception as error:  # protobuf's errors have no public base class
-        raise ValueError("it is no ONNX file, or damaged.") from error
+        raise ValueError("it is not an ONNX file, or it is damaged.") from error
     if not proto.HasField("graph"):
-        raise ValueError("it is no ONNX file: it holds no graph.")
+        raise ValueError("it is not an ONNX file: it contains no graph.")
     opset = next((entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")), 0)
     newest = package.defs.onnx_opset_version()
     if not onnx_limits.OLDEST_READ <= opset <= newest and not is_unchanged(proto, opset):
@@ -92,7 +92,10 @@ def parsed(package: Any, path: str, content: bytes) -> Any:
             "onnx.version_converter may help."
         )
     if proto.functions or proto.graph.sparse_initializer or proto.training_info:
-        raise ValueError("functions, sparse constants and training are not read; onnx.inliner may help.")
+        raise ValueError(
+            "it contains functions, sparse constants or training graphs, which cannot be read. onnx.inliner may help "
+            "with functions."
+        )
     refuse_unknown(package, proto, opset)
     try:
         package.external_data_helper.load_external_data_for_model(proto, os.path.dirname(os.path.abspath(path)))
@@ -103,13 +106,13 @@ def parsed(package: Any, path: str, content: bytes) -> Any:
 
 
 def is_unchanged(proto: Any, opset: int) -> bool:
-    """Whether an older file has only operators that were the same then."""
+    """Whether all operators of an older file have not changed since."""
     own = {node.op_type for node in proto.graph.node if node.domain in ("", "ai.onnx")}
     return onnx_limits.OLDEST_UNCHANGED <= opset < onnx_limits.OLDEST_READ and own <= onnx_limits.UNCHANGED
 
 
 def refuse_unknown(package: Any, proto: Any, opset: int) -> None:
-    """If ONNX does not know an operator, list all unreadable ones; its checker would name only the first."""
+    """If ONNX does not know an operator, name all unreadable ones. ONNX's checker would name only the first."""
     nodes = proto.graph.node
     if not all(package.defs.has(node.op_type, opset, "") for node in nodes if node.domain in ("", "ai.onnx")):
         names = {f"{node.domain}::{node.op_type}" if node.domain else node.op_type: node for node in reversed(nodes)}
@@ -125,7 +128,7 @@ def known_operators() -> set[str]:
 
 
 def refuse_operators(labels: dict[str, str], outputs: Sequence[str] = ()) -> None:
-    """Raise an error that names a node of each of these operators, and the `outputs` that could be chosen."""
+    """Raise an error that names a node for each of these operators, and the `outputs` that could be chosen instead."""
     if labels:
         choice = ", ".join(map(repr, outputs))
         hint = f" The outputs are {choice}: the argument `outputs` can choose some of them." if len(outputs) > 1 else ""
@@ -157,7 +160,7 @@ def built(graph: ReadGraph, proto: Any, outputs: list[str]) -> Model:
         enter(builder, value)
     refuse_moved(graph, moved, outputs)
     for node, read, bound in readings:
-        if node.outputs[0] in builder.tensors:  # read together with the one before it
+        if node.outputs[0] in builder.tensors:  # already read, together with an earlier node
             continue
         try:
             refuse_whole_numbers(graph, node, bound)
@@ -178,9 +181,9 @@ def built(graph: ReadGraph, proto: Any, outputs: list[str]) -> Model:
 
 
 def refuse_moved(graph: ReadGraph, moved: dict[str, Place], outputs: list[str]) -> None:
-    """Refuse outputs in which the samples of a batch have no axis of their own, or another one than anybody expects.
+    """Refuse outputs whose first axis is not the batch.
 
-    Where inputs do not have the batch first, or recurrent operators make states, outputs need not either.
+    That can happen where the inputs do not have the batch first, and with the states of recurrent operators.
     """
     elsewhere = any(graph.batch_axes.values()) or any(node.operator in RECURRENT for node in graph.nodes)
     for name in outputs:
@@ -195,7 +198,7 @@ def refuse_moved(graph: ReadGraph, moved: dict[str, Place], outputs: list[str]) 
 
 
 def refuse_whole_numbers(graph: ReadGraph, node: Node, bound: dict[str, Any] | None) -> None:
-    """Refuse arithmetic on whole numbers: layers compute with floats. Moving, casting and look-ups are allowed."""
+    """Refuse arithmetic on integers, because layers compute with floats. Moves, casts and look-ups are allowed."""
     if bound is not None and "table" in bound:
         return
     masks = [node.inputs[position] for position in MASK_INPUTS.get(node.operator, ()) if position < len(node.inputs)]
@@ -204,11 +207,11 @@ def refuse_whole_numbers(graph: ReadGraph, node: Node, bound: dict[str, Any] | N
     for name in names:
         data = name and not graph.is_constant(name)
         if data and node.operator not in OF_ANY_TYPE and not graph.is_float(name):
-            raise UnreadableError(f"its input {name!r} holds whole numbers, of which layers compute floats")
+            raise UnreadableError(f"its input {name!r} holds integers, but layers compute with floats")
 
 
 def refuse_other_shape(builder: Builder, name: str, tensor: KerasTensor) -> None:
-    """Refuse a layer whose output differs from the shape that ONNX infers, for example because a constant adds axes."""
+    """Refuse a layer whose output shape differs from ONNX's. For example, a constant may add axes."""
     expected = builder.graph.shapes.get(name)
     if expected is None:
         return
@@ -216,23 +219,25 @@ def refuse_other_shape(builder: Builder, name: str, tensor: KerasTensor) -> None
     fits = len(expected) == tensor.ndim and first in ((BATCH,), (None,), (builder.batch,))
     if not fits or any(differ(size, own) for size, own in zip(sizes, tensor.shape[1:], strict=True)):
         shown = ["n" if size == BATCH else size if isinstance(size, int) else "?" for size in expected]
-        raise UnreadableError(f"its result has shape ({', '.join(map(str, shown))}), which is not one of samples here")
+        raise UnreadableError(f"its result has shape ({', '.join(map(str, shown))}), but layers here make another one")
 
 
 def differ(size: Any, own: int | None) -> bool:
-    """Whether two sizes of an axis are known and not the same."""
+    """Whether two sizes are known and differ."""
     return isinstance(size, int) and own is not None and size != own
 
 
 def refuse_masked_merges(model: Model) -> None:
-    """Refuse layers that would ignore masked values when they merge or pool: ONNX has no masks."""
+    """Refuse layers that would leave out masked values when they merge or pool. ONNX has no masks."""
     for step in example_plan(model).steps:
         if isinstance(step.layer, Chosen) or (isinstance(step.layer, GlobalPooling) and len(step.inputs) > 1):
-            raise UnreadableError(f"{step.layer.name!r} would merge masked values in another way than the graph.")
+            raise UnreadableError(f"{step.layer.name!r} would leave out masked values, which the graph does not.")
 
 
 def needed(graph: ReadGraph, outputs: list[str], choice: list[str]) -> tuple[list[Reading], set[str]]:
-    """How to read the nodes that the outputs depend on, and the values that are read. `choice` are the graph's outputs.
+    """The nodes that the outputs depend on, each with its reader, and the values that are read.
+
+    `choice` are the outputs of the graph.
 
     Raises
     ------
@@ -267,7 +272,7 @@ def needed(graph: ReadGraph, outputs: list[str], choice: list[str]) -> tuple[lis
 
 
 def sources_of(graph: ReadGraph, node: Node, bound: dict[str, Any] | None) -> list[str]:
-    """The values from which a node, or the formula that it ends, is read."""
+    """The inputs of a node, or of the formula that ends with it."""
     if bound is not None:
         sources = [bound[name] for name in TENSORS if name in bound]
         masks = [bound[name] for name in MASKS if name in bound]
@@ -280,13 +285,13 @@ def sources_of(graph: ReadGraph, node: Node, bound: dict[str, Any] | None) -> li
 
 @functools.cache
 def patterns_of(operator: str) -> list[Pattern]:
-    """The formulas that end in an operator, the largest first."""
+    """The formulas whose last operator this is, the largest first."""
     found = [pattern for pattern in PATTERNS if pattern.formula.operator == operator]
     return sorted(found, key=lambda pattern: pattern.formula.size, reverse=True)
 
 
 def reading_of(graph: ReadGraph, node: Node) -> tuple[Any, dict[str, Any] | None]:
-    """The function that reads a node, and the variables of the formula if the node ends one."""
+    """The function that reads a node, and the formula's variables if the node is the last operator of a formula."""
     for pattern in patterns_of(node.operator):
         bound = match(pattern.formula, graph, node)
         if bound is not None:
@@ -297,7 +302,7 @@ def reading_of(graph: ReadGraph, node: Node) -> tuple[Any, dict[str, Any] | None
 
 
 def float_type(graph: ReadGraph, inputs: Any, proto: Any) -> str:
-    """The type of the first values among inputs and outputs that are floats."""
+    """The type of the first float among the inputs and outputs."""
     types = [type_of(graph, value) for value in [*inputs, *proto.graph.output]]
     return next((dtype for dtype in types if dtype in FLOAT_TYPES), "float32")
 

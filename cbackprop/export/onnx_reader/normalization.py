@@ -44,7 +44,7 @@ def batch_normalization(builder: Builder, node: Node) -> KerasTensor:
     """Batch normalization with the moving averages of the file, which training updates."""
     x = builder.tensor(node.inputs[0])
     if node.attribute("training_mode") or x.ndim < 2:
-        raise UnreadableError("it takes statistics of a batch")
+        raise UnreadableError("it normalizes by the statistics of the batch (training mode)")
     weights = [_vector(builder, node, position, length_of(x, 1)) for position in (1, 2, 3, 4)]
     options = {"axis": 1, "epsilon": _epsilon(node), "momentum": float(str(np.float32(node.attribute("momentum"))))}
     return builder.apply(node, layers.BatchNormalization, x, weights=weights, **options)
@@ -52,7 +52,7 @@ def batch_normalization(builder: Builder, node: Node) -> KerasTensor:
 
 @reads("LayerNormalization")
 def layer_normalization(builder: Builder, node: Node) -> list[KerasTensor | None]:
-    """Layer normalization along the last axes, with the statistics if something reads them."""
+    """Layer normalization along the last axes. Also mean and inverse deviation, if something reads them."""
     x = builder.tensor(node.inputs[0])
     first = positive(node.attribute("axis"), x.ndim)
     axes = list(range(first, x.ndim))
@@ -76,7 +76,7 @@ def _statistics(builder: Builder, node: Node, x: KerasTensor, axes: list[int]) -
 
 
 def _broadcast(array: Array, shape: Sequence[int]) -> Array:
-    """Expand a weight to this shape, but to at most `LARGEST_GROWTH` numbers if it has fewer."""
+    """Expand a weight to this shape. It may grow to `LARGEST_GROWTH` elements at most."""
     grows = array.size < math.prod(shape) > LARGEST_GROWTH
     try:
         if not grows:
@@ -102,7 +102,7 @@ def group_normalization(builder: Builder, node: Node) -> KerasTensor:
     """Group normalization or instance normalization."""
     x = builder.tensor(node.inputs[0])
     if x.ndim < 2:
-        raise UnreadableError("it needs channels")
+        raise UnreadableError("its input has no channels axis")
     channels = sample_shape(x)[0]
     groups = node.attribute("num_groups") if node.operator == "GroupNormalization" else channels
     if groups < 1 or channels % groups:
@@ -142,7 +142,7 @@ def _axes_of(bound: dict[str, Any], x: KerasTensor) -> list[int]:
 
 
 def _along(array: Array, x: KerasTensor, axes: Sequence[int]) -> Array:
-    """A constant as a weight that has only these axes."""
+    """A constant as a weight for these axes only."""
     own = fitting(array, x)
     shape = [size if axis in axes else 1 for axis, size in enumerate(sample_shape(x), 1)]
     own = own.reshape((1,) * (len(shape) - own.ndim) + own.shape)
@@ -168,7 +168,7 @@ def standardized(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTe
 
 @recognizes(*LAYERS["over_deviation"])
 def over_deviation(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """Division by the standard deviation."""
+    """Division by the standard deviation, without subtracting the mean."""
     x = builder.tensor(bound["x"])
     axes = _axes_of(bound, x)
     weights = [_along(bound["scale"], x, axes)]
@@ -197,5 +197,5 @@ def unit(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     wider = [int(size) for size in bound.get("shape", ())]
     shape = (builder.batch, *sample_shape(x))
     if len(wider) > x.ndim or any(size not in (1, own) for size, own in zip(wider[::-1], shape[::-1], strict=False)):
-        raise UnreadableError(f"it repeats values of shape {shape} for a shape of {wider}")
+        raise UnreadableError(f"it repeats values of shape {shape} to the shape {wider}")
     return builder.apply(node, layers.UnitNormalization, x, _axes_of(bound, x))

@@ -1,4 +1,4 @@
-"""Sizes of axes that a graph leaves open, and products of them."""
+"""Open sizes of axes, which a graph gives by name, and their products."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Product", "Size", "quotient", "simplest", "terms", "times"]
 
 
 class Product(NamedTuple):
-    """A number times open sizes, by name, each as often as it is multiplied; not one open size by itself."""
+    """A number times open sizes, given by name; a size occurs once for each power. Never just one open size."""
 
     factor: int
     names: tuple[str, ...]
@@ -21,14 +21,14 @@ Size = int | str | Product
 
 
 def terms(size: Size) -> Product:
-    """The number in a size, and the open sizes."""
+    """A size as a number and open sizes."""
     if isinstance(size, Product):
         return size
     return Product(size, ()) if isinstance(size, int) else Product(1, (size,))
 
 
 def simplest(factor: int, names: Iterable[str]) -> Size:
-    """A number times open sizes."""
+    """A number times open sizes, as a plain number or name if possible."""
     found = tuple(sorted(names))
     if not found or factor == 0:
         return factor
@@ -47,7 +47,7 @@ def times(sizes: Iterable[Size]) -> Size:
 
 
 def quotient(size: Size, by: Size) -> Size | None:
-    """One size divided by another; ``None`` if that is no size."""
+    """One size divided by another; ``None`` if the result is not a size."""
     (a, names), (b, others) = terms(size), terms(by)
     left = Counter(names)
     left.subtract(others)

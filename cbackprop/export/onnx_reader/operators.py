@@ -50,7 +50,7 @@ def cast(builder: Builder, node: Node) -> KerasTensor:
         raise UnreadableError(f"it rounds numbers to {kinds.DataType.Name(target)}")
     if target in (kinds.INT32, kinds.INT64):
         if builder.graph.is_float(source) and output_dtype(x) is None:
-            raise UnreadableError("it turns numbers into whole ones")
+            raise UnreadableError("it casts fractional numbers to integers")
         return x
     return x if x.dtype == builder.dtype else builder.apply(node, layers.Identity, x)
 
@@ -80,16 +80,16 @@ def flatten(builder: Builder, node: Node) -> KerasTensor:
 
 @reads("Reshape")
 def reshape(builder: Builder, node: Node) -> KerasTensor:
-    """Reshape samples; the first axis must remain the batch."""
+    """Reshape samples. The first axis must remain the batch."""
     x = builder.tensor(node.inputs[0])
     sizes = [int(size) for size in builder.constant(node, 1).ravel()]
     if node.attribute("allowzero") and 0 in sizes:
-        raise UnreadableError("it makes empty values")
+        raise UnreadableError("its result would have no elements")
     if not sizes or sizes[0] not in (0, -1, builder.batch):
         raise UnreadableError(f"the shape {sizes} does not keep the batch as the first axis")
     old = x.shape[1:]
     if any(size == 0 and axis > len(old) for axis, size in enumerate(sizes)):
-        raise UnreadableError(f"the shape {sizes} copies axes that are not there")
+        raise UnreadableError(f"the shape {sizes} copies axes that do not exist")
     shape = [old[axis - 1] if size == 0 else size for axis, size in enumerate(sizes) if axis > 0]
     if sizes[0] == -1 and (None in shape or math.prod(size or 0 for size in shape) != math.prod(sample_shape(x))):
         raise UnreadableError(f"the shape {sizes} does not keep the batch as the first axis")
@@ -115,7 +115,7 @@ def unsqueeze(builder: Builder, node: Node) -> KerasTensor:
     x = builder.tensor(node.inputs[0])
     given = builder.constant(node, 1).ravel()
     if len(given) > 32:
-        raise UnreadableError(f"{len(given)} more axes are too many")
+        raise UnreadableError(f"it adds {len(given)} axes, which is too many")
     rank = x.ndim + len(given)
     axes = {positive(int(axis), rank) for axis in given}
     remaining = iter(x.shape[1:])
@@ -128,7 +128,7 @@ def transpose(builder: Builder, node: Node) -> KerasTensor:
     x = builder.tensor(node.inputs[0])
     order = node.attribute("perm") or list(range(x.ndim))[::-1]
     if order[0] != 0:
-        raise UnreadableError(f"the order {order} moves the axis of the batch")
+        raise UnreadableError(f"the order {order} moves the batch axis")
     return builder.permuted(node, x, tuple(order[1:])) if len(order) > 1 else x
 
 
@@ -156,20 +156,20 @@ def concat(builder: Builder, node: Node) -> KerasTensor:
 
 @reads("Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Mean")
 def merge(builder: Builder, node: Node) -> KerasTensor:
-    """Arithmetic of values with each other, or of a value with constants that scale, shift or bound it."""
+    """Arithmetic on several values, or on a value and constants that scale, shift or bound it."""
     tensors = [builder.tensor(name) for name in node.inputs if not builder.graph.is_constant(name)]
     constants = [builder.graph.constants[name] for name in node.inputs if builder.graph.is_constant(name)]
     if not constants:
         return _merged(builder, node, tensors)
     if len(tensors) != 1 or len(constants) != 1 or node.operator == "Mean":
-        raise UnreadableError("it takes several values and constants at once")
+        raise UnreadableError("it combines several values and also constants")
     first = builder.graph.is_constant(node.inputs[0])
     return _with_constant(builder, node, tensors[0], constants[0], first)
 
 
 def _merged(builder: Builder, node: Node, tensors: list[KerasTensor]) -> KerasTensor:
     if len({tensor.ndim for tensor in tensors}) > 1:
-        raise UnreadableError("it combines values with different numbers of axes, and so samples with each other")
+        raise UnreadableError("it combines values with different numbers of axes, which would mix samples")
     return tensors[0] if len(tensors) == 1 else builder.apply(node, MERGES[node.operator], tensors)
 
 
@@ -234,14 +234,14 @@ def power(builder: Builder, node: Node) -> KerasTensor:
         return _merged(builder, node, [x, builder.tensor(node.inputs[1])])
     exponents = builder.constant(node, 1)
     if exponents.size != 1:
-        raise UnreadableError(f"it has exponents of shape {exponents.shape}, but only one can be read")
+        raise UnreadableError(f"it has exponents of shape {exponents.shape}, but only a single one is supported")
     exponent = float(exponents.reshape(()))
     return x if exponent == 1 else builder.apply(node, layers.Power, x, exponent)
 
 
 @reads("HardSigmoid")
 def hard_sigmoid(builder: Builder, node: Node) -> KerasTensor:
-    """A line between 0 and 1, of any slope; activations are preferred where they have the same slope."""
+    """A line clipped to 0 and 1, of any slope. If an activation has this slope, that is used."""
     alpha, beta = float(node.attribute("alpha")), float(node.attribute("beta"))
     x = builder.apply(node, layers.Rescaling, builder.tensor(node.inputs[0]), alpha, beta)
     return builder.apply(node, layers.Activation, x, activations.relu.bind(max_value=1.0))
@@ -249,7 +249,7 @@ def hard_sigmoid(builder: Builder, node: Node) -> KerasTensor:
 
 @reads("Clip")
 def clip(builder: Builder, node: Node) -> KerasTensor:
-    """Clip to two bounds, of which one may be missing."""
+    """Clip to two bounds. One may be missing."""
     x = builder.tensor(node.inputs[0])
     low, high = (builder.optional(node, position) for position in (1, 2))
     bottom, top = (None if bound is None else float(bound.reshape(())) for bound in (low, high))

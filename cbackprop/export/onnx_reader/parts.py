@@ -1,4 +1,4 @@
-"""Read operators that take parts of values, repeat them, or reduce a short axis; all are made of slices."""
+"""Read operators that take parts of values, repeat them, or reduce a short axis. All are made of slices."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cbackprop.tensor import KerasTensor
 
 __all__ = ["mean_along", "stretched"]
 
-# An axis is concatenated or reduced from at most this many parts.
+# The most parts into which an axis is cut to repeat or reduce it.
 MOST_PARTS = 64
 WHOLE = slice(None)
 REDUCTIONS = {
@@ -45,7 +45,7 @@ def is_whole(part: slice, size: int | None) -> bool:
 
 
 def is_turned(x: KerasTensor, key: list[Any]) -> bool:
-    """Whether a value is another one with an axis turned round, and the key turns it back."""
+    """Whether a value is another one with an axis reversed, and the key reverses it again."""
     if x.node is None or not isinstance(x.node.layer, layers.GetItem):
         return False
     before = x.node.layer.entries_of(x.ndim)
@@ -58,7 +58,7 @@ def is_turned(x: KerasTensor, key: list[Any]) -> bool:
 
 
 def is_reverse(part: Any, size: int | None) -> bool:
-    """Whether a slice takes all of an axis, from the end."""
+    """Whether a slice takes all of an axis in reverse order."""
     if not isinstance(part, slice) or part.step != -1:
         return False
     if size is None:
@@ -67,7 +67,7 @@ def is_reverse(part: Any, size: int | None) -> bool:
 
 
 def open_slice(start: int, end: int, step: int) -> slice:
-    """Convert a part of an axis of open size from ONNX to a Python slice.
+    """Convert a slice of an axis of open size from ONNX to Python.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def open_slice(start: int, end: int, step: int) -> slice:
         return slice(start, None if end >= 2**31 - 1 else end, step)
     if step < 0 and (start == -1 or start >= 2**31 - 1) and end <= -(2**31) + 1:
         return slice(None, None, step)
-    raise UnreadableError(f"it takes a part from {start} to {end} in steps of {step} of an axis of open size")
+    raise UnreadableError(f"it takes a slice from {start} to {end} in steps of {step} of an axis of open size")
 
 
 @reads("Slice")
@@ -91,7 +91,7 @@ def cut(builder: Builder, node: Node) -> KerasTensor:
     along = [axis + x.ndim if axis < 0 else axis for axis in along]
     by = [1] * len(starts) if steps is None else [int(step) for step in steps.ravel()]
     if len(set(along)) != len(along):
-        raise UnreadableError(f"it cuts axes {along}, one of them twice")
+        raise UnreadableError(f"it slices axes {along}, one of them twice")
     key: list[Any] = [WHOLE] * x.ndim
     for axis, start, end, step in zip(along, starts, ends, by, strict=True):
         if axis == 0 and (int(start), step) == (0, 1) and int(end) >= 2**31 - 1:
@@ -122,7 +122,7 @@ def split(builder: Builder, node: Node) -> list[KerasTensor]:
     else:
         sizes = [int(length) for length in given.ravel()]
     if min(sizes) < 1 or sum(sizes) != size or len(sizes) != count:
-        raise UnreadableError(f"parts of sizes {sizes} are not the whole of {size} elements")
+        raise UnreadableError(f"parts of sizes {sizes} do not add up to {size} elements")
     ends = np.cumsum(sizes)
     return [
         part_of(builder, node, x, axis, slice(int(end) - length, int(end)))
@@ -134,7 +134,7 @@ def split(builder: Builder, node: Node) -> list[KerasTensor]:
 def gather(builder: Builder, node: Node) -> KerasTensor:
     """Take one element of an axis, or several."""
     if builder.graph.is_constant(node.inputs[0]):
-        raise UnreadableError("it looks up rows of a constant by numbers that need not be rows")
+        raise UnreadableError("it looks up rows of a constant, but the numbers may not be valid row numbers")
     x, indices = builder.tensor(node.inputs[0]), builder.constant(node, 1)
     axis = positive(node.attribute("axis"), x.ndim)
     shape = (*x.shape[1:axis], *indices.shape, *x.shape[axis + 1 :])
@@ -142,7 +142,7 @@ def gather(builder: Builder, node: Node) -> KerasTensor:
         return builder.reshaped(node, part_of(builder, node, x, axis, int(indices.ravel()[0])), shape)
     size = length_of(x, axis)
     if indices.size == 0 or not all(-size <= int(index) < size for index in indices.ravel()):
-        raise UnreadableError(f"it takes elements that are not there from an axis of {size}")
+        raise UnreadableError(f"it takes elements that do not exist from an axis of {size}")
     positions = [int(index) % size for index in indices.ravel()]
     if size == 1 and len(positions) == 1:
         return builder.reshaped(node, x, shape)
@@ -151,14 +151,14 @@ def gather(builder: Builder, node: Node) -> KerasTensor:
 
 
 def _taken(builder: Builder, node: Node, x: KerasTensor, axis: int, positions: list[int]) -> KerasTensor:
-    """Take these elements of an axis, by one slice if they are at equal distances."""
+    """Take these elements of an axis; with one slice if they are evenly spaced."""
     steps = {b - a for a, b in itertools.pairwise(positions)}
     if len(steps) < 2 and steps != {0}:
         step = steps.pop() if steps else 1
         end = positions[-1] + (1 if step > 0 else -1)
         return part_of(builder, node, x, axis, slice(positions[0], None if end < 0 else end, step))
     if len(positions) > MOST_PARTS:
-        raise UnreadableError(f"it takes {len(positions)} elements in no regular order")
+        raise UnreadableError(f"it takes {len(positions)} elements that are not evenly spaced")
     parts = [part_of(builder, node, x, axis, slice(position, position + 1)) for position in positions]
     return builder.apply(node, layers.Concatenate, parts, axis)
 
@@ -170,16 +170,16 @@ def expand(builder: Builder, node: Node) -> KerasTensor:
     if len(shape) > x.ndim or (len(shape) == x.ndim and shape[0] not in (1, builder.batch)):
         raise UnreadableError(f"the shape {shape} does not keep the batch as the first axis")
     if any(size < 1 for size in shape):
-        raise UnreadableError("it makes empty values")
+        raise UnreadableError("its result would have no elements")
     return stretched(builder, node, x, tuple(shape[1:] if len(shape) == x.ndim else shape))
 
 
 def stretched(builder: Builder, node: Node, x: KerasTensor, shape: tuple[int, ...]) -> KerasTensor:
-    """`x` with axes of length 1 repeated as far as necessary, so that a value of this shape broadcasts to it."""
+    """Repeat axes of length 1 of `x` where needed, so that a value of this shape broadcasts to it."""
     own = x.shape[1:]
     if all(size == 1 for size in shape):
         return x
-    if len(shape) == len(own) + 1 and shape[0] == 1:  # of the batch
+    if len(shape) == len(own) + 1 and shape[0] == 1:  # the first axis is the batch
         shape = shape[1:]
     if len(shape) > len(own):
         return x
@@ -189,7 +189,7 @@ def stretched(builder: Builder, node: Node, x: KerasTensor, shape: tuple[int, ..
     own = sample_shape(x)
     grown = [b if a == 1 else a for a, b in zip(own, wanted, strict=True)]
     if max(math.prod(grown), 1) > max(math.prod(own), 1) * MOST_PARTS:
-        raise UnreadableError(f"values of shape {x.shape} are repeated too often for a shape of {tuple(grown)}")
+        raise UnreadableError(f"values of shape {x.shape} would be repeated too often to get the shape {tuple(grown)}")
     for axis, (size, length) in enumerate(zip(own, grown, strict=True), 1):
         if size != length:
             x = builder.apply(node, layers.Concatenate, [x] * length, axis)
@@ -198,7 +198,7 @@ def stretched(builder: Builder, node: Node, x: KerasTensor, shape: tuple[int, ..
 
 @reads(*REDUCTIONS)
 def reduction(builder: Builder, node: Node) -> KerasTensor:
-    """Sum, mean or maximum: of all but the channels by pooling, along short axes by merging their elements."""
+    """Sum, mean or maximum: by pooling if all axes but channels are reduced; along short axes, by merging slices."""
     x, given = builder.tensor(node.inputs[0]), builder.optional(node, 1)
     if given is None or given.size == 0:
         if given is not None and node.attribute("noop_with_empty_axes"):
@@ -214,7 +214,7 @@ def reduction(builder: Builder, node: Node) -> KerasTensor:
         return x
     if dropped.count(None) < 2:
         return builder.reshaped(node, x, dropped)
-    for axis in axes[::-1]:  # several sizes are open, which no Reshape takes
+    for axis in axes[::-1]:  # Reshape cannot remove the axes if several sizes are open
         x = part_of(builder, node, x, axis, 0)
     return x
 
@@ -225,11 +225,11 @@ def mean_along(builder: Builder, node: Node, x: KerasTensor, axes: list[int]) ->
 
 
 def along(builder: Builder, node: Node, x: KerasTensor, axes: list[int], layer: Any) -> KerasTensor:
-    """Merge the elements of short axes by a layer."""
+    """Reduce short axes: a merging layer combines their elements."""
     for axis in axes:
         size = length_of(x, axis)
         if size > MOST_PARTS:
-            raise UnreadableError(f"it reduces an axis of {size} elements, but no more than {MOST_PARTS} are read")
+            raise UnreadableError(f"it reduces an axis of {size} elements, but at most {MOST_PARTS} are supported")
         if size > 1:
             parts = [part_of(builder, node, x, axis, slice(position, position + 1)) for position in range(size)]
             x = builder.apply(node, layer, parts)

@@ -1,7 +1,7 @@
-"""Where the batch is in a value of a graph, and how to reorder its axes so that the batch comes first.
+"""Where the batch is among a value's axes, and how to reorder the axes so that it comes first.
 
-ONNX has no rule for it. PyTorch's attention moves the batch behind the positions and merges it with the heads, for
-example: (batch, positions, features), (positions, batch, features), (batch * heads, positions, features of a head).
+ONNX has no rule for it. PyTorch's attention, for example, moves the batch behind the positions and merges it with the
+heads: (batch, positions, features), (positions, batch, features), (batch * heads, positions, features of a head).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ __all__ = ["Place", "place_of"]
 
 @dataclass(frozen=True)
 class Place:
-    """A value's axes: `lead`, then one of ``before * batch * behind`` elements, then `tail`.
+    """A value's axes: `lead`, then one axis of ``before * batch * behind`` elements, then `tail`.
 
-    With the batch first it is (batch, *lead, before, behind, *tail), without `before` or `behind` if they are 1.
+    With the batch first they are (batch, *lead, before, behind, *tail), without `before` or `behind` if they are 1.
     """
 
     lead: tuple[Size, ...]
@@ -29,7 +29,7 @@ class Place:
 
     @property
     def axis(self) -> int:
-        """The axis that has the batch in it."""
+        """The axis that holds the batch."""
         return len(self.lead)
 
     @property
@@ -39,7 +39,7 @@ class Place:
 
     @property
     def from_end(self) -> int:
-        """The axis that has the batch in it, counted from the end."""
+        """The axis that holds the batch, counted from the end."""
         return len(self.tail) + 1
 
     @property
@@ -54,7 +54,7 @@ class Place:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the first axis, so that nothing is to be reordered."""
+        """Whether the batch is the first axis, so that nothing need be reordered."""
         return self.is_plain and not self.lead
 
     @property
@@ -64,7 +64,7 @@ class Place:
 
     @property
     def outer(self) -> Size:
-        """How many elements there are in front of the batch."""
+        """How many elements there are before the batch."""
         return times([*self.lead, self.before])
 
     @property
@@ -73,7 +73,7 @@ class Place:
         return times([self.behind, *self.tail])
 
     def axes(self, axis: int) -> list[int]:
-        """The axes, with the batch first, that an axis of the graph becomes, without the batch."""
+        """The axes that an axis of the graph becomes when the batch is first; the batch is not among them."""
         if axis == self.axis:
             return [1 + axis + number for number in range(len(self.factors))]
         return [axis + 1 if axis < self.axis else axis + len(self.factors)]
@@ -85,7 +85,7 @@ class Place:
 
     @property
     def ones(self) -> tuple[Size, ...]:
-        """The shape in the graph with 1 where the batch is."""
+        """The shape in the graph, with 1 for the axis of the batch."""
         return (*self.lead, 1, *self.tail)
 
     def shape(self, batch: int | None) -> tuple[Size, ...]:
@@ -93,10 +93,10 @@ class Place:
         return (*self.lead, times([*self.factors, BATCH if batch is None else batch]), *self.tail)
 
     def wider(self, axes: int) -> Place:
-        """The place with so many axes of length 1 in front."""
+        """The place with this many axes of length 1 in front."""
         return Place((1,) * axes + self.lead, self.before, self.behind, self.tail)
 
 
 def place_of(sizes: Sequence[Size], axis: int, before: Size = 1, behind: Size = 1) -> Place:
-    """A place from the sizes in the graph, of which that of `axis` does not count."""
+    """A place from the sizes in the graph. The size of `axis` itself is ignored."""
     return Place(tuple(sizes[:axis]), before, behind, tuple(sizes[axis + 1 :]))

@@ -1,4 +1,4 @@
-"""Read pooling: operators with the channels first, and those between Transposes that this library writes."""
+"""Read pooling: ONNX's operators with the channels first, and this library's with Transposes around them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cbackprop.tensor import KerasTensor
 
 __all__ = ["global_pooling_of"]
 
-# By the number of axes beside batch and channels.
+# By the number of axes other than batch and channels.
 WINDOWS: dict[str, tuple[Any, ...]] = {
     "MaxPool": (layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D),
     "AveragePool": (layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D),
@@ -28,14 +28,14 @@ GLOBAL: dict[str, tuple[Any, ...]] = {
 
 
 def of_rank(choices: tuple[Any, ...], x: KerasTensor) -> Any:
-    """The layer for values with so many axes."""
+    """The layer for values with this many axes."""
     if not 3 <= x.ndim <= 5:
-        raise UnreadableError(f"it pools a value of shape {x.shape}, but only 1 to 3 axes and channels are read")
+        raise UnreadableError(f"it pools a value of shape {x.shape}, but only 1 to 3 axes and channels are supported")
     return choices[x.ndim - 3]
 
 
 def padding_of(bound: dict[str, Any]) -> str | None:
-    """The padding of a formula with the channels last; ``None`` if its Transposes or numbers are others."""
+    """The padding of a formula with the channels last; ``None`` if no padding argument of a layer fits."""
     rank, sample = len(bound["kernel"]), bound["sample"]
     last = rank + 1
     moved = bound["before"] == [0, last, *range(1, last)] and bound["after"] == [0, *range(2, last + 1), 1]
@@ -65,12 +65,12 @@ def pooling(builder: Builder, node: Node) -> KerasTensor:
     kernel = tuple(node.attribute("kernel_shape"))
     strides = tuple(node.attribute("strides") or (1,) * len(sizes))
     if not len(kernel) == len(strides) == len(sizes) or min(*kernel, *strides) < 1:
-        raise UnreadableError(f"windows of {kernel} at distances of {strides} do not fit axes of {sizes}")
+        raise UnreadableError(f"windows of {kernel} with strides of {strides} do not fit axes of {sizes}")
     if any(rate != 1 for rate in node.attribute("dilations") or ()):
-        raise UnreadableError("its windows have gaps")
+        raise UnreadableError("its windows are dilated")
     begin, end = paddings(node, sizes, kernel, strides)
     if node.attribute("count_include_pad") and any(begin + end):
-        raise UnreadableError("padding counts in its means")
+        raise UnreadableError("it counts padding in its means (count_include_pad)")
     if not any(begin + end):
         return builder.apply(node, layer, x, kernel, strides, "valid", "channels_first")
     same = tuple(same_padding(*numbers) for numbers in zip(sizes, kernel, strides, strict=True))
@@ -80,13 +80,13 @@ def pooling(builder: Builder, node: Node) -> KerasTensor:
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Positions that padding "same" adds in front and behind."""
+    """How many positions padding "same" adds at the front and at the end."""
     padding = max((-(-size // stride) - 1) * stride + kernel - size, 0)
     return padding // 2, padding - padding // 2
 
 
 def paddings(node: Node, sizes: tuple[int, ...], kernel: tuple[int, ...], strides: tuple[int, ...]) -> Any:
-    """Positions that are added in front of each axis, and behind it."""
+    """How many positions are added at the front of each axis, and at the end."""
     auto = node.attribute("auto_pad") or b"NOTSET"
     auto = auto.decode(errors="replace") if isinstance(auto, bytes) else auto
     if auto in ("SAME_UPPER", "SAME_LOWER"):
@@ -100,7 +100,7 @@ def paddings(node: Node, sizes: tuple[int, ...], kernel: tuple[int, ...], stride
     if node.attribute("ceil_mode"):
         spans = zip(sizes, kernel, strides, front, behind, strict=True)
         if any((size + a + b - pool) % step for size, pool, step, a, b in spans):
-            raise UnreadableError("with ceil_mode its last windows reach beyond the padding")
+            raise UnreadableError("with ceil_mode its last windows extend beyond the padding")
     return front, behind
 
 
@@ -113,7 +113,7 @@ def shifted(
     kernel: tuple[int, ...],
     strides: tuple[int, ...],
 ) -> KerasTensor:
-    """For padding that is not "valid" or "same": pool at all positions, and take the wanted ones.
+    """For padding that is not "valid" or "same": pool at all positions, and take those that are wanted.
 
     With a stride of 1 and padding "same", the window at position i begins at i - (kernel - 1) // 2.
     """
@@ -136,7 +136,7 @@ def global_pooling(builder: Builder, node: Node) -> KerasTensor:
 
 
 def global_pooling_of(builder: Builder, node: Node, x: KerasTensor, axes: list[int], keepdims: bool) -> Any:
-    """The layer's output for a reduction of all axes but those of batch and channels; ``None`` for any other."""
+    """The output of global pooling; ``None`` if the reduced axes are not all those other than batch and channels."""
     if node.operator not in GLOBAL or not 3 <= x.ndim <= 5:
         return None
     formats = {"channels_last": list(range(1, x.ndim - 1)), "channels_first": list(range(2, x.ndim))}

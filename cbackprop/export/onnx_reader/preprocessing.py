@@ -1,4 +1,4 @@
-"""Read layers that prepare data, from the formulas by which they are written."""
+"""Read preprocessing layers from the formulas in which they are written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cbackprop.tensor import KerasTensor
 
 @recognizes(*LAYERS["masking"], accept=lambda bound: bound["last"].tolist() == [-1])
 def masking(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """A Masking layer: steps set to zero."""
+    """A Masking layer: sets time steps to zero."""
     return builder.apply(node, layers.Masking, builder.tensor(bound["x"]), bound["mask_value"])
 
 
@@ -26,7 +26,7 @@ def _are_limits(bound: dict[str, Any]) -> bool:
 
 @recognizes(*LAYERS["discretization"], accept=_are_limits)
 def discretization(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """A Discretization layer: the number of boundaries that are not above a value."""
+    """A Discretization layer: counts the boundaries that are not above a value."""
     limits = np.sort(bound["limits"])
     return builder.apply(node, layers.Discretization, builder.tensor(bound["x"]), limits[limits < np.inf].tolist())
 
@@ -42,18 +42,18 @@ def _counts_classes(bound: dict[str, Any]) -> bool:
 
 
 def _classes(builder: Builder, bound: dict[str, Any]) -> KerasTensor:
-    """The class numbers: unchanged input data, or values that are known to be in range."""
+    """The class numbers. They must be unchanged input data, or be known to be in range."""
     x = builder.tensor(bound["x"])
     layer: Any = None if x.node is None else x.node.layer
     counted = isinstance(layer, layers.Discretization) and layer.output_mode == "int"
     if not is_data(x) and not (counted and len(layer.bin_boundaries) < len(bound["classes"])):
-        raise UnreadableError("it encodes numbers that are computed, which need not be classes")
+        raise UnreadableError("it encodes computed numbers, which may not be valid class numbers")
     return x
 
 
 @recognizes(*LAYERS["multi_hot"], accept=_counts_classes)
 def multi_hot(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """A CategoryEncoding layer of multi-hot rows."""
+    """A CategoryEncoding layer with multi-hot output."""
     return builder.apply(node, layers.CategoryEncoding, _classes(builder, bound), len(bound["classes"]))
 
 
@@ -65,7 +65,7 @@ def count(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
 
 @recognizes(*LAYERS["one_hot"], accept=_counts_classes)
 def one_hot(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """A CategoryEncoding layer of one-hot rows."""
+    """A CategoryEncoding layer with one-hot output."""
     x, n = _classes(builder, bound), len(bound["classes"])
     made = builder.apply(node, layers.CategoryEncoding, x, n, "one_hot")
     shape = *sample_shape(x), n
@@ -88,7 +88,7 @@ def _is_crop(bound: dict[str, Any]) -> bool:
 
 @recognizes(*LAYERS["resized"], accept=_is_crop)
 def random_crop(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """A RandomCrop layer: the middle of images, resized."""
+    """A RandomCrop layer. In a prediction it takes the middle of images, and resizes it."""
     data_format = "channels_last" if "to_first" in bound else "channels_first"
     sizes = bound["rows"].shape[0], bound["columns"].shape[1]
     return builder.apply(node, layers.RandomCrop, builder.tensor(bound["x"]), *sizes, data_format=data_format)

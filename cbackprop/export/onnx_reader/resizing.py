@@ -22,9 +22,9 @@ HALF_PIXEL = ("half_pixel", "pytorch_half_pixel")
 
 
 def by_format(entries: list[Any], nothing: Any) -> tuple[str, list[Any]] | None:
-    """The format of data in which only axes change that are not the channels', and the entries of these axes.
+    """The format of data in which only axes other than that of the channels change, and the entries of these axes.
 
-    `entries` has one for each axis of a sample; ``None`` if both the first and the last one change.
+    `entries` has one entry for each axis of a sample. ``None`` if both the first and the last axis change.
     """
     if entries[-1] == nothing:
         return "channels_last", entries[:-1]
@@ -35,22 +35,22 @@ def by_format(entries: list[Any], nothing: Any) -> tuple[str, list[Any]] | None:
 
 @reads("Pad")
 def pad(builder: Builder, node: Node) -> KerasTensor:
-    """Zeros around samples, or another constant."""
+    """Padding with zeros or another constant."""
     x, pads = builder.tensor(node.inputs[0]), [int(size) for size in builder.constant(node, 1).ravel()]
     constant, axes = builder.optional(node, 2), builder.optional(node, 3)
     if node.attribute("mode") not in (b"constant", "constant"):
-        raise UnreadableError(f"its mode is {node.attribute('mode')!r}, but only constants can be put around samples")
+        raise UnreadableError(f"its mode is {node.attribute('mode')!r}, but only padding with a constant is supported")
     value = 0.0 if constant is None or constant.size == 0 else float(constant.reshape(()))
     along = range(x.ndim) if axes is None else [int(axis) % x.ndim for axis in axes.ravel()]
     sides = [(0, 0)] * x.ndim
     for place, axis in enumerate(along):
         sides[axis] = pads[place], pads[place + len(along)]
     if sides[0] != (0, 0):
-        raise UnreadableError("it adds samples to the batch")
+        raise UnreadableError("it pads the batch axis")
     if not math.isfinite(value):
-        raise UnreadableError(f"it puts {value} around samples")
+        raise UnreadableError(f"it pads with {value}")
     if min(map(min, sides)) < 0:
-        raise UnreadableError(f"it cuts samples off, by pads {sides[1:]}")
+        raise UnreadableError(f"it crops samples, by negative pads {sides[1:]}")
     if value == 0:
         return padded(builder, node, x, sides[1:])
     shifted = builder.apply(node, layers.Rescaling, x, 1.0, -value)
@@ -58,7 +58,7 @@ def pad(builder: Builder, node: Node) -> KerasTensor:
 
 
 def padded(builder: Builder, node: Node, x: KerasTensor, sides: list[tuple[int, int]]) -> KerasTensor:
-    """Zeros around samples."""
+    """Pad samples with zeros."""
     if not any(map(any, sides)):
         return x
     shape = sample_shape(x)
@@ -77,7 +77,7 @@ def padded(builder: Builder, node: Node, x: KerasTensor, sides: list[tuple[int, 
 
 
 def cropped(builder: Builder, node: Node, x: KerasTensor, key: Any) -> KerasTensor | None:
-    """Slices without steps as a layer that crops; ``None`` if there is none for them."""
+    """Crop by a layer, if these are slices without steps and there is a layer for them; else ``None``."""
     limits = [part.indices(size) for part, size in zip(key, sample_shape(x), strict=True)]
     if len(limits) not in CROPPING or any(step != 1 or stop <= start for start, stop, step in limits):
         return None
@@ -93,7 +93,7 @@ def cropped(builder: Builder, node: Node, x: KerasTensor, key: Any) -> KerasTens
 
 @reads("Resize")
 def resize(builder: Builder, node: Node) -> KerasTensor:
-    """Samples of another size: the layers that do so, or products with matrices for other rules."""
+    """Resize samples: by a layer with the same rule, or by products with matrices."""
     x, way = builder.tensor(node.inputs[0]), node.attribute("coordinate_transformation_mode").decode()
     scales = new_scales(builder, node, x)
     sizes = [
@@ -101,21 +101,21 @@ def resize(builder: Builder, node: Node) -> KerasTensor:
         for size, scale in zip(sample_shape(x), scales, strict=True)
     ]
     if min(sizes) < 1:
-        raise UnreadableError("it makes empty values")
+        raise UnreadableError("its result would have no elements")
     if way == "tf_crop_and_resize" or node.attribute("keep_aspect_ratio_policy") not in (None, b"stretch"):
-        raise UnreadableError("it crops by a region, or keeps aspect ratios")
+        raise UnreadableError("it crops to a region of interest, or keeps aspect ratios")
     if sizes == list(sample_shape(x)):
         return x
-    # Layers derive scales from sizes. Where the scales are others, they decide where outputs are in the input.
+    # Layers compute scales from sizes. If the file's scales differ, they decide where outputs lie in the input.
     exact = all(abs(scale * size - new) < 1e-4 for scale, size, new in zip(scales, sample_shape(x), sizes, strict=True))
     if not exact and way == "align_corners":
-        raise UnreadableError("it aligns corners by scales that make no whole sizes, which programs read differently")
+        raise UnreadableError("it aligns corners, and its scales do not give whole sizes; programs differ then")
     known = by_layer(builder, node, x, sizes, way) if exact else None
     return by_matrices(builder, node, x, scales, sizes, way) if known is None else known
 
 
 def new_scales(builder: Builder, node: Node, x: KerasTensor) -> list[float]:
-    """How many times as long each axis of a sample becomes."""
+    """By what factor each axis of a sample grows."""
     scales, sizes, axes = builder.optional(node, 2), builder.optional(node, 3), node.attribute("axes")
     along = [axis % x.ndim for axis in axes] if axes else list(range(x.ndim))
     found = [1.0] * x.ndim
@@ -132,7 +132,7 @@ def new_scales(builder: Builder, node: Node, x: KerasTensor) -> list[float]:
 
 
 def by_layer(builder: Builder, node: Node, x: KerasTensor, sizes: list[int], way: str) -> KerasTensor | None:
-    """One of this library's layers, if it follows the same rule."""
+    """One of this library's layers, if it follows the same rule; else ``None``."""
     old, mode = sample_shape(x), node.attribute("mode").decode()
     times = [new / size for new, size in zip(sizes, old, strict=True)]
     found = by_format(times, 1.0)
@@ -164,11 +164,11 @@ def follows_half_pixels(node: Node, mode: str, way: str, rule: str, sizes: list[
         return False
     if way not in HALF_PIXEL or (mode == "nearest" and rule != "round_prefer_ceil"):
         return False
-    # With antialias, samples at the edges count for those outside, unless these are excluded.
+    # With antialias, edge elements stand in for those outside, unless these are excluded.
     if node.attribute("antialias") and not node.attribute("exclude_outside") and mode != "nearest":
         return False
     if mode == "cubic":
-        # float32 in the file
+        # The file stores it in float32.
         return abs(node.attribute("cubic_coeff_a") + 0.5) < 1e-6 and bool(node.attribute("exclude_outside"))
     return True
 
@@ -176,7 +176,7 @@ def follows_half_pixels(node: Node, mode: str, way: str, rule: str, sizes: list[
 def by_matrices(
     builder: Builder, node: Node, x: KerasTensor, scales: list[float], sizes: list[int], way: str
 ) -> KerasTensor:
-    """Products along each axis with the weights of other rules, which are not trained."""
+    """Resize each axis by a product with a fixed matrix of interpolation weights."""
     for axis, (scale, new) in enumerate(zip(scales, sizes, strict=True)):
         old = sample_shape(x)[axis]
         if new == old:
@@ -193,7 +193,7 @@ def by_matrices(
 
 
 def places(scale: float, old: int, new: int, way: str) -> Array:
-    """Where each output is in the input."""
+    """The position of each output in the input."""
     numbers = np.arange(new, dtype=np.float64)
     if way == "asymmetric":
         return numbers / scale
@@ -204,12 +204,12 @@ def places(scale: float, old: int, new: int, way: str) -> Array:
     if way == "half_pixel_symmetric":
         return old / 2 * (1 - new / (scale * old)) + (numbers + 0.5) / scale - 0.5
     if way not in HALF_PIXEL:
-        raise UnreadableError(f"it places outputs by {way}")
+        raise UnreadableError(f"its coordinate_transformation_mode {way} is not supported")
     return (numbers + 0.5) / scale - 0.5
 
 
 def matrix(node: Node, scale: float, old: int, new: int, way: str) -> Array:
-    """The weights (old, new) of an axis."""
+    """The interpolation weights (old, new) of an axis."""
     at, mode = places(scale, old, new, way), node.attribute("mode").decode()
     if mode == "nearest":
         rule = node.attribute("nearest_mode").decode()
@@ -221,7 +221,7 @@ def matrix(node: Node, scale: float, old: int, new: int, way: str) -> Array:
         }[rule]
         chosen = np.clip(rounded, 0, old - 1).astype(np.int64)
         return np.eye(old)[:, chosen]
-    # Against aliasing, the kernel is as wide as the distance of outputs.
+    # To avoid aliasing, the kernel is as wide as the distance between outputs.
     narrow = min(scale, 1.0) if node.attribute("antialias") else 1.0
     reach = math.ceil((1 if mode == "linear" else 2) / narrow)
     first = np.floor(at).astype(np.int64) - reach + 1
@@ -236,7 +236,7 @@ def matrix(node: Node, scale: float, old: int, new: int, way: str) -> Array:
 
 
 def kernel(distance: Array, mode: str, a: float) -> Array:
-    """How much a neighbor counts."""
+    """The weight of a neighbor at this distance."""
     if mode == "linear":
         return np.maximum(0.0, 1.0 - distance)
     near = ((a + 2) * distance - (a + 3)) * distance * distance + 1

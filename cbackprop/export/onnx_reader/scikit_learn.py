@@ -1,7 +1,7 @@
-"""Replace operators of scikit-learn's converter, which are in the domain ai.onnx.ml, by ONNX's own.
+"""Replace the operators of scikit-learn's converter (domain ai.onnx.ml) by ONNX's own.
 
-A classifier has two outputs: the label of each sample, which no layer computes, and the probabilities, as a list of
-dicts by label. The model that is read predicts the probabilities as an array, and knows the labels.
+The converter gives a classifier two outputs: the label of each sample, which no layer computes, and the probabilities
+as a list of dicts. The model that is read predicts the probabilities as an array, and stores the labels.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import numpy as np
 
 __all__ = ["Labels", "with_plain_operators"]
 
-# The labels of classes: texts, or whole numbers.
+# The labels of classes: strings or integers.
 Labels = list[str] | list[int]
 DOMAIN = "ai.onnx.ml"
-# Operators that leave a label the one that it is.
+# Operators that pass labels on.
 KEEP_LABELS = ("Identity", "Cast", "Reshape")
-# Operators whose first output, if nothing else reads it, is a label.
+# Operators whose first output is a label, if no other operator reads it.
 MAKE_LABELS = ("ArrayFeatureExtractor", "LinearClassifier", "Binarizer")
 # What follows the scores of a linear classifier.
 FUNCTIONS = {"SOFTMAX": "Softmax", "LOGISTIC": "Sigmoid"}
 
 
 def with_plain_operators(package: Any, proto: Any, outputs: Sequence[str] | None) -> Labels | None:
-    """Change a graph of a classifier or a regression so that it has other operators for the same numbers.
+    """Replace the operators of a classifier or a regression in a graph.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def with_plain_operators(package: Any, proto: Any, outputs: Sequence[str] | None
 
 
 def needed_for(nodes: Sequence[Any], wanted: Sequence[str]) -> list[Any]:
-    """The nodes on which values depend; all of them if one of the values is made by none."""
+    """The nodes on which these values depend; all nodes if one of the values does not exist."""
     if not set(wanted) <= {name for node in nodes for name in node.output}:
         return list(nodes)
     read, found = set(wanted), []
@@ -60,7 +60,7 @@ def needed_for(nodes: Sequence[Any], wanted: Sequence[str]) -> list[Any]:
 
 
 def drop_labels(proto: Any) -> None:
-    """Take labels away from the outputs, if anything is left then."""
+    """Remove labels from the outputs, if other outputs remain."""
     makers = {name: node for node in proto.graph.node for name in node.output}
     labels = [place for place, value in enumerate(proto.graph.output) if is_label(makers, value.name)]
     if len(labels) < len(proto.graph.output):
@@ -78,7 +78,7 @@ def is_label(makers: dict[str, Any], name: str) -> bool:
 
 
 def labels_of(package: Any, graph: Any, node: Any) -> Labels | None:
-    """The labels that a node knows."""
+    """The labels that a node stores."""
     if node.domain != DOMAIN:
         return None
     if node.op_type == "ArrayFeatureExtractor":
@@ -97,7 +97,7 @@ def attributes_of(package: Any, node: Any) -> dict[str, Any]:
 
 
 class _Rewriting:
-    """Nodes, of which those that it knows are replaced."""
+    """Nodes of a graph, in which known operators are replaced."""
 
     def __init__(self, package: Any, graph: Any, wanted: Sequence[str]) -> None:
         self.package, self.graph = package, graph
@@ -112,7 +112,7 @@ class _Rewriting:
         }
 
     def add(self, node: Any) -> None:
-        """Add a node, or what replaces it."""
+        """Add a node, or the nodes that replace it."""
         rule = self.rules.get(node.op_type) if node.domain == DOMAIN else None
         if rule is None or not rule(node, attributes_of(self.package, node)):
             self.nodes.append(node)
@@ -132,7 +132,7 @@ class _Rewriting:
         return name
 
     def zip_map(self, node: Any, attributes: dict[str, Any]) -> bool:
-        """The array of which it makes dicts."""
+        """ZipMap makes dicts of an array: use the array."""
         for value in self.graph.output:
             if value.name == node.output[0]:
                 value.CopyFrom(self.package.helper.make_tensor_value_info(value.name, 1, [None, None]))
@@ -140,7 +140,7 @@ class _Rewriting:
         return True
 
     def linear(self, node: Any, attributes: dict[str, Any], rows: int, output: str) -> bool:
-        """Products with the coefficients, plus the intercepts."""
+        """Multiply by the coefficients, and add the intercepts."""
         kernel = np.asarray(attributes.get("coefficients", ()), np.float32)
         if rows < 1 or kernel.size == 0 or kernel.size % rows:
             return False
@@ -154,7 +154,7 @@ class _Rewriting:
         return True
 
     def classifier(self, node: Any, attributes: dict[str, Any]) -> bool:
-        """The scores of a linear classifier that has coefficients for each class, and a function of them."""
+        """A linear classifier with coefficients for each class: its scores, and a function of them."""
         count = len(labels_of(self.package, self.graph, node) or [])
         transform = attributes.get("post_transform", b"NONE").decode(errors="replace")
         if node.output[0] in self.read or len(node.output) < 2 or transform not in (*FUNCTIONS, "NONE"):
@@ -173,7 +173,7 @@ class _Rewriting:
         return plain and self.linear(node, attributes, attributes.get("targets", 1), node.output[0])
 
     def normalizer(self, node: Any, attributes: dict[str, Any]) -> bool:
-        """Division of probabilities by their sum, which after Softmax is 1."""
+        """Division of probabilities by their sum. After Softmax the sum is 1."""
         before = self.made_by.get(node.input[0])
         if attributes.get("norm") != b"L1" or before not in ("Softmax", "Sigmoid"):
             return False

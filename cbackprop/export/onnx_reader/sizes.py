@@ -1,4 +1,4 @@
-"""Whole numbers that a graph computes from shapes, and which may depend on the size of the batch or of another axis."""
+"""Integers that a graph computes from shapes. They may depend on the size of the batch or on other open sizes."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ __all__ = ["Sizes", "computed", "of_shape"]
 Array = NDArray[Any]
 
 
-# Open sizes that are multiplied with each other, by name.
+# The names of open sizes that are multiplied with each other.
 Names = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """The numbers ``constant + factors[("the batch",)] * n + ...`` for batches of n samples, and other open sizes.
+    """The numbers ``constant + factors[("the batch",)] * n + ...`` for n samples, and likewise for other open sizes.
 
-    The keys of the factors are names of sizes that are multiplied with each other.
+    The keys of `factors` are the names of open sizes that are multiplied with each other.
     """
 
     constant: Array
     factors: dict[Names, Array]
 
     def as_list(self) -> list[Size | None]:
-        """As a shape: numbers and open sizes; ``None`` for what is neither."""
+        """As a shape: numbers and open sizes; ``None`` for entries that are neither."""
         return [self._entry(place) for place in range(self.constant.size)]
 
     def _entry(self, place: int) -> Size | None:
@@ -46,7 +46,7 @@ class Sizes:
         return None if constant or more else simplest(factor, names)
 
     def as_shape(self, batch: int, other: int) -> Array | None:
-        """As a shape with these codes for the batch, the first axis, and one other open size; else ``None``."""
+        """As a shape, with these codes for the batch (first axis) and for one other open size; else ``None``."""
         first, *rest = self.as_list() or [None]
         unknown = [size for size in rest if not isinstance(size, int)]
         if first != BATCH or len(unknown) > 1 or not all(isinstance(size, str) and size != BATCH for size in unknown):
@@ -54,7 +54,7 @@ class Sizes:
         return np.array([batch, *(size if isinstance(size, int) else other for size in rest)], np.int64)
 
     def for_batch(self, size: int) -> Array | None:
-        """The numbers for batches of one size; ``None`` if they depend on other open sizes."""
+        """The numbers for batches of this size; ``None`` if they depend on other open sizes."""
         if set(self.factors) != {(BATCH,)}:
             return None
         return self.constant + size * self.factors[(BATCH,)]
@@ -79,7 +79,7 @@ def of_shape(shape: Shape, start: int, end: int | None) -> Sizes | Array | None:
 
 
 def _of(size: Product, names: Names) -> int:
-    """How often these open sizes are in a size."""
+    """The factor with which these open sizes occur in a size."""
     return size.factor if size.names == names else 0
 
 
@@ -98,7 +98,7 @@ def computed(node: Any, inputs: Sequence[Sizes | Array]) -> Sizes | Array:
     if operator in MOVES:
         movable = len(inputs) if operator == "Concat" else 1
         if any(isinstance(value, Sizes) for value in inputs[movable:]):
-            raise FoldingError("a part is taken that depends on the size of the batch")
+            raise FoldingError("it takes a slice that depends on the size of the batch")
         constant = _moved(node, inputs, movable, ())
         return _result(constant, {names: _moved(node, inputs, movable, names) for names in names_in(inputs)})
     if operator not in ("Add", "Sub", "Mul", "Div") or len(inputs) != 2:
@@ -123,7 +123,7 @@ def _arithmetic(operator: str, first: Sizes | Array, second: Sizes | Array) -> S
 
 
 def _multiplied(first: Sizes | Array, second: Sizes | Array) -> Sizes | Array:
-    """The product of two such numbers: each part of one times each of the other."""
+    """The product of two such numbers, multiplied out."""
     found: dict[Names, Array] = {}
     for names in [(), *names_in([first])]:
         for others in [(), *names_in([second])]:
@@ -133,12 +133,12 @@ def _multiplied(first: Sizes | Array, second: Sizes | Array) -> Sizes | Array:
 
 
 def names_in(values: Sequence[Sizes | Array]) -> list[Names]:
-    """The open sizes on which numbers depend."""
+    """The open sizes that these numbers depend on."""
     return list(dict.fromkeys(names for value in values if isinstance(value, Sizes) for names in value.factors))
 
 
 def _part(value: Sizes | Array, names: Names) -> Array:
-    """The factors of open sizes, or without names what depends on none."""
+    """The factors of these open sizes; without names, the constant part."""
     if not names:
         return value.constant if isinstance(value, Sizes) else value
     found = value.factors.get(names) if isinstance(value, Sizes) else None

@@ -1,7 +1,7 @@
-"""Read which keys a query of attention sees, where that depends on the data: masks of padding, for example.
+"""Read masks of attention that depend on the data, such as padding masks: which keys does a query see?
 
-A mask is made of truth values, or of numbers that are added to the scores: 0 for what is seen, negative infinity for
-what is hidden. It is read as numbers for a layer's ``attention_mask``: 0 for what is hidden.
+A mask consists of booleans, or of numbers that are added to the scores: 0 for visible keys, negative infinity for
+hidden ones. It becomes a layer's ``attention_mask``, in which 0 means hidden.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from cbackprop.tensor import KerasTensor
 
 __all__ = ["HIDDEN", "Seen", "Weights", "all_fixed", "any_seen", "leaves_of", "seen_by", "settings_for"]
 
-# Numbers that are added to scores in place of negative infinity are at most so large.
+# Numbers up to this one hide a key when they are added to its score; they stand for negative infinity.
 HIDDEN = -1e4
-# Lengths for which masks of open size are computed.
+# Lengths at which masks of open size are computed.
 LENGTHS = (5, 9, 60)
 # Operators that only move the numbers of their first input.
 MOVES = ("Expand", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
-# Comparisons of whole numbers with a constant.
+# Comparisons of integers with a constant.
 COMPARISONS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
 
 
 @dataclasses.dataclass
 class Seen:
-    """What is seen where none of these is 0: arrays, and values, which are not negative.
+    """Masks. A key is seen if none of them is 0 there: constant ones (`fixed`), and values (`given`, not negative).
 
-    `is_unit`: the values are 0 and 1. `is_hard`: what hides the others is negative infinity, so that a query which sees
-    nothing gets no number. `is_causal`: nor do queries see keys behind them.
+    `is_unit`: the values are only 0 and 1. `is_hard`: keys are hidden by negative infinity, so that a query which sees
+    no key gets NaN. `is_causal`: in addition, queries do not see later keys.
     """
 
     fixed: list[Array]
@@ -51,7 +51,7 @@ class Seen:
 
 
 def leaves_of(graph: ReadGraph, name: str) -> list[str]:
-    """The values from which a mask is made."""
+    """The values from which a mask is computed."""
     if graph.is_constant(name) or graph.is_computed(name):
         return []
     node = graph.makers.get(name)
@@ -61,26 +61,26 @@ def leaves_of(graph: ReadGraph, name: str) -> list[str]:
 
 
 def _sources(node: Node) -> list[str]:
-    """Those inputs of a node that can be masks."""
+    """The inputs of a node that can be masks."""
     return node.inputs[:1] if node.operator in MOVES else [name for name in node.inputs if name]
 
 
 def seen_by(builder: Builder, node: Node, name: str, kind: str) -> Seen:
-    """What a mask lets be seen, which is added to the scores, or true for what is seen or what is hidden.
+    """What a mask leaves visible. `kind`: it is "added" to the scores, or true for what is "seen" or "hidden".
 
     Raises
     ------
     UnreadableError
-        If it is no mask.
+        If it is not a mask.
     """
     found = _added(builder, node, name) if kind == "added" else _true(builder, node, name, kind == "seen")
     if found is None:
-        raise UnreadableError(f"{name!r}, which hides scores of attention, is not made of truth values")
+        raise UnreadableError(f"{name!r}, which hides scores of attention, is not made of booleans")
     return found
 
 
 def _added(builder: Builder, node: Node, name: str) -> Seen | None:
-    """What numbers that are added to scores let be seen; `None` if they are other numbers than those of a mask."""
+    """What numbers added to the scores leave visible; `None` if they are not those of a mask."""
     graph = builder.graph
     if graph.is_constant(name):
         array = graph.constants[name]
@@ -109,12 +109,12 @@ def _added(builder: Builder, node: Node, name: str) -> Seen | None:
 
 
 def _added_is_0(array: Array) -> Array:
-    """1 where 0 is added, 0 for negative infinity, and else no number."""
+    """1 where 0 is added, 0 where negative infinity is, NaN for other numbers."""
     return np.where(array <= HIDDEN, 0, np.where(array == 0, 1, np.nan))
 
 
 def _of_any_length(graph: ReadGraph, name: str, seen: Callable[[Array], Array]) -> Seen | None:
-    """What is seen by a mask that is computed from sizes which are open; `None` if that is neither all nor causal."""
+    """What a mask leaves visible that is computed from open sizes; `None` if it is neither all nor causal."""
     kinds = set()
     for length in LENGTHS:
         numbers = {one: length + place for place, one in enumerate(graph.open_sizes)}
@@ -130,7 +130,7 @@ def _of_any_length(graph: ReadGraph, name: str, seen: Callable[[Array], Array]) 
 
 
 def _where(builder: Builder, node: Node, maker: Node) -> Seen | None:
-    """What is seen by numbers of which some are replaced by negative infinity."""
+    """What is visible if some numbers are replaced by negative infinity."""
     condition, if_true, if_false = maker.inputs
     for hidden, other, is_seen in ((if_true, if_false, False), (if_false, if_true, True)):
         array = builder.graph.constants.get(hidden)
@@ -143,7 +143,7 @@ def _where(builder: Builder, node: Node, maker: Node) -> Seen | None:
 
 
 def _true(builder: Builder, node: Node, name: str, value: bool) -> Seen | None:
-    """Where truth values are this one; `None` if they are made by unknown operators."""
+    """Where booleans have this value; `None` if unknown operators make them."""
     graph = builder.graph
     if graph.is_constant(name):
         return Seen([(graph.constants[name] != 0) == value], [])
@@ -163,7 +163,7 @@ def _true(builder: Builder, node: Node, name: str, value: bool) -> Seen | None:
 
 
 def _of_value(builder: Builder, node: Node, name: str, value: bool) -> Seen | None:
-    """A value as it is: truth values, or whole numbers of which 0 is false."""
+    """A value itself: booleans, or integers of which 0 is false."""
     graph = builder.graph
     if name not in builder.tensors or (graph.is_float(name) and not value):
         return None
@@ -177,12 +177,12 @@ def _of_value(builder: Builder, node: Node, name: str, value: bool) -> Seen | No
 
 
 def _opposite(builder: Builder, node: Node, x: KerasTensor) -> KerasTensor:
-    """1 for 0 and 0 for 1."""
+    """Exchange 0 and 1."""
     return builder.apply(node, layers.Rescaling, x, -1.0, 1.0)
 
 
 def _limited(builder: Builder, node: Node, x: KerasTensor) -> KerasTensor:
-    """Numbers limited to 0 and 1."""
+    """Clip to 0 and 1."""
     return builder.apply(node, layers.Activation, x, activations.relu.bind(max_value=1.0))
 
 
@@ -194,12 +194,12 @@ def _cast(builder: Builder, node: Node, maker: Node, value: bool) -> Seen | None
     graph, target = builder.graph, maker.attribute("to")
     types = graph.package.TensorProto
     if graph.is_float(maker.inputs[0]) and target not in (types.BOOL, types.FLOAT, types.DOUBLE):
-        return None  # it would round
+        return None  # the cast would round
     return _true(builder, node, maker.inputs[0], value)
 
 
 def _both(builder: Builder, node: Node, maker: Node, value: bool) -> Seen | None:
-    """And, and the opposite of Or."""
+    """And; for False, Or."""
     if (maker.operator == "And") != value:
         return _either(builder, node, maker, value)
     a, b = (_true(builder, node, source, value) for source in maker.inputs)
@@ -207,7 +207,7 @@ def _both(builder: Builder, node: Node, maker: Node, value: bool) -> Seen | None
 
 
 def _either(builder: Builder, node: Node, maker: Node, value: bool) -> Seen | None:
-    """Or, and the opposite of And: the opposite of both opposites."""
+    """Or; for False, And. Computed as not (not a and not b)."""
     a, b = (_true(builder, node, source, not value) for source in maker.inputs)
     if a is None or b is None or len(a.given) != 1 or len(b.given) != 1 or a.fixed or b.fixed:
         return None
@@ -229,7 +229,7 @@ _RULES: dict[str, Any] = {
 
 
 def _compared(builder: Builder, maker: Node, value: bool) -> Seen | None:
-    """Whole numbers compared with a constant one."""
+    """Integers compared with a constant."""
     graph, (first, second) = builder.graph, maker.inputs
     turned = graph.is_constant(first)
     name, constant = (second, first) if turned else (first, second)
@@ -253,14 +253,14 @@ def _compared(builder: Builder, maker: Node, value: bool) -> Seen | None:
 
 
 def _unequal(builder: Builder, maker: Node, name: str, number: float) -> Seen:
-    """Where numbers differ from one."""
+    """Where numbers differ from this one."""
     x = builder.tensors[name]
     x = builder.apply(maker, layers.Rescaling, x, 1.0, -number) if number else x
     return Seen([], [builder.apply(maker, layers.Absolute, x)], False)
 
 
 def _moved(builder: Builder, maker: Node, seen: Seen) -> Seen | None:
-    """What is seen after its numbers have been moved."""
+    """A mask after its numbers have been moved."""
     if (seen.fixed or seen.is_causal) and maker.operator != "Identity":
         return None
     moved = []
@@ -272,12 +272,12 @@ def _moved(builder: Builder, maker: Node, seen: Seen) -> Seen | None:
     return dataclasses.replace(seen, given=moved)
 
 
-# The shape of the weights of a sample; `None` for sizes that are open.
+# The shape of one sample's attention weights; `None` for open sizes.
 Weights = tuple[int | None, ...]
 
 
 def settings_for(builder: Builder, node: Node, seen: Seen, weights: Weights) -> dict[str, Any]:
-    """With what a layer is called so that this is seen."""
+    """The settings with which a layer is called so that queries see these keys."""
     both = all_fixed(seen, weights)
     settings: dict[str, Any] = {"use_causal_mask": True} if seen.is_causal else {}
     if both is not None and not settings:
@@ -294,7 +294,7 @@ def settings_for(builder: Builder, node: Node, seen: Seen, weights: Weights) -> 
 def any_seen(builder: Builder, node: Node, seen: Seen, weights: Weights) -> KerasTensor:
     """1 for each query that sees a key, else 0, as a value (batch, ..., queries, 1)."""
     if not seen.is_unit or seen.is_causal:
-        raise UnreadableError("it clears what sees nothing, by masks of which it is not known which queries that are")
+        raise UnreadableError("it clears what queries get that see no key, but its mask does not tell which these are")
     x = _together(builder, node, seen.given, all_fixed(seen, weights), len(weights))
     if x.shape[-1] is None:
         most = builder.permuted(node, builder.reshaped(node, x, (math.prod(sizes_before_last(x)), None)), (2, 1))
@@ -305,22 +305,22 @@ def any_seen(builder: Builder, node: Node, seen: Seen, weights: Weights) -> Kera
 
 
 def sizes_before_last(x: KerasTensor) -> tuple[int, ...]:
-    """All sizes of a sample but the last."""
+    """All sizes of a sample except the last."""
     if None in x.shape[1:-1]:
         raise UnreadableError(f"more than one size of a mask of shape {x.shape} is open")
     return tuple(int(size or 0) for size in x.shape[1:-1])
 
 
 def all_fixed(seen: Seen, weights: Weights) -> Array | None:
-    """What is seen by all arrays, in the shape of the weights; `None` if that is everything."""
+    """The constant masks combined, in the shape of the weights; `None` if they hide nothing."""
     for array in seen.fixed:
         if array.ndim > len(weights) + 1 or (array.ndim == len(weights) + 1 and len(array) != 1):
-            raise UnreadableError(f"its mask of shape {array.shape} is not the same for all samples")
+            raise UnreadableError(f"its constant mask of shape {array.shape} differs between samples")
     arrays = [array for array in seen.fixed if not array.all()]
     if not arrays:
         return None
     if None in weights:
-        raise UnreadableError(f"its mask of shape {arrays[0].shape} has a size, but queries or keys have none")
+        raise UnreadableError(f"its mask has the fixed shape {arrays[0].shape}, but queries or keys are of open size")
     both = np.ones([int(size or 0) for size in weights], bool)
     for array in arrays:
         both &= array[0] if array.ndim > len(weights) else array
@@ -328,7 +328,7 @@ def all_fixed(seen: Seen, weights: Weights) -> Array | None:
 
 
 def _together(builder: Builder, node: Node, masks: list[KerasTensor], fixed: Array | None, rank: int) -> KerasTensor:
-    """Several masks as one with an axis for each of the so many axes of the weights."""
+    """Combine masks into one, with as many axes as the weights (`rank`)."""
     views = []
     for x in masks:
         missing = rank + 1 - x.ndim

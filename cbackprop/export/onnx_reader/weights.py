@@ -28,8 +28,8 @@ from cbackprop.tensor import KerasTensor, Shape
 def _dense(
     builder: Builder, node: Node, x: KerasTensor, kernel: Array, bias: Array | None, *constants: Array
 ) -> KerasTensor:
-    """A Dense layer; the same one as before, if the same constants of the graph have been read as one."""
-    if bias is None and kernel.ndim == 1:  # sums along the last axis, which disappears
+    """A Dense layer. It is shared with an earlier call that has the same constants of the graph."""
+    if bias is None and kernel.ndim == 1:  # sums along the last axis, which is removed
         summed = _dense(builder, node, x, kernel[:, np.newaxis], None)
         return builder.apply(node, layers.Reshape, summed, sample_shape(x)[:-1])
     if kernel.ndim != 2 or x.ndim < 2 or kernel.shape[0] != x.shape[-1] or kernel.size == 0:
@@ -70,18 +70,18 @@ def matmul(builder: Builder, node: Node) -> KerasTensor:
         kernel = builder.graph.constants[b]
         return _dense(builder, node, builder.tensor(a), kernel, None, kernel)
     if builder.graph.is_constant(a):
-        raise UnreadableError("a constant stands on the left")
+        raise UnreadableError("its left operand is a constant")
     tensors = [builder.tensor(a), builder.tensor(b)]
     if any(tensor.ndim != 3 for tensor in tensors):
         raise UnreadableError(
-            f"values of shapes {[tensor.shape for tensor in tensors]} are no matrices for each sample"
+            f"it multiplies values of shapes {[tensor.shape for tensor in tensors]}, which are not matrices per sample"
         )
     return builder.apply(node, layers.Dot, tensors, (2, 1))
 
 
 @reads("Gemm")
 def gemm(builder: Builder, node: Node) -> KerasTensor:
-    """A product with a matrix, plus a bias, each with a factor."""
+    """A product with a matrix, plus a bias. Both may have a factor."""
     x, kernel = builder.tensor(node.inputs[0]), builder.constant(node, 1)
     if node.attribute("transA") or kernel.ndim != 2 or x.ndim != 2:
         raise UnreadableError("it mixes the samples of a batch")
@@ -103,17 +103,17 @@ def gemm(builder: Builder, node: Node) -> KerasTensor:
 
 
 def _text(equation: bytes) -> str:
-    """An equation as it is in a file, without spaces."""
+    """An equation from the file, without spaces."""
     return equation.decode(errors="replace").replace(" ", "")
 
 
 def _contraction(equation: str, shape: Shape, kernel: Array) -> Contraction:
-    """An equation for a value (batch, ...) and a constant.
+    """Parse an equation for a value (batch, ...) and a constant.
 
     Raises
     ------
     ValueError
-        If no EinsumDense has it.
+        If no EinsumDense can compute it.
     """
     parts = Equation(equation, None)
     if len(parts.kernel) != kernel.ndim or kernel.size == 0:
@@ -190,7 +190,7 @@ def cosine(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     """Cosines of the angles between vectors."""
     tensors = [builder.tensor(bound[name]) for name in ("x", "y")]
     if any(tensor.ndim != 3 for tensor in tensors):
-        raise UnreadableError("its inputs are no matrices for each sample")
+        raise UnreadableError("its inputs are not matrices per sample")
     return builder.apply(node, layers.Dot, tensors, (2, 2), normalize=True)
 
 
@@ -203,17 +203,17 @@ def cosine(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     ),
 )
 def embedding(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """An embedding: rows of a table."""
+    """An embedding: looks up rows of a table."""
     table = bound["table"]
     x = builder.tensor(bound["x"])
     if "last" not in bound and not is_data(x):
-        raise UnreadableError("it looks up numbers that are computed: of negative ones, ONNX counts from the end")
+        raise UnreadableError("it looks up computed numbers, which may be negative: ONNX counts these from the end")
     return builder.apply(node, layers.Embedding, x, *table.shape, weights=[table])
 
 
 @recognizes(*LAYERS["prelu"])
 def prelu(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """PReLU; slopes are shared along axes of length 1."""
+    """PReLU. Slopes are shared along axes of length 1."""
     x = builder.tensor(bound["x"])
     slope = fitting(bound["slope"], x)
     shape = sample_shape(x)

@@ -22,7 +22,7 @@ def activation_layer(graph: Graph, call: Call) -> str:
 
 
 def write_activation(graph: Graph, layer: layers.Layer, x: str, shape: tuple[Any, ...]) -> str:
-    """Write the activation of a layer for a value whose samples have this shape.
+    """Write the activation of a layer. `shape` is that of a sample of the value `x`.
 
     Raises
     ------
@@ -30,12 +30,12 @@ def write_activation(graph: Graph, layer: layers.Layer, x: str, shape: tuple[Any
         If there is no formula for the activation.
     """
     if layer.function is None:
-        raise ValueError(f"The activation of layer {layer.name!r} computes in Python, and cannot be written to ONNX.")
+        raise ValueError(f"Layer {layer.name!r} has an activation in Python, which cannot be written to ONNX.")
     return write_function(graph, layer.name, layer.function, x, shape)
 
 
 def write_function(graph: Graph, layer: str, kernel: Kernel, x: str, shape: tuple[Any, ...]) -> str:
-    """Write a function of a layer's for a value whose samples have this shape.
+    """Write a function that a layer applies. `shape` is that of a sample of the value `x`.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def write_function(graph: Graph, layer: str, kernel: Kernel, x: str, shape: tupl
 
 
 def as_one_axis(axes: tuple[int, ...], shape: tuple[int, ...]) -> dict[str, Any]:
-    """The variables of formulas along several adjacent axes; `shape` is that of a sample."""
+    """The variables of formulas along several adjacent axes. `shape` is that of a sample."""
     first, last = axes[0], axes[-1]
     length = math.prod(shape[first - 1 : last])
     return {
@@ -82,14 +82,14 @@ def as_one_axis(axes: tuple[int, ...], shape: tuple[int, ...]) -> dict[str, Any]
 
 
 def along_axis(axis: int, shape: tuple[Any, ...]) -> dict[str, Any]:
-    """The variables of formulas along an axis; `shape` is that of a sample of the result."""
+    """The variables of formulas along one axis. `shape` is that of a sample of the result."""
     length = shape[axis - 1]
     if length is None:
         return {"axis": axis}
     return {
         "axis": axis,
         "axes": np.array([axis]),
-        **{name: np.array([k * length]) for k, name in enumerate(("start", "middle", "end"))},  # to halve an axis
+        **{name: np.array([k * length]) for k, name in enumerate(("start", "middle", "end"))},  # cut an axis in halves
         "along": np.array(axis),
         "length": np.array([length]),
         "count": np.arange(1.0, length + 1).reshape(-1, *[1] * (len(shape) - axis)),

@@ -1,4 +1,4 @@
-"""Write attention layers: projections as Einsum, and between them products, Softmax, and Where for what is hidden."""
+"""Write attention layers: Einsum for projections, MatMul and Softmax for attention, Where for masks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__: list[str] = []
 
 
 def weights_of(graph: Graph, scores: str, seen: Any, hidden_is_zero: bool) -> str:
-    """The softmax of scores, without keys that are not seen: `seen` is an array or a value, or ``None``."""
+    """The softmax of the scores of visible keys. `seen` is an array, a value, or ``None`` for all."""
     if seen is None:
         return graph.add("Softmax", scores, axis=-1)
     if not isinstance(seen, str):
@@ -28,7 +28,7 @@ def weights_of(graph: Graph, scores: str, seen: Any, hidden_is_zero: bool) -> st
 
 
 def causal(settings: dict[str, Any], queries: int, keys: int, window: int | None) -> NDArray[np.bool_] | None:
-    """Which key each query sees by its position; ``None``: all."""
+    """Which keys each query sees because of its position; ``None`` means all."""
     t, s = np.arange(queries)[:, None], np.arange(keys)
     seen = np.ones((queries, keys), bool)
     if settings.get("use_causal_mask"):
@@ -39,7 +39,7 @@ def causal(settings: dict[str, Any], queries: int, keys: int, window: int | None
 
 
 def products(graph: Graph, q: str, k: str, rank: int, factor: Any) -> str:
-    """Scores that are products of queries and keys."""
+    """Dot-product scores of queries and keys."""
     turned = graph.transpose(k, (*range(rank - 2), rank - 1, rank - 2))
     scores = graph.add("MatMul", q, turned)
     return scores if isinstance(factor, float) and factor == 1 else graph.add("Mul", scores, factor)
@@ -64,7 +64,7 @@ def attention(graph: Graph, call: Call) -> str | list[str]:
 
 
 def both_seen(graph: Graph, seen: Any, masks: Sequence[str]) -> Any:
-    """What is seen by an array, and by masks for each sample, which are values."""
+    """Combine an array that says what is seen with masks for each sample, which are values."""
     for mask in masks:
         given = graph.add("Cast", mask, to=graph.onnx.TensorProto.BOOL)
         seen = (
@@ -74,7 +74,7 @@ def both_seen(graph: Graph, seen: Any, masks: Sequence[str]) -> Any:
 
 
 def sums(graph: Graph, layer: Any, q: str, k: str, rank: int) -> str:
-    """Scores that are sums over features of tanh(query + key)."""
+    """Additive scores: sums over features of tanh(query + key)."""
     found = layer.score_weights
     inner, outer = found.get("inner_weight"), found.get("outer_weight")
     if inner is not None:
@@ -86,9 +86,10 @@ def sums(graph: Graph, layer: Any, q: str, k: str, rank: int) -> str:
 
 
 class Heads:
-    """A call of attention with heads: its projections, with heads in front of positions, which become one axis.
+    """One call of multi-head attention: its projections, with heads before positions.
 
-    Heads of queries that share a head of keys are put one behind the other, as if they were more positions.
+    Query heads that share a key head are lined up along the axis of positions. If attention is along several axes,
+    these are merged into one.
     """
 
     def __init__(self, graph: Graph, call: Call) -> None:
@@ -109,7 +110,7 @@ class Heads:
         return einsum_dense(self.graph, Call(layer, (x,), (shape,), output, self.call.training)), output
 
     def rows(self, name: str, number: int) -> str:
-        """A projection of an input as (batch, groups, heads of keys, positions, features)."""
+        """The projection of an input, as (batch, groups, heads of keys, positions, features)."""
         value, shape = self.project(name, self.call.inputs[number], self.call.input_shapes[number])
         value = self.graph.transpose(value, (0, *self.groups, self.rank - 1, *self.along, self.rank))
         if len(self.along) == 1 and (self.shared == 1 or name != "query"):
@@ -117,14 +118,14 @@ class Heads:
         return self.graph.reshape(value, (*self.sizes, self.layer.key_heads, -1, shape[-1]))
 
     def back(self, value: str) -> str:
-        """The results of the heads, in the order of the query's axes."""
+        """The results of the heads, with their axes in the order of the query's."""
         if len(self.along) > 1 or self.shared > 1:
             value = self.graph.reshape(value, (*self.sizes, self.layer.heads, *self.queries, self.layer.values))
         order = [0, *self.groups, self.rank - 1, *self.along, self.rank]
         return self.graph.transpose(value, [order.index(axis) for axis in range(self.rank + 1)])
 
     def seen(self) -> Any:
-        """Which query sees which key: an array, or a value; ``None``: all."""
+        """Which query sees which key: an array, a value, or ``None`` for all."""
         call, graph = self.call, self.graph
         queries, keys = math.prod(self.queries), math.prod(self.keys)
         found: Any = causal(call.settings, queries, keys, self.layer.sliding_window)
@@ -142,8 +143,8 @@ class Heads:
             view = self.layer.view_of(np.ones((1, *shape), bool), *call.input_shapes[:2]).shape
             if self.shared > 1 or len(self.along) > 1:
                 raise ValueError(
-                    f"Layer {self.layer.name!r} takes an attention_mask, which can only be written to ONNX if each "
-                    "head of queries has one of keys, and attention goes along one axis."
+                    f"Layer {self.layer.name!r} takes an attention_mask. This can be written to ONNX only if it has as "
+                    "many key heads as query heads, and attends along one axis."
                 )
             masks.append(graph.reshape(mask, view))
         return both_seen(graph, found, masks)
@@ -151,7 +152,7 @@ class Heads:
 
 @translates(layers.MultiHeadAttention, layers.GroupQueryAttention)
 def heads(graph: Graph, call: Call) -> str | list[str]:
-    """Attention between projections."""
+    """Multi-head attention."""
     refuse_random_numbers(call)
     layer, whole = call.layer, Heads(graph, call)
     q, k, v = (whole.rows(name, number) for name, number in (("query", 0), ("key", 2), ("value", 1)))

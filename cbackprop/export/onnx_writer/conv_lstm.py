@@ -1,4 +1,4 @@
-"""Write ConvLSTM layers: each time step with two Convs, and what an LSTM does, at each position."""
+"""Write ConvLSTM layers: for each time step, two Convs and the formula of an LSTM at each position."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__: list[str] = []
 
 
 class Steps:
-    """The time steps of a layer. Images have the channels last, between Transposes around each Conv."""
+    """The time steps of a layer. Images have the channels last; Transposes around each Conv bring them first."""
 
     def __init__(self, graph: Graph, layer: Any, image: tuple[int, ...]) -> None:
         self.graph, self.cell = graph, layer.cell
@@ -40,7 +40,7 @@ class Steps:
         return self.graph.transpose(found, (0, *range(2, self.rank + 2), 1))
 
     def kernel(self, variable: Any) -> str:
-        """A kernel as Conv has it: (filters, channels, ...)."""
+        """A kernel in the layout of Conv: (filters, channels, ...)."""
         return self.graph.variable(variable, (self.rank + 1, self.rank, *range(self.rank)))
 
     def step(self, x: str, states: State) -> State:
@@ -61,18 +61,18 @@ class Steps:
         return [graph.add("Mul", o, self.function(cell.outer_function, c)), c]
 
     def function(self, function: Any, value: str) -> str:
-        """A function of gates."""
+        """Apply a function to gates."""
         return write_function(self.graph, self.cell.name, function, value, self.state_shape)
 
     def filters(self, z: str, number: int) -> str:
-        """The filters of a gate."""
+        """The channels that belong to a gate."""
         begin, axis = number * self.cell.filters, np.array([self.rank + 1])
         return self.graph.add("Slice", z, np.array([begin]), np.array([begin + self.cell.filters]), axis)
 
 
 @translates(layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D)
 def conv_lstm(graph: Graph, call: Call) -> str | list[str]:
-    """All time steps."""
+    """Write all time steps."""
     layer, rank = call.layer, call.layer.rank
     check(layer, call.training)
     first = layer.data_format == "channels_first"

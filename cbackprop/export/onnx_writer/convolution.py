@@ -1,4 +1,4 @@
-"""Write convolutions: operators with the channels first, between Transposes if the channels are last."""
+"""Write convolutions. ONNX's operators have the channels first; if a layer has them last, Transposes go around."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def convolution(graph: Graph, call: Call) -> str:
 
 
 def pads_of(call: Call, geometry: Geometry) -> list[int]:
-    """Zeros in front of each axis, then those behind."""
+    """The number of zeros at the front of each axis, then at the end."""
     ends = [
         max((maps - 1) * stride + (kernel - 1) * dilation + 1 - before - size, 0)
         for maps, stride, kernel, dilation, before, size in zip(
@@ -31,7 +31,7 @@ def pads_of(call: Call, geometry: Geometry) -> list[int]:
 
 @translates(layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 def depthwise_convolution(graph: Graph, call: Call) -> str:
-    """Conv with a group for each channel, between Transposes if the channels are last."""
+    """Conv with a group for each channel."""
     layer, (x,) = call.layer, call.inputs
     bias = [] if layer.bias is None else [graph.variable(layer.bias)]
     y = depthwise(graph, call, to_first(graph, layer, x), layer.kernel.numpy(), bias)
@@ -40,7 +40,7 @@ def depthwise_convolution(graph: Graph, call: Call) -> str:
 
 @translates(layers.SeparableConv1D, layers.SeparableConv2D)
 def separable_convolution(graph: Graph, call: Call) -> str:
-    """Two Convs: one with a group for each channel, and one with a kernel of size 1."""
+    """Two Convs: a depthwise one, and one with a kernel of size 1."""
     layer, (x,) = call.layer, call.inputs
     between = depthwise(graph, call, to_first(graph, layer, x), layer.depthwise_kernel.numpy(), [])
     rank = layer.rank
@@ -83,7 +83,7 @@ def transposed_convolution(graph: Graph, call: Call) -> str:
     """ConvTranspose. Its kernel is (channels, filters, ...)."""
     layer = call.layer
     geometry = layer.geometry(channels_last(call))
-    # Numbers that the taps reach, but that are dropped behind; fewer than 0 if zeros are added.
+    # How many elements are computed at the end of each axis but dropped. If negative, zeros are added.
     dropped = [
         (maps - 1) * stride + (kernel - 1) * dilation + 1 - before - size
         for maps, stride, kernel, dilation, before, size in zip(
@@ -104,7 +104,7 @@ def channels_last(call: Call) -> tuple[int, ...]:
 
 
 def between_transposes(graph: Graph, call: Call, operator: str, pads: list[int], options: dict[str, Any]) -> str:
-    """The operator of the layer."""
+    """Add the operator of a layer, with Transposes around it if needed."""
     layer, (x,) = call.layer, call.inputs
     rank = layer.rank
     weights = [graph.variable(layer.kernel, (rank + 1, rank, *range(rank)))]

@@ -1,4 +1,4 @@
-"""Graph: build a graph of ONNX operators."""
+"""Build a graph of ONNX operators."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["Call", "Graph", "Translation", "check_sizes", "translates", "transla
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a layer on values of the graph, given by their names `inputs`.
+    """One call of a layer. `inputs` are the names of values in the graph.
 
-    Shapes are those of a sample; a size is ``None`` where the model leaves it open.
+    Shapes are those of one sample; open sizes are ``None``.
     """
 
     layer: Any
@@ -32,17 +32,17 @@ class Call:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-# The name of the output, or of each of several.
+# Writes a layer; returns the name of its output, or the names of several.
 Translation = Callable[["Graph", Call], Any]
 _translations: dict[type[Layer], Translation] = {}
-# Functions that write what they write for any sizes.
+# Functions that write the same operators for all sizes, so that sizes may be open.
 _for_any_sizes: set[Translation] = set()
 
 
 def translates(*classes: type[Layer], any_sizes: bool = False) -> Callable[[Translation], Translation]:
-    """Decorator: the function writes a call of such layers to a graph, without the layer's `activation`.
+    """Decorator: the function writes calls of these layers to a graph, without the layer's `activation`.
 
-    It returns the name of the output, or a list of those of several. With `any_sizes`, sizes in the call may be open.
+    It returns the name of the output, or a list of names if there are several. With `any_sizes`, sizes may be open.
     """
 
     def enter(function: Translation) -> Translation:
@@ -55,7 +55,7 @@ def translates(*classes: type[Layer], any_sizes: bool = False) -> Callable[[Tran
 
 
 def check_sizes(translate: Translation, call: Call) -> None:
-    """Refuse a call with open sizes, if the function writes other operators for other sizes."""
+    """Refuse a call with open sizes, if the operators that are written depend on the sizes."""
     if translate not in _for_any_sizes and any(None in shape for shape in (*call.input_shapes, call.output_shape)):
         raise ValueError(
             f"Layer {call.layer.name!r} ({type(call.layer).__name__}) can only be written to ONNX for inputs of known "
@@ -74,9 +74,9 @@ def translation_of(layer: Layer) -> Translation:
     for cls in type(layer).__mro__:
         if cls in _translations and not layer.is_python and layer.implementation == cls.implementation:
             return _translations[cls]
-        if registry.name_of(cls) is not None:  # a layer of this library computes something else than its base
+        if registry.name_of(cls) is not None:  # a layer of this library does not compute what its base class does
             break
-    kind = "computes in Python" if layer.is_python else "has a computation of its own"
+    kind = "is written in Python" if layer.is_python else "has a computation of its own"
     raise ValueError(f"Layer {layer.name!r} ({type(layer).__name__}) cannot be written to ONNX: it {kind}.")
 
 
@@ -145,14 +145,14 @@ class Graph:
         return self._known[key]
 
     def flags(self, array: NDArray[np.bool_]) -> str:
-        """Add a constant of true and false, and return its name."""
+        """Add a constant of booleans, and return its name."""
         key = array.dtype, array.shape, array.tobytes()
         if key not in self._known:
             self._known[key] = self._store(np.ascontiguousarray(array), f"{self.scope}/constant")
         return self._known[key]
 
     def variable(self, variable: Variable, order: Sequence[int] | None = None) -> str:
-        """The name of a weight, with its axes in this order. It is stored once, even if several calls use it."""
+        """The name of a weight with its axes in this order. It is stored once, even if several calls use it."""
         key = (variable, None if order is None else tuple(order))
         if key not in self._known:
             array = variable.numpy()
@@ -166,12 +166,12 @@ class Graph:
         return found
 
     def reshape(self, value: str, sample_shape: Sequence[int | None]) -> str:
-        """Reshape samples, of which one size may be open."""
+        """Reshape samples. One size may be open."""
         sizes = [-1 if size is None else size for size in sample_shape]
         return self.add("Reshape", value, np.array([0, *sizes], np.int64))
 
     def transpose(self, value: str, order: Sequence[int]) -> str:
-        """Reorder the axes. Transposes that follow each other become one, or none."""
+        """Reorder the axes. Consecutive Transposes become one, or none."""
         source, before = self.before_transpose(value, len(order))
         perm = [before[axis] for axis in order]
         if perm == sorted(perm):
@@ -181,11 +181,11 @@ class Graph:
         return made
 
     def before_transpose(self, value: str, rank: int) -> tuple[str, list[int]]:
-        """The value of which a Transpose makes this one, and its order; the value itself if none does."""
+        """If a Transpose makes this value: what it transposes, and its order. Else the value itself."""
         return self._transposed.get(value, (value, list(range(rank))))
 
     def drop_unused(self, outputs: Sequence[str]) -> None:
-        """Remove Transposes whose result is not read."""
+        """Remove Transposes whose results are not used."""
         wanted, kept = set(outputs), []
         for node in reversed(self.nodes):
             if node.op_type != "Transpose" or node.output[0] in wanted:

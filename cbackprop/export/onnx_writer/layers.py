@@ -11,7 +11,7 @@ from cbackprop.export.onnx_writer.graph import Call, Graph, translates
 
 @translates(layers.Dense, any_sizes=True)
 def dense(graph: Graph, call: Call) -> str:
-    """Gemm; for samples with several axes MatMul and Add."""
+    """Gemm; for samples with several axes, MatMul and Add."""
     layer, (x,) = call.layer, call.inputs
     kernel = graph.variable(layer.kernel)
     weights = [kernel] if layer.bias is None else [kernel, graph.variable(layer.bias)]
@@ -35,7 +35,7 @@ def einsum_dense(graph: Graph, call: Call) -> str:
 
 @translates(layers.Embedding, any_sizes=True)
 def embedding(graph: Graph, call: Call) -> str:
-    """Gather. As in `predict`, numbers are truncated to whole ones and limited to the rows of the table."""
+    """Gather. As in `predict`, numbers are truncated to integers and clipped to the rows of the table."""
     layer = call.layer
     table = graph.variable(layer.embeddings)
     return graph.formula(LAYERS["embedding"][0], call.inputs[0], table=table, last=float(layer.input_dim - 1))
@@ -43,7 +43,7 @@ def embedding(graph: Graph, call: Call) -> str:
 
 @translates(layers.ReversibleEmbedding)
 def reversible_embedding(graph: Graph, call: Call) -> str:
-    """Gather, or on the way back, which adds no axis, MatMul and what caps the logits."""
+    """Gather; for the reverse direction, MatMul and the cap on the logits."""
     layer, (x,) = call.layer, call.inputs
     if len(call.output_shape) > len(call.input_shapes[0]):
         return embedding(graph, call)
@@ -56,14 +56,14 @@ def reversible_embedding(graph: Graph, call: Call) -> str:
 
 @translates(layers.PReLU, any_sizes=True)
 def prelu(graph: Graph, call: Call) -> str:
-    """PRelu with a broadcast slope. ONNX Runtime has none for float64, so there it is written as a formula."""
+    """PRelu with a broadcast slope; for float64 a formula, because ONNX Runtime lacks the operator."""
     text = LAYERS["prelu"][graph.dtype == np.float64]
     return graph.formula(text, call.inputs[0], slope=graph.variable(call.layer.alpha))
 
 
 @translates(layers.Flatten, layers.Reshape, any_sizes=True)
 def reshape(graph: Graph, call: Call) -> str:
-    """Reshape, of channels that come first after Transpose; nothing if the shape stays the same."""
+    """Reshape, or nothing if the shape stays the same. Channels that come first are transposed before."""
     (x,), rank = call.inputs, len(call.input_shapes[0]) + 1
     if rank > 2 and isinstance(call.layer, layers.Flatten) and call.layer.data_format == "channels_first":
         x = graph.transpose(x, (0, *range(2, rank), 1))
@@ -135,7 +135,7 @@ def nothing(graph: Graph, call: Call) -> str:
 
 
 def refuse_random_numbers(call: Call) -> None:
-    """Raise ``ValueError`` for a layer that draws random numbers also in a prediction."""
+    """Raise ``ValueError`` for a layer that draws random numbers even in predictions."""
     if call.training and hasattr(call.layer, "stream"):
         raise ValueError(
             f"Layer {call.layer.name!r} is called with training=True: its random numbers cannot be written to ONNX."
@@ -144,9 +144,9 @@ def refuse_random_numbers(call: Call) -> None:
 
 @translates(layers.RandomCrop)
 def random_crop(graph: Graph, call: Call) -> str:
-    """Slice, if the window in the middle has the right size; else products with the weights of rows and columns.
+    """Slice, if the crop in the middle has the right size; else products with the weights of rows and columns.
 
-    Resize would take no other axes than the last two in every runtime, and no float64.
+    Resize is not an alternative: some runtimes have it only for the last two axes, and not for float64.
     """
     refuse_random_numbers(call)
     (x,), first = call.inputs, call.layer.data_format == "channels_first"

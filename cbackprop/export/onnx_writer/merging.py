@@ -22,7 +22,7 @@ OPERATORS = {
 
 
 def aligned(graph: Graph, call: Call) -> list[str]:
-    """The inputs with as many axes as the output. ONNX would add missing axes in front of the batch axis."""
+    """The inputs, all with as many axes as the output. ONNX would add missing axes in front of the batch."""
     rank = len(call.output_shape)
     return [
         name if len(shape) == rank else graph.reshape(name, [1] * (rank - len(shape)) + list(shape))

@@ -55,7 +55,7 @@ from cbackprop.version import __version__
 
 __all__ = ["graph_of"]
 
-# Layers that compute each element by itself, or with those of other inputs at the same place.
+# Layers that compute each element by itself, or from the elements at the same position of several inputs.
 ON_ELEMENTS = (
     *(Absolute, Add, Average, Dropout, GaussianDropout, GaussianNoise, Identity, Maximum, Minimum, Multiply, Power),
     *(Subtract, TrueDivide),
@@ -78,7 +78,9 @@ def graph_of(package: Any, model: Any, opset: Any) -> bytes:
     check_values(model)
     size = sum(variable.array.nbytes for variable in model.variables)
     if size > onnx_limits.LARGEST_FILE:
-        raise ValueError(f"Model {model.name!r} has {size / 2**30:.2f} GB of weights, but an ONNX file ends at 2 GB.")
+        raise ValueError(
+            f"Model {model.name!r} has {size / 2**30:.2f} GB of weights, but an ONNX file holds at most 2 GB."
+        )
     inputs = keys_of(model.input_structure, model.input_names)
     graph = Graph(package, model.dtype, inputs)
     outputs = [graph.unique(name) for name in keys_of(model.output_structure, model.output_names)]
@@ -88,32 +90,30 @@ def graph_of(package: Any, model: Any, opset: Any) -> bytes:
 
 
 def check_values(model: Model) -> None:
-    """Refuse a model whose predictions depend on masks. Masks that only affect losses and metrics are allowed."""
+    """Refuse a model whose predictions depend on masks. Masks that affect only losses and metrics are allowed."""
     for step in example_plan(model).steps:
         if isinstance(step.layer, Chosen):
             merge = step.layer.name.rpartition("/")[0]
             raise ValueError(
-                f"Layer {merge!r} merges only what masks show, which cannot be written to ONNX. Take the masks away."
+                f"Layer {merge!r} leaves out masked values when it merges. ONNX has no masks: remove the masks."
             )
         if isinstance(step.layer, AttentionStep) and step.layer.hides:
             raise ValueError(
-                f"Layer {step.layer.name!r} does not see what masks of its inputs hide, which cannot be written to "
-                "ONNX. Take the masks away, or give an attention_mask."
+                f"Layer {step.layer.name!r} uses the masks of its inputs. ONNX has no masks: remove the masks, or pass "
+                "an attention_mask."
             )
         if isinstance(step.layer, RecurrenceStep) and step.layer.takes_mask:
             raise ValueError(
-                f"Layer {step.layer.name!r} leaves out time steps that a mask hides, which cannot be written to ONNX. "
-                "Take the mask away."
+                f"Layer {step.layer.name!r} skips time steps that a mask hides. ONNX has no masks: remove the mask."
             )
         if isinstance(step.layer, GlobalPooling) and len(step.inputs) > 1:
             raise ValueError(
-                f"Layer {step.layer.name!r} pools only what a mask shows, which cannot be written to ONNX. Take the "
-                "mask away."
+                f"Layer {step.layer.name!r} leaves out masked values when it pools. ONNX has no masks: remove the mask."
             )
 
 
 def keys_of(structure: Any, names: list[str]) -> list[str]:
-    """The names of inputs or outputs for users: the keys of a dict, or their own names."""
+    """The names of inputs or outputs for users: the keys of a dict, or the names of the layers."""
     plain = isinstance(structure, dict) and all(isinstance(item, KerasTensor) for item in structure.values())
     return sorted(structure) if plain else names
 
@@ -128,7 +128,7 @@ def enter(graph: Graph, model: Model, names: list[str]) -> list[str]:
 
 
 def leave(graph: Graph, model: Model, found: list[str], names: list[str]) -> list[str]:
-    """Convert outputs with whole numbers from floats to the type in which `predict` returns them."""
+    """Convert outputs with integers from floats to the type in which `predict` returns them."""
     values = []
     for tensor, value, name in zip(model.outputs, found, names, strict=True):
         graph.scope = name
@@ -155,11 +155,11 @@ def unfold(graph: Graph, described: Any, inputs: Sequence[str], training: bool |
 
 
 def write_call(graph: Graph, node: Node, sources: Sequence[str], training: bool | None) -> list[str]:
-    """Add a call of a layer and its activation; the names of its outputs."""
+    """Add a call of a layer and its activation; return the names of its outputs."""
     layer = node.layer
     graph.scope = layer.name
     if len(node.data) < len(node.inputs) and isinstance(layer, Merge) and layer.hidden_as is not None:
-        raise ValueError(f"Layer {layer.name!r} was given a mask, which changes its output: ONNX has no masks.")
+        raise ValueError(f"Layer {layer.name!r} was called with a mask that changes its output, but ONNX has no masks.")
     sources = sources[: len(node.data)]
     shapes = tuple(sample_shape(tensor) for tensor in node.data)
     settings = {} if node.arguments is None else node.arguments.settings
@@ -168,7 +168,7 @@ def write_call(graph: Graph, node: Node, sources: Sequence[str], training: bool 
 
 
 def write(graph: Graph, call: Call) -> Any:
-    """Add a call of a layer and its activation, or of a model; the name of its output, or those of several."""
+    """Add a call of a layer and its activation, or of a model; return the name of its output, or several names."""
     layer, shape = call.layer, call.output_shape
     if layer.is_model:
         described = graph_for(layer, [(None, *shape) for shape in call.input_shapes])
@@ -186,15 +186,15 @@ def write(graph: Graph, call: Call) -> Any:
 
 @translates(TimeDistributed, any_sizes=True)
 def time_distributed(graph: Graph, call: Call) -> str:
-    """The layer for each time step; a Dense for all at once."""
+    """The layer for each time step; a Dense for all steps at once."""
     (x,), (shape,), inner = call.inputs, call.input_shapes, call.layer.layer
     if isinstance(inner, Dense):
         return str(write(graph, Call(inner, (x,), (shape,), call.output_shape, call.training)))
     found = []
     if None in shape:
         raise ValueError(
-            f"Layer {call.layer.name!r} writes {type(inner).__name__} for each time step by itself: inputs must have a "
-            "known number of time steps."
+            f"Layer {call.layer.name!r} is written to ONNX with one {type(inner).__name__} for each time step: inputs "
+            "must have a known number of time steps."
         )
     for t in range(shape[0]):
         one = graph.add("Slice", x, np.array([t]), np.array([t + 1]), np.array([1]))
@@ -204,9 +204,9 @@ def time_distributed(graph: Graph, call: Call) -> str:
 
 
 def write_layer(graph: Graph, translate: Translation, call: Call) -> Any:
-    """Add a call of a layer, without its activation. Layers on elements stand in front of Transposes, not behind.
+    """Add a call of a layer, without its activation. Layers on elements are put before Transposes, not behind.
 
-    So a Transpose comes to stand before that of the next layer which needs another order, and both are left out.
+    So Transposes come to follow each other, and cancel.
     """
     check_sizes(translate, call)
     layer, rank = call.layer, len(call.output_shape) + 1
@@ -222,7 +222,7 @@ def write_layer(graph: Graph, translate: Translation, call: Call) -> Any:
 
 
 def works_on_elements(layer: Any) -> bool:
-    """Whether the layer computes the same for samples with their axes in another order."""
+    """Whether the order of a sample's axes makes no difference to the layer."""
     if isinstance(layer, ActivationLayer):
         return is_elementwise(layer)
     scalars = isinstance(layer, Rescaling) and not any(map(np.ndim, (layer.scale, layer.offset)))
@@ -235,17 +235,17 @@ def is_elementwise(layer: Any) -> bool:
 
 
 def turned_back(shape: tuple[Any, ...], order: Sequence[int]) -> tuple[Any, ...]:
-    """The shape of a sample before a Transpose of this order, after which it is `shape`."""
+    """The shape of a sample before a Transpose with this order, if it is `shape` after it."""
     return tuple(size for _, size in sorted(zip(order[1:], shape, strict=True)))
 
 
 def sample_shape(tensor: KerasTensor) -> tuple[int | None, ...]:
-    """The shape of one sample; ``None`` for sizes that are open."""
+    """The shape of one sample; ``None`` for open sizes."""
     return tuple(tensor.shape[1:])
 
 
 def finish(graph: Graph, found: list[str], inputs: list[str], outputs: list[str]) -> None:
-    """Give the values the names of the outputs. An input, or a value that is two outputs, needs an extra node."""
+    """Give the outputs their names. An input, or a value that is two outputs, needs an extra node."""
     graph.drop_unused(found)
     made = {name: node for node in graph.nodes for name in node.output}
     renamed: dict[str, str] = {}
@@ -282,7 +282,7 @@ def proto_of(graph: Graph, model: Model, inputs: list[str], outputs: list[str], 
     try:
         return bytes(proto.SerializeToString())
     except Exception as error:  # protobuf's error if the whole graph is too large
-        raise ValueError(f"Model {model.name!r} does not fit an ONNX file, which ends at 2 GB: {error}.") from error
+        raise ValueError(f"Model {model.name!r} does not fit into an ONNX file of 2 GB: {error}.") from error
 
 
 def type_of(graph: Graph, dtype: str) -> int:

@@ -14,12 +14,12 @@ from cbackprop.variable import Variable
 
 
 def sorted_axes(axis: Any, rank: int) -> list[int]:
-    """The normalized axes of values with `rank` axes, as sorted positive numbers."""
+    """The normalized axes of values with `rank` axes: not negative, and sorted."""
     return sorted({item % rank for item in (axis if isinstance(axis, list) else [axis])})
 
 
 def shaped(variable: Variable, axes: Sequence[int], rank: int) -> Any:
-    """A weight that has only these axes, in the shape that broadcasts to values with `rank` axes."""
+    """A weight for these axes only, in a shape that broadcasts to values with `rank` axes."""
     shape = [1] * rank
     for axis, size in zip(axes, variable.shape, strict=True):
         shape[axis] = size
@@ -84,7 +84,7 @@ def batch_normalization(graph: Graph, call: Call) -> str:
     layer = call.layer
     if call.training and layer.trainable:
         raise ValueError(
-            f"Layer {layer.name!r} is called with training=True: statistics of batches cannot be written to ONNX."
+            f"Layer {layer.name!r} is called with training=True: batch statistics cannot be written to ONNX."
         )
     mean, variance = layer.moving_mean, layer.moving_variance
     weights = [

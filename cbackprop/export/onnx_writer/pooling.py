@@ -18,14 +18,14 @@ def max_pooling(graph: Graph, call: Call) -> str:
 
 @translates(layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D)
 def average_pooling(graph: Graph, call: Call) -> str:
-    """AveragePool, as MaxPool. ONNX Runtime has none for float64, so there each window is written."""
+    """AveragePool; for float64 window by window, because ONNX Runtime lacks the operator."""
     if graph.dtype == np.float64:
         return window_by_window(graph, call, "ReduceMean")
     return pooled(graph, call, "AveragePool")
 
 
 def pooled(graph: Graph, call: Call, operator: str) -> str:
-    """An operator with the channels first."""
+    """Add a pooling operator, with Transposes around it if the channels are last."""
     layer, (x,) = call.layer, call.inputs
     sizes = call.input_shapes[0][1:] if layer.data_format == "channels_first" else call.input_shapes[0][:-1]
     both = list(zip(*layer.paddings(sizes), strict=True))
@@ -43,7 +43,7 @@ def pooled(graph: Graph, call: Call, operator: str) -> str:
     layers.AdaptiveMaxPooling3D,
 )
 def adaptive_max_pooling(graph: Graph, call: Call) -> str:
-    """ReduceMax of each window, along one axis after the other: ONNX has no windows of several sizes."""
+    """ReduceMax for each window, one axis after the other: in ONNX all windows have one size."""
     return window_by_window(graph, call, "ReduceMax")
 
 
@@ -53,7 +53,7 @@ def adaptive_max_pooling(graph: Graph, call: Call) -> str:
     layers.AdaptiveAveragePooling3D,
 )
 def adaptive_average_pooling(graph: Graph, call: Call) -> str:
-    """ReduceMean of each window, as for maxima."""
+    """ReduceMean for each window, as for maxima."""
     return window_by_window(graph, call, "ReduceMean")
 
 
@@ -62,14 +62,14 @@ MOST_WINDOWS = 1024
 
 
 def window_by_window(graph: Graph, call: Call, operator: str) -> str:
-    """Reduce the windows of each axis, and put them together again."""
+    """Reduce the windows of each axis one by one, and concatenate the results."""
     layer, (x,), (shape,) = call.layer, call.inputs, call.input_shapes
     first = 2 if layer.data_format == "channels_first" else 1
     tables = layer.windows(shape[first - 1 : first - 1 + layer.rank])
     if sum(len(begin) for begin, _ in tables) > MOST_WINDOWS:
         raise ValueError(
             f"Layer {layer.name!r} has {math.prod(len(begin) for begin, _ in tables)} windows that must be written one "
-            "by one, which would make too large a graph."
+            "by one. The graph would become too large."
         )
     for axis, (begin, end) in enumerate(tables, first):
         if np.array_equal(begin, np.arange(shape[axis - 1])) and np.array_equal(end, begin + 1):
@@ -106,7 +106,7 @@ def global_average_pooling(graph: Graph, call: Call) -> str:
 
 
 def reduced(graph: Graph, call: Call, operator: str) -> str:
-    """A reduction of all axes but those of batch and channels."""
+    """Reduce all axes other than batch and channels."""
     layer = call.layer
     first = 2 if layer.data_format == "channels_first" else 1
     axes = np.arange(first, first + layer.rank)

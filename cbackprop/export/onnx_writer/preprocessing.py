@@ -1,4 +1,4 @@
-"""Write layers that prepare data."""
+"""Write preprocessing layers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def rescaling(graph: Graph, call: Call) -> str:
 
 @translates(layers.Normalization)
 def normalization(graph: Graph, call: Call) -> str:
-    """Sub and Div; Mul and Add if inverted."""
+    """Sub and Div; if inverted, Mul and Add."""
     layer, (x,) = call.layer, call.inputs
     places = layer.places(call.output_shape)
     mean, deviation = (np.ravel(value)[places] for value in (layer.mean, np.sqrt(layer.variance)))
@@ -41,7 +41,7 @@ def category_encoding(graph: Graph, call: Call) -> str:
 
 
 def _indicators(graph: Graph, call: Call, x: str, classes: int) -> str:
-    """Encode class numbers by the layer's output mode."""
+    """Encode class numbers in the layer's output mode."""
     mode = call.layer.output_mode
     values: dict[str, Any] = {"last": np.array([-1]), "classes": np.arange(float(classes))}
     if mode != "one_hot":
@@ -52,7 +52,7 @@ def _indicators(graph: Graph, call: Call, x: str, classes: int) -> str:
 
 @translates(layers.Discretization)
 def discretization(graph: Graph, call: Call) -> str:
-    """Count the boundaries that are not above each number, and encode the count by the output mode."""
+    """Count the boundaries that are not above each number, and encode the count in the output mode."""
     layer, (x,) = call.layer, call.inputs
     bins = graph.formula(LAYERS["discretization"][0], x, last=np.array([-1]), limits=layer.limits)
     return bins if layer.output_mode == "int" else _indicators(graph, call, bins, layer.bins)

@@ -1,6 +1,6 @@
-"""Write recurrent layers: as ONNX's operators, or each time step with operators of its own.
+"""Write recurrent layers: as one of ONNX's operators if possible, else each time step with simple operators.
 
-ONNX's operators for recurrent layers know some activations only, and none of several cells.
+ONNX's recurrent operators have only some activations, and cannot stack cells.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cbackprop.export.onnx_writer.graph import Call, Graph, translates
 from cbackprop.export.onnx_writer.recurrent_operators import both_ways, has_operator, one_way
 from cbackprop.layers.recurrent_cell import RecurrentCell, flat_sizes
 
-# A value of the graph for each state; ``None`` where it is 0.
+# A value of the graph for each state; ``None`` for a state of zeros.
 State = list[str | None]
 
 
@@ -31,7 +31,7 @@ def times(graph: Graph, h: str | None, kernel: Any) -> str | None:
 
 
 def columns(graph: Graph, x: str, number: int, units: int) -> str:
-    """Some columns of x: those of a gate."""
+    """The columns of x that belong to a gate."""
     return graph.add("Slice", x, np.array([number * units]), np.array([(number + 1) * units]), np.array([1]))
 
 
@@ -106,29 +106,29 @@ def step_of(cell: Any) -> Any:
     Raises
     ------
     ValueError
-        If the cell computes in Python, or draws random numbers in a prediction.
+        If the cell is written in Python, or draws random numbers in a prediction.
     """
     for cls in type(cell).__mro__:
         if cls in STEPS and not cell.is_python and cell.implementation == cls.implementation:
             return STEPS[cls]
-    kind = "computes in Python" if cell.is_python else "has a computation of its own"
+    kind = "is written in Python" if cell.is_python else "has a computation of its own"
     raise ValueError(f"Cell {cell.name!r} {kind}, and cannot be written to ONNX.")
 
 
 def check(layer: Any, training: bool | None) -> None:
-    """Refuse a layer whose output is not the same for all calls."""
+    """Refuse a layer whose output can differ between calls."""
     cells = getattr(layer, "cells", [layer])
     drops = any(getattr(cell, "dropout", 0) or getattr(cell, "recurrent_dropout", 0) for cell in cells)
     if getattr(layer, "stateful", False) or (training and drops):
         raise ValueError(
-            f"Layer {layer.name!r} has states that last from batch to batch, or random numbers in predictions: neither "
-            "can be written to ONNX."
+            f"Layer {layer.name!r} keeps its states from batch to batch, or draws random numbers in predictions. "
+            "Neither can be written to ONNX."
         )
 
 
 @translates(layers.SimpleRNNCell, layers.LSTMCell, layers.GRUCell, layers.StackedRNNCells)
 def cell(graph: Graph, call: Call) -> list[str]:
-    """One time step: the output and the states."""
+    """Write one time step: the output and the states."""
     check(call.layer, call.training)
     x, remaining = call.inputs[0], iter(call.inputs[1:])
     states: list[Any] = []
@@ -141,7 +141,7 @@ def cell(graph: Graph, call: Call) -> list[str]:
 
 @translates(layers.RNN, layers.SimpleRNN, layers.LSTM, layers.GRU, any_sizes=True)
 def recurrent(graph: Graph, call: Call) -> str | list[str]:
-    """All time steps."""
+    """Write all time steps."""
     check(call.layer, call.training)
     if has_operator(graph, call.layer, call.input_shapes[0][0]):
         found = one_way(graph, call.layer, call.inputs[0], call.inputs[1:])
@@ -161,8 +161,8 @@ def run(
     length, features = shape
     if length is None:
         raise ValueError(
-            f"Layer {layer.name!r} has cells or activations that ONNX's recurrent operators do not have, so that each "
-            "time step is written by itself: inputs must have a known number of time steps."
+            f"Layer {layer.name!r} has cells or activations that ONNX's recurrent operators lack. So each time step is "
+            "written by itself, and inputs must have a known number of time steps."
         )
     values = [
         graph.reshape(graph.add("Slice", inputs[0], np.array([t]), np.array([t + 1]), np.array([1])), (features,))
@@ -183,7 +183,7 @@ def run(
 
 
 def put_together(graph: Graph, values: list[str], size: int) -> str:
-    """Outputs of time steps as one sequence."""
+    """Concatenate the outputs of time steps."""
     return graph.add("Concat", *(graph.reshape(value, (1, size)) for value in values), axis=1)
 
 

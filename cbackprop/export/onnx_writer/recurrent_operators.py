@@ -14,14 +14,14 @@ from cbackprop.layers.recurrent_cell import flat_sizes
 
 __all__ = ["both_ways", "has_operator", "one_way"]
 
-# For each cell: the operator, the gates of the operator as numbers of the cell's, and how often it names the inner and
-# the outer function.
+# For each cell: the operator, the gates in the operator's order (as numbers of the cell's gates), and which functions
+# the operator lists (the cell's inner and outer ones).
 OPERATORS: dict[type[Any], tuple[str, tuple[int, ...], tuple[str, ...]]] = {
     layers.SimpleRNNCell: ("RNN", (0,), ("outer",)),
     layers.LSTMCell: ("LSTM", (0, 3, 1, 2), ("recurrent", "outer", "outer")),
     layers.GRUCell: ("GRU", (0, 1, 2), ("recurrent", "outer")),
 }
-# The functions that these operators have: for each kernel the name, and its alpha and beta.
+# The functions of these operators: for each kernel the name, alpha and beta.
 FUNCTIONS: dict[str, tuple[str, tuple[float, ...]]] = {
     "relu": ("Relu", ()),
     "tanh": ("Tanh", ()),
@@ -32,12 +32,12 @@ FUNCTIONS: dict[str, tuple[str, tuple[float, ...]]] = {
     "hard_sigmoid": ("HardSigmoid", (1 / 6, 0.5)),
     "sparse_sigmoid": ("HardSigmoid", (0.5, 0.5)),
 }
-# Those of which alpha is the only number of the kernel.
+# Functions with only an alpha, which is the kernel's only number.
 WITH_ALPHA = {"leaky_relu": "LeakyRelu", "elu": "Elu"}
 
 
 def function_of(kernel: Any) -> tuple[str, tuple[float, ...]] | None:
-    """What ONNX calls a function, and its alpha and beta; ``None`` if these operators have it not."""
+    """ONNX's name of a function, and its alpha and beta; ``None`` if these operators do not have it."""
     if kernel.name in WITH_ALPHA:
         return WITH_ALPHA[kernel.name], tuple(kernel.numbers)
     return FUNCTIONS.get(kernel.name)
@@ -61,13 +61,13 @@ def functions_of(cell: Any) -> list[tuple[str, tuple[float, ...]] | None]:
 def has_operator(graph: Graph, layer: Any, length: int | None) -> bool:
     """Whether operators compute all cells of a layer.
 
-    For float64, ONNX Runtime has none of them. There they are used only where the number of time steps is open.
+    ONNX Runtime does not have them for float64. So there they are used only if the number of time steps is open.
     """
     return (graph.dtype == np.float32 or length is None) and all(None not in functions_of(cell) for cell in layer.cells)
 
 
 def are_one_operator(first: Any, second: Any) -> bool:
-    """Whether one operator goes through sequences in both directions: with one cell each, and the same formula."""
+    """Whether one bidirectional operator can compute both: each has one cell, of the same formula."""
     if first.go_backwards or len(first.cells) != 1 or len(second.cells) != 1:
         return False
     a, b = first.cells[0], second.cells[0]
@@ -77,9 +77,9 @@ def are_one_operator(first: Any, second: Any) -> bool:
 
 
 def one_way(graph: Graph, layer: Any, x: str, states: Sequence[str], turned: bool = False) -> list[str]:
-    """The output of a layer, and its last states if it returns them.
+    """Write a layer of one direction; return its output, and its last states if the layer returns them.
 
-    Outputs stand in the order in which they are made, or if they are to be `turned`, the other way round.
+    Outputs are in the order in which they are computed; with `turned`, in the reverse order.
     """
     value, last = graph.transpose(x, (1, 0, 2)), []
     given = iter(states)
@@ -98,7 +98,7 @@ def one_way(graph: Graph, layer: Any, x: str, states: Sequence[str], turned: boo
     if not layer.return_sequences:
         return [h, *(last if layer.return_state else [])]
     value = graph.transpose(value, (1, 0, 2))
-    if layer.go_backwards != turned:  # the operator puts outputs in the order of the inputs
+    if layer.go_backwards != turned:  # the operator returns outputs in the order of the inputs
         value = graph.add("Slice", value, np.array([-1]), np.array([-(2**31)]), np.array([1]), np.array([-1]))
     return [value, *(last if layer.return_state else [])]
 
@@ -112,9 +112,9 @@ def operate(
     wanted: list[bool],
     all_states: bool,
 ) -> list[str]:
-    """Add the operator for cells of one or two directions, and states (batch, units) of each.
+    """Add the operator for cells of one or two directions, each with states (batch, units).
 
-    `wanted` says whether the outputs of all steps are, and the last output.
+    `wanted`: whether the outputs of all steps are used, and whether the last output is.
     """
     operator, order, _ = OPERATORS[next(cls for cls in type(cells[0]).__mro__ if cls in OPERATORS)]
     inputs: list[Any] = [x, *weights_of(graph, cells, order)]
@@ -132,7 +132,7 @@ def operate(
 
 
 def named_functions(cells: Sequence[Any]) -> dict[str, Any]:
-    """The attributes of functions; none where they are those by default."""
+    """The attributes for functions; none if they are the operator's defaults."""
     found = [function for cell in cells for function in functions_of(cell) if function is not None]
     defaults = {1: ["Tanh"], 2: ["Sigmoid", "Tanh"], 3: ["Sigmoid", "Tanh", "Tanh"]}[len(found) // len(cells)]
     if [name for name, _ in found] == defaults * len(cells):
@@ -147,7 +147,7 @@ def named_functions(cells: Sequence[Any]) -> dict[str, Any]:
 
 
 def weights_of(graph: Graph, cells: Sequence[Any], order: Sequence[int]) -> list[str]:
-    """W, R and, if there is one, B: for each direction the gates in the order of the operator, one below the other."""
+    """W, R and, if there is one, B: for each direction the gates in the operator's order, as rows."""
 
     def gates(array: NDArray[Any]) -> NDArray[Any]:
         parts = np.split(array, len(order), axis=-1)
@@ -157,7 +157,7 @@ def weights_of(graph: Graph, cells: Sequence[Any], order: Sequence[int]) -> list
     recurrent = np.stack([gates(cell.recurrent_kernel.numpy()).T for cell in cells])
     found = [graph.constant(kernels, "W"), graph.constant(recurrent, "R")]
     if cells[0].bias is not None:
-        # the first for the product with the inputs, the second for that with the state
+        # B has two rows: one is added to the product with the inputs, the other to the product with the state.
         rows = [np.atleast_2d(gates(cell.bias.numpy())) for cell in cells]
         pairs = [row if len(row) == 2 else np.concatenate([row, 0 * row]) for row in rows]
         found.append(graph.constant(np.stack([pair.ravel() for pair in pairs]), "B"))
@@ -189,7 +189,7 @@ def both_ways(graph: Graph, layer: Any, x: str, states: Sequence[str]) -> list[s
 
 
 def merged(graph: Graph, mode: str | None, value: str, axis: int, width: int) -> list[str]:
-    """Both directions, which are an axis of the value, put together."""
+    """Merge both directions, which are one axis of the value."""
     if mode is None:
         return parted(graph, value, axis)
     if mode in REDUCTIONS:
@@ -200,6 +200,6 @@ def merged(graph: Graph, mode: str | None, value: str, axis: int, width: int) ->
 
 
 def parted(graph: Graph, value: str, axis: int) -> list[str]:
-    """Both halves of an axis of length 2, without the axis."""
+    """Split an axis of length 2 into its halves, without the axis."""
     parts = graph.several("Split", [value, np.array([1, 1])], [True, True], axis=axis)
     return [graph.add("Squeeze", part, np.array([axis])) for part in parts]

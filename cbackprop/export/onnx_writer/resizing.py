@@ -11,7 +11,7 @@ from cbackprop.contract.interpolation import Resampling, Taps, Window, taps_of
 from cbackprop.export.onnx_writer.graph import Call, Graph, translates
 from cbackprop.layers.padding_sides import Sides
 
-# Interpolations that the operator Resize has, too.
+# Interpolations that the operator Resize has too.
 RESIZE: dict[str, dict[str, Any]] = {
     "nearest": {"mode": "nearest", "nearest_mode": "round_prefer_ceil"},
     "bilinear": {"mode": "linear"},
@@ -21,25 +21,25 @@ HALF_PIXEL: dict[str, Any] = {"coordinate_transformation_mode": "half_pixel"}
 
 
 def first_axis(layer: Any) -> int:
-    """The first axis that is not that of the channels; the batch is 0."""
+    """The first axis other than batch and channels."""
     return 2 if layer.data_format == "channels_first" else 1
 
 
 def sizes_of(call: Call) -> tuple[int, ...]:
-    """The sizes of the input along these axes, and the number of channels."""
+    """The sizes of the input along the resized axes, and the number of channels."""
     (shape,) = call.input_shapes
     return (*shape[1:], shape[0]) if call.layer.data_format == "channels_first" else shape
 
 
 def pad(graph: Graph, x: str, rank: int, first: int, sides: Sides, value: float = 0.0) -> str:
-    """Pad, from this axis on, a value with so many axes."""
+    """Pad a value of `rank` axes, from axis `first` on."""
     rest = rank - first - len(sides)
     before, after = ([0] * first + [ends[end] for ends in sides] + [0] * rest for end in (0, 1))
     return graph.add("Pad", x, np.array([*before, *after]), graph.dtype.type(value))
 
 
 def crop(graph: Graph, x: str, first: int, windows: Any) -> str:
-    """Slice, from this axis on."""
+    """Slice, from axis `first` on."""
     starts, ends = zip(*((start, start + size) for start, size in windows), strict=True)
     return graph.add("Slice", x, np.array(starts), np.array(ends), np.arange(first, first + len(starts)))
 
@@ -62,7 +62,7 @@ def cropping(graph: Graph, call: Call) -> str:
 
 @translates(layers.CenterCrop)
 def center_crop(graph: Graph, call: Call) -> str:
-    """Slice, or what resizes smaller images."""
+    """Slice; smaller images are resized."""
     layer, sizes = call.layer, sizes_of(call)
     operation = layer.operation_on(sizes)
     if operation is not layer:
@@ -74,7 +74,7 @@ def center_crop(graph: Graph, call: Call) -> str:
 
 @translates(layers.UpSampling1D, layers.UpSampling2D, layers.UpSampling3D)
 def up_sampling(graph: Graph, call: Call) -> str:
-    """Resize; for float64, of which ONNX Runtime has none, products with matrices of 0 and 1."""
+    """Resize; for float64, which ONNX Runtime does not have, products with matrices of 0 and 1."""
     layer, sizes = call.layer, sizes_of(call)
     operation = layer.operation_on(sizes)
     if operation is not layer:
@@ -95,7 +95,7 @@ def resizing(graph: Graph, call: Call) -> str:
 
 
 def resample(graph: Graph, call: Call, resampling: Resampling) -> str:
-    """Resize of the part that it begins with, or products with matrices."""
+    """Resize the part that the layer takes: by the operator, or by products with matrices."""
     (x,), sizes, first = call.inputs, sizes_of(call)[:2], first_axis(call.layer)
     windows = resampling.windows
     if any(window.start < 0 for window in windows):
@@ -115,10 +115,10 @@ def resample(graph: Graph, call: Call, resampling: Resampling) -> str:
 def is_resize(resampling: Resampling) -> bool:
     """Whether the operator Resize computes the same in float32, in every runtime.
 
-    It has no Lanczos, and with antialias runtimes differ at the borders. A rounded scale may decide which of two
-    elements is the nearest. (Resize also takes sizes, but then for all axes with that of the batch: ONNX Runtime 1.32
-    fails to move Transposes across a Resize that takes them for some. It also fails to move them across a bicubic one
-    that shrinks.)
+    It does not have Lanczos. With antialias, runtimes differ at the borders. If two elements are equally near, the
+    rounding of the scale may decide between them. (Resize can take sizes instead of scales, but only for all axes,
+    including the batch: ONNX Runtime 1.32 fails when it moves a Transpose across a Resize with sizes for some axes. It
+    also fails across a bicubic one that shrinks.)
     """
     pairs = [(window.size, target) for window, target in zip(resampling.windows, resampling.target, strict=True)]
     if resampling.interpolation == "nearest":
@@ -132,7 +132,7 @@ def is_resize(resampling: Resampling) -> bool:
 
 
 def as_images(graph: Graph, x: str, first: int, resampling: Resampling) -> str:
-    """Resize of height and width; but for the nearest element, moved to the last two axes, as all runtimes have it."""
+    """Resize height and width. Not all runtimes resize other axes than the last two, unless by nearest element."""
     sizes = (window.size for window in resampling.windows)
     scales = [scale_between(size, target) for size, target in zip(sizes, resampling.target, strict=True)]
     if resampling.interpolation == "nearest":
@@ -145,19 +145,19 @@ def as_images(graph: Graph, x: str, first: int, resampling: Resampling) -> str:
 
 
 def scale_between(size: int, target: int) -> Any:
-    """The number by which runtimes multiply a size, in float32 or float64, and round down."""
+    """The scale by which runtimes multiply a size, in float32 or float64, and then round down."""
     scale = np.float32(target / size)
     return scale if float(scale) * size >= target else np.nextafter(scale, np.float32(np.inf))
 
 
 def has_ties(size: int, target: int) -> bool:
-    """Whether some output lies in the middle between two inputs, and the scale is rounded."""
+    """Whether some output lies halfway between two inputs, and the scale is rounded."""
     rounded = float(scale_between(size, target)) * size != target
     return rounded and any((2 * position + 1) * size % (2 * target) == 0 for position in range(target))
 
 
 def repeat(graph: Graph, x: str, rank: int, first: int, scales: Any) -> str:
-    """Resize by the nearest element, from this axis on, a value with so many axes."""
+    """Resize by nearest element, from axis `first` on; the value has `rank` axes."""
     all_scales = np.ones(rank, np.float32)
     all_scales[first : first + len(scales)] = scales
     return graph.add("Resize", x, "", all_scales, **HALF_PIXEL, **RESIZE["nearest"])
@@ -173,7 +173,7 @@ def matrix_of(taps: Taps, inputs: int) -> Any:
 
 
 def product(graph: Graph, x: str, rank: int, axis: int, matrix: Any) -> str:
-    """The matrix times all vectors along an axis."""
+    """Multiply all vectors along an axis by the matrix."""
     if np.array_equal(matrix, np.eye(*matrix.shape)):
         return x
     order = list(range(rank))

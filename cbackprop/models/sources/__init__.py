@@ -1,7 +1,7 @@
-"""Where samples come from: arrays, files larger than memory, generators and datasets.
+"""Sources of samples: arrays, files larger than memory, generators and datasets.
 
-`fit`, `evaluate` and `predict` see only a `Source`: pieces of checked samples. The engine runs each piece in one call.
-Arrays are one piece. Data that is read or made during training comes in many.
+`fit`, `evaluate` and `predict` see only a `Source`, which yields pieces of checked samples. The engine runs each piece
+in one call. Arrays are a single piece; data that is read or made during training comes in many.
 """
 
 from cbackprop.models.sources.arrays import ArraySource

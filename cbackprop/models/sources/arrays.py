@@ -1,4 +1,4 @@
-"""Samples in arrays in memory, which are checked once, before training."""
+"""Samples in arrays in memory. They are checked once, before training."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ArraySource(Source):
         Batches in an epoch.
     shuffle : bool
     at_once : int, default 1
-        Batches that are always taken together.
+        Batches that are always taken together (`steps_per_execution`).
     """
 
     batch_size: int = 32
@@ -47,7 +47,7 @@ class ArraySource(Source):
         self.example, self.at_once = x, at_once
         self._given = (x, y, sample_weight, class_weight)
         self._batch_size, self._steps, self._shuffle = batch_size, steps, shuffle
-        self._asked: int | None = None  # batches of an evaluation
+        self._asked: int | None = None  # the number of batches of an evaluation, if set
 
     def prepare(self, check: Check) -> None:
         """Check all arrays."""
@@ -67,7 +67,7 @@ class ArraySource(Source):
         self._end = samples.size
 
     def split(self, fraction: float) -> ArraySource:
-        """Keep the first samples, and return a source of the last."""
+        """Keep the first samples, and return a source of the last ones."""
         checked = self._checked
         at = split_at(checked.size, fraction)
         x, y, sample_weight, class_weight = self._given
@@ -77,7 +77,7 @@ class ArraySource(Source):
         held_out.purpose = "validation"
         held_out._set(whole.part(at, checked.size))
         self._set(checked.part(0, at))
-        for source in [] if self._lacking else [self, held_out]:  # else there has been a warning
+        for source in [] if self._lacking else [self, held_out]:  # if lacking, a warning has been given already
             source._lacking, source._told_of_lacking = None, False
             source._look_for_targets(source._checked)
             source._tell_of_lacking(4)
@@ -93,14 +93,14 @@ class ArraySource(Source):
         self._set(self._checked)
 
     def limit(self, steps: int | None, batch_size: int | None) -> None:
-        """Set the batch size and the largest number of batches of an evaluation."""
+        """Set the batch size and the maximum number of batches of an evaluation."""
         size = self._checked.size
         self.batch_size = batch_size_for(batch_size or self._batch_size, steps, size)
         self._asked = None if steps is None else whole_executions(steps, self.at_once)
         self._end = size if self._asked is None else min(size, self._asked * self.batch_size)
 
     def epoch(self) -> Iterator[Piece]:
-        """All samples, or a part of them, as one piece."""
+        """All samples, or some of them, as one piece."""
         rows, begin, end = self._order.take()
         piece = Piece(self._checked.data, rows, begin, end, self.batch_size)
         yield piece
@@ -108,7 +108,7 @@ class ArraySource(Source):
 
     @property
     def next_is_a_pass(self) -> bool:
-        """Whether the next epochs are one pass over all samples each."""
+        """Whether each of the next epochs is exactly one pass over all samples."""
         return self._steps is None and self._order.next_is_a_pass
 
     def take_passes(self, count: int) -> Piece:
@@ -117,7 +117,7 @@ class ArraySource(Source):
         return Piece(self._checked.data, order, 0, len(order), self.batch_size)
 
     def go_back(self, before: dict[str, Any], done: int) -> None:
-        """Go back to where only so many passes had been taken since a random state."""
+        """Go back to the point where `done` passes had been taken since the random state `before`."""
         self._order.go_back(before, done)
 
     def state(self) -> dict[str, Any] | None:
@@ -125,12 +125,12 @@ class ArraySource(Source):
         return self._order.state()
 
     def set_state(self, state: dict[str, Any] | None) -> None:
-        """Let the next epoch begin there."""
+        """Let the next epoch begin at a saved state."""
         if state is not None:
             self._order.set_state(state)
 
     def sweep(self) -> Iterator[Piece]:
-        """The first samples, or all."""
+        """The samples of an evaluation or prediction: the first ones, or all."""
         piece = Piece(self._checked.data, None, 0, self._end, self.batch_size)
         yield piece
         self._warn_of_fewer(piece.steps, self._asked)

@@ -16,7 +16,7 @@ from cbackprop.validation import type_name
 
 __all__ = ["BatchSource", "Indexed", "Once", "Passes", "Repeated"]
 
-# Batches that are made ahead of training, if the dataset does not say how many.
+# Batches that are prepared ahead of training, if the dataset does not say how many.
 AHEAD = 4
 # The largest number of items of a list or a dict that a message describes.
 MOST_DESCRIBED = 6
@@ -47,7 +47,7 @@ class Once:
         return first[0]
 
     def tasks(self, shuffle: bool) -> Iterator[Any]:
-        """Tasks, of each of which `batch` makes a batch."""
+        """Tasks. `batch` makes a batch from each of them."""
         return self._iterator
 
     def batch(self, task: Any) -> Any:
@@ -62,7 +62,7 @@ class Once:
 
 
 class Repeated(Once):
-    """Batches of an iterable that can be repeated, such as a torch DataLoader.
+    """Batches of an iterable that can be iterated again, such as a torch DataLoader.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Repeated(Once):
         raise ValueError("x yields no batches.")
 
     def tasks(self, shuffle: bool) -> Iterator[Any]:
-        """The batches themselves, from the first one."""
+        """The batches themselves, starting over."""
         return iter(self._iterable)
 
 
@@ -101,13 +101,13 @@ class Indexed(Once):
         self._dataset = dataset
         self.length = dataset.num_batches if hasattr(dataset, "num_batches") else _length(dataset)
         if self.length is not None and self.length < 1:
-            raise ValueError(f"x is a {type(dataset).__name__} of {self.length} batches: there is nothing in it.")
+            raise ValueError(f"x is a {type(dataset).__name__} of {self.length} batches: it is empty.")
         self.workers = max(getattr(dataset, "workers", 1), 1)
         self.ahead = max(getattr(dataset, "max_queue_size", 0) or 10, self.workers)
         if getattr(dataset, "use_multiprocessing", False):
             warnings.warn(
-                f"{type(dataset).__name__} asks for use_multiprocessing: its batches are made by threads "
-                "of this process instead.",
+                f"{type(dataset).__name__} asks for use_multiprocessing, which is not supported: threads of this "
+                "process make its batches instead.",
                 stacklevel=4,
             )
         super().__init__(iter(()))
@@ -142,7 +142,7 @@ class Indexed(Once):
 
 
 class Passes(Indexed):
-    """Batches of a dataset that decides itself in which order its samples come.
+    """Batches of a dataset that decides the order of its samples itself.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ class Passes(Indexed):
     """
 
     def tasks(self, shuffle: bool) -> Iterator[Any]:
-        """The numbers of the samples in each batch. They are drawn here once, before threads make batches."""
+        """The numbers of the samples in each batch. They are drawn here, before threads make batches."""
         tasks: Iterator[Any] = self._dataset.new_pass()
         return tasks
 
@@ -159,7 +159,7 @@ class Passes(Indexed):
         return self._dataset.rows(task)
 
     def end(self) -> None:
-        """Tell nothing: the dataset would draw another order, in the middle of a pass if an epoch has fewer steps."""
+        """Do nothing. If told, the dataset would draw a new order, even in the middle of a pass."""
 
 
 class BatchSource(Source):
@@ -170,11 +170,11 @@ class BatchSource(Source):
     dataset : Once
     class_weight : dict, optional
     steps : int, optional
-        Batches in an epoch; all by default. Epochs then go on where the last one stopped.
+        Batches in an epoch; all by default. With fewer, the next epoch continues where the last one stopped.
     shuffle : bool, default False
         Whether to shuffle the batches, if the dataset has numbered ones.
     epochs : int, default 1
-        The number of epochs. From an iterator, no more batches are taken than they need.
+        The number of epochs. No more batches are taken from an iterator than they need.
     at_once : int, default 1
         `steps_per_execution`.
     """
@@ -183,7 +183,7 @@ class BatchSource(Source):
 
     @property
     def _argument(self) -> str:
-        """The argument that the user gave the dataset as."""
+        """The argument by which the user passed the dataset."""
         return "validation_data" if self.purpose == "validation" else "x"
 
     def __init__(
@@ -196,14 +196,14 @@ class BatchSource(Source):
         at_once: int = 1,
     ) -> None:
         if dataset.length is None and isinstance(dataset, Indexed) and steps is None:
-            raise ValueError("x is a dataset without end: say how many batches to take (steps_per_epoch or steps).")
+            raise ValueError("x is an endless dataset: set the number of batches (steps_per_epoch or steps).")
         self._dataset, self._class_weight, self._shuffle, self.at_once = dataset, class_weight, shuffle, at_once
         self.steps = dataset.length if steps is None else steps
         self._steps = None if steps is None else whole_executions(steps, at_once)
         self._limit = None if self._steps is None or dataset.restarts else self._steps * epochs
         self._pass: Prefetch | None = None
-        self._seen = 0  # batches of this pass
-        self._found = False  # any batch at all
+        self._seen = 0  # batches in this pass
+        self._found = False  # whether there has been any batch
         self._waiting: list[Samples] = []
 
     @property
@@ -212,11 +212,11 @@ class BatchSource(Source):
         return _unpack(self._dataset.example())[0]
 
     def prepare(self, check: Check) -> None:
-        """Check nothing yet: each batch is checked when it is made."""
+        """Do nothing: each batch is checked when it is made."""
         self._check = check
 
     def limit(self, steps: int | None, batch_size: int | None) -> None:
-        """Set the largest number of batches. The batch size is that of the dataset."""
+        """Set the maximum number of batches. The batch size is that of the dataset."""
         self._steps = None if steps is None else whole_executions(steps, self.at_once)
 
     def epoch(self) -> Iterator[Piece]:
@@ -226,7 +226,7 @@ class BatchSource(Source):
         while self._steps is None or count < self._steps:
             samples = self._next()
             if samples is None and count == 0 and self._dataset.restarts:
-                samples = self._next()  # the last epoch ended with the last batch
+                samples = self._next()  # the previous epoch ended with the last batch: start over
             if samples is None:
                 self._at_end(count)
                 break
@@ -238,7 +238,7 @@ class BatchSource(Source):
         self._dataset.end()
 
     def sweep(self) -> Iterator[Piece]:
-        """The batches of an evaluation, from the first one if the dataset can be repeated."""
+        """The batches of an evaluation. If the dataset can be iterated again, they start from the first one."""
         if self._dataset.restarts:
             self.close()
         return self.epoch()
@@ -263,7 +263,7 @@ class BatchSource(Source):
         return not self._waiting
 
     def _next(self) -> Samples | None:
-        """The next batch, checked; ``None`` at the end of a pass, after which the next one begins."""
+        """The next batch, checked. ``None`` at the end of a pass; the next call starts over."""
         if self._waiting:
             return self._waiting.pop()
         if self._pass is None:
@@ -294,7 +294,7 @@ class BatchSource(Source):
             raise
         except (TypeError, ValueError) as error:
             error.add_note(
-                f"What came is {_described(batch)}. A batch is a tuple (x, y) or (x, y, sample_weight), or x alone, "
+                f"The batch is {_described(batch)}, but must be a tuple (x, y) or (x, y, sample_weight), or x alone, "
                 "each with an axis for the samples. For several inputs, x is a list or dict."
             )
             raise
@@ -307,7 +307,7 @@ class BatchSource(Source):
 
 
 def _unpack(batch: Any) -> tuple[Any, Any, Any]:
-    """(x, y, sample_weight) from a batch: a tuple or list of up to three, or x alone."""
+    """Split a batch into (x, y, sample_weight). A batch is a tuple or list of up to three, or x alone."""
     if not isinstance(batch, (tuple, list)):
         return batch, None, None
     if not 1 <= len(batch) <= 3:
@@ -320,7 +320,7 @@ def _unpack(batch: Any) -> tuple[Any, Any, Any]:
 
 
 def _described(value: Any, depth: int = 2) -> str:
-    """The types and shapes in a value, in a few words."""
+    """A short description of the types and shapes in a value."""
     if isinstance(value, (list, tuple, dict)) and depth and len(value) <= MOST_DESCRIBED:
         pairs = value.items() if isinstance(value, dict) else [(None, item) for item in value]
         items = [("" if key is None else f"{key!r}: ") + _described(item, depth - 1) for key, item in pairs]
@@ -330,7 +330,7 @@ def _described(value: Any, depth: int = 2) -> str:
 
 
 def _length(dataset: Any) -> int | None:
-    """The number of batches, or ``None``. The `len` of a DataLoader over an endless stream raises an error."""
+    """The number of batches, or ``None`` if unknown. The `len` of a DataLoader over an endless stream raises."""
     try:
         return len(dataset)
     except TypeError:

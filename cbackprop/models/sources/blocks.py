@@ -1,4 +1,4 @@
-"""Samples in files that are mapped into memory, and read, checked and trained on piece by piece."""
+"""Samples in files that are mapped into memory. They are read, checked and trained on piece by piece."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ __all__ = ["PIECE", "BlockSource", "holds_files", "map_arrays"]
 
 # The largest piece in bytes, all arrays together. Smaller files are treated like arrays in memory.
 PIECE = 2**26
-# The number of runs of neighbouring samples in a shuffled piece. Each is read in one go.
+# The number of runs of neighbouring samples in a shuffled piece. Each run is read at once.
 BLOCKS = 64
-# When a page of a file is read, Linux maps the pages around it, up to a multiple of so many bytes.
+# When a page of a file is read, Linux also maps the pages around it, up to multiples of this many bytes.
 AROUND = 2**16
 
 
@@ -39,7 +39,7 @@ def map_arrays(structure: Any, function: Callable[[Any], Any]) -> Any:
 
 
 def _has_arrays(structure: Any) -> bool:
-    """Whether this is a list of arrays, or of lists or dicts of them, and not of numbers."""
+    """Whether this is a list of arrays (or of lists or dicts of them), not of numbers."""
     return isinstance(structure, (list, tuple)) and any(
         isinstance(value, (np.ndarray, dict)) or _has_arrays(value) for value in structure
     )
@@ -53,16 +53,16 @@ def _arrays(*structures: Any) -> list[Any]:
 
 
 def holds_files(*structures: Any) -> bool:
-    """Whether any array is a mapped file that is larger than a piece."""
+    """Whether any array is a mapped file larger than a piece."""
     return any(isinstance(array, np.memmap) and array.ndim and array.nbytes > PIECE for array in _arrays(*structures))
 
 
 class BlockSource(Source):
     """Samples in files that are mapped into memory, perhaps with other arrays.
 
-    A thread reads the next piece during training on the last one. To shuffle, the samples are divided into runs of
-    neighbours. Each epoch takes the runs in a random order, makes each piece of 64 of them, and shuffles the samples of
-    the piece. So files are read in long runs, but neighbours in a file are often in the same piece.
+    While the engine trains on one piece, a thread reads the next. To shuffle, the samples are divided into runs of
+    neighbours. In each epoch the runs come in a random order, 64 of them make a piece, and the samples within the piece
+    are shuffled. So files are read in long runs, but neighbours in a file are often in the same piece.
 
     Parameters
     ----------
@@ -70,10 +70,10 @@ class BlockSource(Source):
         As in `fit`.
     batch_size : int or None
     steps : int or None
-        Batches in an epoch; all by default. Epochs then go on where the last one stopped.
+        Batches in an epoch; all by default. With fewer, the next epoch continues where the last one stopped.
     shuffle : bool
     at_once : int, default 1
-        Batches that are always taken together.
+        Batches that are always taken together (`steps_per_execution`).
     """
 
     batch_size: int = 32
@@ -93,7 +93,7 @@ class BlockSource(Source):
         self._given = tuple(map_arrays(part, _in_memory) for part in (x, y, sample_weight))
         self._class_weight, self._batch_size, self._steps, self._shuffle = class_weight, batch_size, steps, shuffle
         self._asked: int | None = None
-        self._seen = 0  # batches of this pass
+        self._seen = 0  # batches in this pass
         self._pass: Prefetch | None = None
         self._left: Samples | None = None
         self._rest: Iterator[Piece] | None = None
@@ -106,7 +106,7 @@ class BlockSource(Source):
             raise ValueError("x, y and sample_weight must have an axis for the samples.")
         sizes = [int(array.shape[0]) for array in arrays]
         if len(set(sizes)) > 1:
-            raise ValueError(f"All arrays must have as many samples, but got {sizes}.")
+            raise ValueError(f"All arrays must have the same number of samples, but got {sizes}.")
         self._size = sizes[0]
         x, y, sample_weight = [map_arrays(part, lambda array: array[:1]) for part in self._given]
         self._check(x, y, sample_weight, self._class_weight)
@@ -121,7 +121,7 @@ class BlockSource(Source):
             self.samples = min(self._size, whole_executions(self._steps, self.at_once) * self.batch_size)
 
     def split(self, fraction: float) -> BlockSource:
-        """Keep the first samples, and return a source of the last."""
+        """Keep the first samples, and return a source of the last ones."""
         at, given = split_at(self._size, fraction), self._given
         x, y, sample_weight = [map_arrays(part, lambda array: array[at:]) for part in given]
         held_out = BlockSource(x, y, sample_weight, batch_size=self._batch_size, at_once=self.at_once)
@@ -133,12 +133,12 @@ class BlockSource(Source):
         return held_out
 
     def limit(self, steps: int | None, batch_size: int | None) -> None:
-        """Set the batch size and the largest number of batches of an evaluation."""
+        """Set the batch size and the maximum number of batches of an evaluation."""
         self.batch_size = batch_size_for(batch_size or self._batch_size, steps, self._size)
         self._asked = None if steps is None else whole_executions(steps, self.at_once)
 
     def epoch(self) -> Iterator[Piece]:
-        """The pieces of a pass over the files, or with `steps_per_epoch` of a part of a pass."""
+        """The pieces of a pass over the files; with `steps_per_epoch`, of a part of a pass."""
         if self._steps is None:
             yield from self._pieces(self._size, self._shuffle)
             return
@@ -197,7 +197,7 @@ class BlockSource(Source):
 
 
 def _in_memory(value: Any) -> NDArray[Any]:
-    """Data that is not an array, as one."""
+    """Convert data that is not an array to one."""
     return value if isinstance(value, np.ndarray) else as_array("data beside a file", value)
 
 
@@ -253,7 +253,7 @@ def _copy(array: Any, runs: list[tuple[int, int]]) -> NDArray[Any]:
 def _release(array: np.memmap[Any, Any], part: NDArray[Any]) -> None:
     """Tell the system that this process does not need these pages of a file for now."""
     memory: Any = getattr(array, "_mmap", None)
-    # Pages of a private mapping ("c") may hold what the user has written, which is nowhere else.
+    # Pages of a private mapping ("c") may hold changes by the user, which exist nowhere else.
     if not hasattr(memory, "madvise") or not hasattr(mmap, "MADV_DONTNEED") or array.mode == "c":
         return
     if not part.size or not part.flags.c_contiguous:
@@ -261,5 +261,5 @@ def _release(array: np.memmap[Any, Any], part: NDArray[Any]) -> None:
     begin = part.ctypes.data - np.frombuffer(memory, np.uint8).ctypes.data
     first = begin // AROUND * AROUND
     last = -(-(begin + part.nbytes) // AROUND) * AROUND
-    with contextlib.suppress(OSError, ValueError):  # it is only a matter of memory
+    with contextlib.suppress(OSError, ValueError):  # this only saves memory, so failing is harmless
         memory.madvise(mmap.MADV_DONTNEED, first, last - first)

@@ -13,7 +13,7 @@ from cbackprop.row_batches import RowBatches
 
 __all__ = ["open_source"]
 
-# An object with one of these is an array, a table or a matrix of samples, and not an iterable of batches.
+# An object with one of these attributes is an array, table or matrix of samples, not an iterable of batches.
 ARRAY_SIGNS = ("__array__", "__array_interface__", "__dlpack__", "__dataframe__", "toarray")
 
 
@@ -28,7 +28,7 @@ def open_source(
     epochs: int = 1,
     at_once: int = 1,
 ) -> Source:
-    """The source for these samples, which are not read yet.
+    """The source for these samples. They are not read yet.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def open_source(
     epochs : int
         The number of epochs, or of evaluations.
     at_once : int
-        Batches that are always taken together.
+        Batches that are always taken together (`steps_per_execution`).
 
     Raises
     ------
@@ -54,14 +54,14 @@ def open_source(
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None:
             raise ValueError(
-                f"{name} must not be given when x is a {type(x).__name__}: its batches hold their own, "
-                "as tuples (x, y) or (x, y, sample_weight)."
+                f"{name} must not be given when x is a {type(x).__name__}: it yields its own, in batches (x, y) or "
+                "(x, y, sample_weight)."
             )
     return BatchSource(dataset, class_weight, steps, shuffle, epochs, at_once)
 
 
 def _dataset(x: Any) -> Once | None:
-    """`x` as a dataset; ``None`` if it is none."""
+    """`x` as a dataset; ``None`` if it is not one."""
     if isinstance(x, (Mapping, list, tuple)):
         return None
     if isinstance(x, RowBatches):

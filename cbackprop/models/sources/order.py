@@ -22,15 +22,15 @@ class Order:
         Number of samples.
     batch_size : int
     shuffle : bool
-        Whether to draw a new order for each pass over the samples. Otherwise it is that of the arrays.
+        Whether to draw a new order for each pass over the samples. Otherwise samples come in the order of the arrays.
     steps : int or None
-        The largest number of batches in an epoch. With ``None`` an epoch is a pass.
+        The maximum number of batches in an epoch. With ``None`` an epoch is a pass.
     """
 
     def __init__(self, size: int, batch_size: int, shuffle: bool, steps: int | None) -> None:
         self.size = size
         self.batch_size = batch_size
-        self.shuffle = shuffle and size > batch_size  # one batch of all samples is the same in any order
+        self.shuffle = shuffle and size > batch_size  # a single batch is the same in any order
         self.steps = steps or math.ceil(size / batch_size)
         self.samples = min(size, self.steps * batch_size)
         self._position = size
@@ -38,7 +38,7 @@ class Order:
         self._rows: NDArray[np.int64] | None = None
 
     def take(self) -> tuple[NDArray[np.int64] | None, int, int]:
-        """The next epoch as (order, begin, end). It does not go beyond the end of a pass over the samples."""
+        """The next epoch as (order, begin, end). It ends at the latest with the pass over the samples."""
         if self._position >= self.size:
             self._position = 0
             self._draw()
@@ -48,7 +48,7 @@ class Order:
 
     @property
     def next_is_a_pass(self) -> bool:
-        """Whether the next epochs are one pass over all samples each."""
+        """Whether each of the next epochs is exactly one pass over all samples."""
         return self._position >= self.size and self.samples == self.size
 
     def take_passes(self, count: int) -> NDArray[np.int64]:
@@ -60,7 +60,7 @@ class Order:
         return orders
 
     def go_back(self, before: dict[str, Any], done: int) -> None:
-        """Go back to where only so many passes had been taken since a random state."""
+        """Go back to the point where `done` passes had been taken since the random state `before`."""
         self._position = self.size
         if self.shuffle:
             random.set_state(before)
@@ -76,7 +76,7 @@ class Order:
         return {"position": self._position, "drawn": self._drawn, "shuffle": self.shuffle}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on with the pass of a saved state. This changes the random state."""
+        """Continue the pass of a saved state. This changes the random state."""
         self._position = min(state["position"], self.size)
         if self._position < self.size and self.shuffle and state["drawn"] is not None:
             random.set_state(state["drawn"])
@@ -84,7 +84,7 @@ class Order:
 
 
 def batch_size_for(given: int | None, steps: int | None, samples: int) -> int:
-    """The batch size: as given, or enough for all samples in these steps, or 32, as in Keras."""
+    """The batch size: as given, or such that all samples fit into these steps, or 32, as in Keras."""
     if given is not None:
         return given
     return 32 if steps is None else max(math.ceil(samples / steps), 1)

@@ -11,15 +11,15 @@ from typing import Any
 
 __all__ = ["Prefetch"]
 
-# Seconds that `close` waits for a thread that runs the user's code. A thread cannot be ended from outside: if it takes
-# longer, it ends when that code returns, or with the interpreter.
+# Seconds that `close` waits for a thread that runs the user's code. Threads cannot be ended from outside: a slower one
+# ends when that code returns, or with the interpreter.
 PATIENCE = 5.0
 
 _ahead: weakref.WeakSet[Prefetch] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    """Replace the locks in a child process: it has none of the threads that may have held them."""
+    """Replace the locks in a forked child process: the threads that may have held them do not exist there."""
     for prefetch in list(_ahead):
         prefetch._changed = threading.Condition()
 
@@ -29,10 +29,10 @@ if hasattr(os, "register_at_fork"):
 
 
 class Prefetch:
-    """The results of `work` on tasks, which threads compute before they are needed.
+    """Threads compute `work` for tasks before the results are needed.
 
     One thread at a time takes a task, so tasks may come from a generator. Results come in the order of the tasks. If a
-    task or `work` raises an error, `next` raises it instead of returning the result.
+    task or `work` raises an error, `next` raises it in place of the result.
 
     Parameters
     ----------
@@ -41,9 +41,9 @@ class Prefetch:
     workers : int, default 1
         Number of threads.
     size : int, default 4
-        The largest number of results that are ready.
+        The maximum number of results that wait to be taken.
     limit : int, optional
-        The largest number of tasks.
+        The maximum number of tasks.
 
     Examples
     --------
@@ -94,13 +94,13 @@ class Prefetch:
                     raise StopIteration
                 if self._process != os.getpid():
                     raise RuntimeError(
-                        "This process was forked while threads of its parent prepared data for the run: it cannot go "
-                        "on with that. Start fit, evaluate or predict again, or fork before."
+                        "This process was forked while threads of its parent prepared data for the run, so it cannot "
+                        "continue. Call fit, evaluate or predict again, or fork earlier."
                     )
                 self._changed.wait()
             result, error = self._ready[self._given]
             if error is not None:
-                raise error  # it stays in `_ready`, so that each further call raises it
+                raise error  # it stays in `_ready`, so that further calls raise it again
             del self._ready[self._given]
             self._given += 1
             self._changed.notify_all()
@@ -123,7 +123,7 @@ class Prefetch:
             pass
 
     def _produce_one(self) -> bool:
-        """Compute the next result, or keep the error; returns whether to go on."""
+        """Compute the next result, or keep the error. Returns whether to continue."""
         result, raised = None, None
         with self._turn:
             number = self._reserve()
@@ -131,7 +131,7 @@ class Prefetch:
                 return False
             try:
                 task = next(self._tasks) if number != self._limit else self._end()
-            except BaseException as error:  # of any kind: `next` raises it
+            except BaseException as error:  # `next` raises it
                 raised = error
         if raised is None:
             try:
@@ -144,7 +144,7 @@ class Prefetch:
         return raised is None
 
     def _reserve(self) -> int | None:
-        """The number of the next task, when there is room for its result; ``None`` if no more results are needed."""
+        """Wait for room, and return the number of the next task; ``None`` if no more results are needed."""
         with self._changed:
             while not self._closed and self._drawn - self._given >= self._size:
                 self._changed.wait()

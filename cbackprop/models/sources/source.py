@@ -1,4 +1,4 @@
-"""The base of all sources of samples."""
+"""The base class of all sources of samples."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from cbackprop.models.data import Samples
 
 __all__ = ["CALLER", "Check", "Piece", "Source", "ran_out", "whole_executions"]
 
-# Frames from where samples are taken up to the user's line, by purpose.
+# Frames from where samples are taken up to the user's code, by purpose.
 CALLER = {"training": 7, "validation": 8, "evaluation": 5, "prediction": 5}
-# Makes checked samples of (x, y, sample_weight, class_weight); raises a TypeError or ValueError.
+# Makes checked samples from (x, y, sample_weight, class_weight); raises TypeError or ValueError.
 Check = Callable[[Any, Any, Any, Any], Samples]
 
 
@@ -50,15 +50,15 @@ class Source:
     Attributes
     ----------
     example : object
-        Inputs as the user gave them. A model without a shape is built for their shape.
+        The inputs as given by the user. A model without a shape is built for their shape.
     batch_size : int or None
-        Samples in a batch, if all batches have as many.
+        Samples in a batch, if all batches have the same number.
     steps : int or None
-        Batches in an epoch, if that is known in advance.
+        Batches in an epoch, if known in advance.
     samples : int or None
-        Samples in an epoch, if that is known in advance.
+        Samples in an epoch, if known in advance.
     purpose : {"training", "validation", "evaluation", "prediction"}
-        What the samples are used for; messages say it.
+        What the samples are for; used in messages.
     at_once : int
         `steps_per_execution`: the number of batches that are taken together, except at the end.
     """
@@ -69,12 +69,12 @@ class Source:
     samples: int | None = None
     purpose: str = "training"
     at_once: int = 1
-    # Outputs without any target so far; `None` before the first samples.
+    # Outputs that have had no target yet; `None` before the first samples.
     _lacking: frozenset[str] | None = None
     _told_of_lacking = False
 
     def prepare(self, check: Check) -> None:
-        """Check as much as possible before training. The model has a shape."""
+        """Check as much as possible before training. The model must have a shape."""
         raise NotImplementedError
 
     def split(self, fraction: float) -> Source:
@@ -83,24 +83,24 @@ class Source:
         Raises
         ------
         ValueError
-            If one part would be empty, or the source cannot be divided.
+            If one part would be empty, or the source cannot be split.
         """
         raise ValueError(
-            "validation_split needs arrays: it is not known in advance which batches of a dataset are the last."
+            "validation_split needs arrays: with a dataset it is not known in advance which batches are the last ones."
         )
 
     def join(self) -> None:
-        """Make one batch of all samples, for an optimizer that needs them.
+        """Make one batch of all samples, for an optimizer that needs all of them.
 
         Raises
         ------
         ValueError
-            If the source has batches of its own, or smaller batches were asked for.
+            If the source has its own batches, or smaller batches were asked for.
         """
-        raise ValueError("The optimizer needs all samples in one batch: give fit arrays that are in memory.")
+        raise ValueError("The optimizer needs all samples in one batch: give fit arrays in memory.")
 
     def limit(self, steps: int | None, batch_size: int | None) -> None:
-        """Set the batch size and the largest number of batches of an evaluation."""
+        """Set the batch size and the maximum number of batches of an evaluation."""
 
     def epoch(self) -> Iterator[Piece]:
         """The pieces of the next epoch of training."""
@@ -115,7 +115,7 @@ class Source:
         return None
 
     def set_state(self, state: dict[str, Any] | None) -> None:
-        """Let the next epoch begin where it did when `state` was taken. This changes the random state."""
+        """Let the next epoch begin at a saved state. This changes the random state."""
 
     @property
     def exhausted(self) -> bool:
@@ -126,23 +126,23 @@ class Source:
         """End all threads."""
 
     def _warn_of_fewer(self, steps: int, asked: int | None) -> None:
-        """Warn if an epoch has fewer steps than were asked for, so that whole executions are missing."""
+        """Warn if an epoch has fewer steps than asked for, so that whole executions are missing."""
         if asked is not None and whole_executions(steps, self.at_once) < asked:
             ran_out(CALLER[self.purpose] + 2, self.purpose)
 
     def _look_for_targets(self, samples: Samples) -> None:
-        """Note which outputs have had no target so far, with these samples."""
+        """Update the outputs that have had no target yet by these samples."""
         if samples.may_miss and not self._told_of_lacking:
             lacking = samples.without_targets()
             self._lacking = lacking if self._lacking is None else self._lacking & lacking
 
     def _tell_of_lacking(self, stacklevel: int) -> None:
-        """After all samples, warn of outputs without any target, for the line so many frames up."""
+        """After all samples, warn of outputs that have no targets. `stacklevel` leads to the user's code."""
         if self._lacking and not self._told_of_lacking:
             names = ", ".join(map(repr, sorted(self._lacking)))
             warnings.warn(
-                f"All targets of output {names} are missing in the data for {self.purpose}: what missing='ignore' "
-                "leaves out is all that there is. The loss is 0 there, and says nothing.",
+                f"All targets of output {names} are missing in the data for {self.purpose}, and missing='ignore' "
+                "leaves them out. The loss of this output is 0 there, which means nothing.",
                 stacklevel=stacklevel + 1,
             )
         self._told_of_lacking = True
@@ -160,7 +160,7 @@ def whole_executions(steps: int, at_once: int) -> int:
 
 
 def ran_out(stacklevel: int, purpose: str = "training") -> None:
-    """Give Keras's warning that samples have run out, for the line so many frames up."""
+    """Give Keras's warning that samples have run out. `stacklevel` leads to the user's code."""
     needed = {
         "training": "your dataset or generator can generate at least `steps_per_epoch * epochs` batches",
         "validation": "validation_data can generate at least `validation_steps` batches for each validation: an "

@@ -22,7 +22,7 @@ def model_config(config: Entry) -> Entry:
     Raises
     ------
     ValueError
-        If it contains classes that are unknown here (the message lists all), arguments that nothing here has, or code.
+        If it contains classes that are unknown here (the message lists all), unsupported arguments, or code.
     """
     entries = list(_entries(config))
     for entry in entries:
@@ -35,7 +35,7 @@ def model_config(config: Entry) -> Entry:
     unknown = sorted({name for name in map(_unknown_class, entries) if name})
     if unknown:
         raise ArgumentTypeError(
-            f"it uses classes that are unknown here: {', '.join(unknown)}. Give those of your own as custom_objects."
+            f"it uses classes that are unknown here: {', '.join(unknown)}. Pass your own classes as custom_objects."
         )
     return _layer_entry(config)
 
@@ -43,7 +43,7 @@ def model_config(config: Entry) -> Entry:
 def _entries(entry: Any) -> Iterator[Entry]:
     """A layer's entry, and the entries of all layers within it."""
     if not isinstance(entry, dict) or not isinstance(entry.get("class_name"), str):
-        raise ValueError(f"a layer is described by a dict with a class_name, but it has {str(entry)[:80]!r}.")
+        raise ValueError(f"a layer must be described by a dict with a class_name, but got {str(entry)[:80]!r}.")
     if not isinstance(entry.get("config"), dict):
         raise ValueError(f"{entry['class_name']} has no config.")
     yield entry

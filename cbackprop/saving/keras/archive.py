@@ -16,10 +16,10 @@ import numpy as np
 __all__ = ["CONFIG", "METADATA", "NOTES", "OWN", "WEIGHTS", "KerasFile", "h5py_module", "open_keras_file"]
 
 WEIGHTS, CONFIG, METADATA = "model.weights.h5", "config.json", "metadata.json"
-# Keras ignores this key. This library stores there what Keras has no place for.
+# The key under which this library stores what Keras has no place for. Keras ignores it.
 OWN = "cbackprop"
 NOTES = f"{OWN}/notes"
-# Keras does not compress. A part that unpacks to far more than the size of the file is an attack that fills the memory.
+# Keras does not compress. A part that unpacks to far more than the file's size is an attack to exhaust memory.
 LARGEST_RATIO, ALWAYS_ALLOWED = 20, 10_000_000
 LARGEST_TEXT = 100_000_000
 # The errors that h5py and zipfile raise for damaged files.
@@ -62,7 +62,7 @@ class KerasFile:
 
         def visit(name: Any, thing: Any) -> None:
             if not isinstance(name, str):
-                raise ValueError(f"{name!r} is no text")
+                raise ValueError(f"{name!r} is not a text")
             if isinstance(thing, h5py.Dataset):
                 found[name] = thing
 
@@ -87,7 +87,7 @@ class KerasFile:
         with self._reading(name):
             is_elsewhere, dtype = dataset.is_virtual or dataset.external, dataset.dtype
         if is_elsewhere:
-            raise ValueError(f"{self.path!r} is refused: {name!r} is to be read from another file.")
+            raise ValueError(f"{self.path!r} is refused: {name!r} refers to another file.")
         if dtype.kind not in "fiu":
             raise ValueError(f"{self.path!r} is damaged: {name!r} holds {dtype} instead of numbers.")
         with self._reading(name):
@@ -131,7 +131,7 @@ def open_keras_file(path: str, kind: str) -> Iterator[KerasFile]:
             raise ValueError(f"{path!r} is truncated or damaged: {error}.") from error
         if opened is None:
             raise ValueError(
-                f"{path!r} is in Keras's older HDF5 format. Read it with Keras, and write it by model.save('x.keras') "
+                f"{path!r} is in Keras's older HDF5 format. Load it with Keras, and save it by model.save('x.keras') "
                 "or model.save_weights('x.weights.h5')."
             )
         yield opened
@@ -159,11 +159,11 @@ def _shards(path: str) -> list[str]:
     names = list(dict.fromkeys(name for value in places.values() for name in _listed(value)))
     wrong = next((n for n in names if not isinstance(n, str) or os.path.basename(n) != n or n in ("", ".", "..")), None)
     if wrong is not None:
-        raise ValueError(f"{path!r} is refused: it names {wrong!r}, which is no file beside it.")
+        raise ValueError(f"{path!r} is refused: it refers to {wrong!r}, which is not a file in the same folder.")
     files = [os.path.join(os.path.dirname(path), name) for name in names]
     missing = next((file for file in files if not os.path.isfile(file)), None)
     if missing is not None:
-        raise ValueError(f"{path!r} is incomplete: there is no {missing!r}, which it names.")
+        raise ValueError(f"{path!r} is incomplete: there is no {missing!r}, to which it refers.")
     return files
 
 
@@ -199,8 +199,8 @@ def h5py_module(path: str) -> Any:
         import h5py
     except ImportError as error:
         raise ImportError(
-            f'{path!r} is a file of Keras\'s, which is read and written by h5py: pip install "cbackprop[h5]". Under '
-            "another suffix, such as '.safetensors', models are saved without it."
+            f'{path!r} is in Keras\'s format, which needs h5py: pip install "cbackprop[h5]". With another suffix, such '
+            "as '.safetensors', models are saved without it."
         ) from error
     return h5py
 
@@ -211,12 +211,12 @@ def _unpack(path: str) -> tuple[dict[str, Any], dict[str, Any], io.BytesIO]:
         names = archive.namelist()
         if any(name.endswith("data.pkl") for name in names):
             raise ValueError(
-                f"{path!r} is a file of PyTorch's, a pickle, which is never opened because it can run code. In "
-                "PyTorch, read it by torch.load(path, weights_only=True), and give load_weights the state_dict."
+                f"{path!r} is a PyTorch file, a pickle, which is never opened because it can run code. In PyTorch, "
+                "load it by torch.load(path, weights_only=True), and pass the state_dict to load_weights."
             )
         for name in (CONFIG, WEIGHTS):
             if name not in names:
-                raise ValueError(f"{path!r} is an archive, but no model saved by Keras 3: it has no {name!r}.")
+                raise ValueError(f"{path!r} is an archive, but not a model saved by Keras 3: it has no {name!r}.")
             if archive.getinfo(name).file_size > ALWAYS_ALLOWED + LARGEST_RATIO * os.path.getsize(path):
                 raise ValueError(f"{path!r} is refused: {name!r} would unpack to many times its size.")
         config = _read_json(path, CONFIG, archive.read(CONFIG))

@@ -35,7 +35,7 @@ def operation_layer(entry: Entry, name: str) -> Entry:
     made = [_layer_of(name, entry["class_name"], node) for node in entry["inbound_nodes"]]
     class_name, arguments, _ = made[0]
     if any(other[:2] != (class_name, arguments) for other in made):
-        raise ValueError(f"operation {name!r} is called with several arguments, {[other[1] for other in made]}.")
+        raise ValueError(f"operation {name!r} is called with different arguments, {[other[1] for other in made]}.")
     return {
         "module": "cbackprop.layers",
         "class_name": class_name,
@@ -51,11 +51,11 @@ def _layer_of(name: str, kind: str, node: Entry) -> tuple[str, Entry, Any]:
     args = node["args"]
     tensors = [arg for arg in args if _is_tensor(arg)]
     if not tensors or node.get("kwargs"):
-        raise ValueError(f"operation {name!r} ({kind}) is called with {str(node)[:80]}, which no layer has.")
+        raise ValueError(f"operation {name!r} ({kind}) is called with {str(node)[:80]}, which no layer supports.")
     kept = {tensor["config"].get("dtype") for tensor in tensors} & {"float32", "float64"}
     dtype = {"dtype": max(kept)} if kept else {}
     if kind == "GetItem" and len(args) == 2:
-        # As a tuple, because a list of three could also be one slice.
+        # A tuple, because a list of three could also mean one slice.
         entries = args[1] if isinstance(args[1], list) else [args[1]]
         return kind, dtype | {"key": {"class_name": "__tuple__", "config": {"value": entries}}}, tensors[0]
     if len(args) == 1:
@@ -63,13 +63,13 @@ def _layer_of(name: str, kind: str, node: Entry) -> tuple[str, Entry, Any]:
     if len(tensors) == len(args) == 2:
         if len({len(tensor["config"]["shape"]) for tensor in tensors}) > 1:
             raise ValueError(
-                f"operation {name!r} combines tensors of different ranks, which layers here broadcast in another way."
+                f"operation {name!r} combines tensors of different ranks, which layers here broadcast differently."
             )
         return kind, dtype, tensors
     found = _with_number(kind, args)
     if found is None:
         shown = ", ".join("a tensor" if _is_tensor(arg) else str(arg)[:80] for arg in args)
-        raise ValueError(f"operation {name!r} is {kind} of {shown}, for which there is no layer here.")
+        raise ValueError(f"operation {name!r} is {kind} of {shown}, for which there is no layer.")
     return found[0], dtype | found[1], tensors[0]
 
 

@@ -38,7 +38,7 @@ COMMON = (("average",), ("gradient_accumulator",))
 def keras_optimizer_variables(model: Any) -> list[tuple[Array, str | None]] | None:
     """Keras's variables of the model's optimizer, each with its name in `optimizer_state` (``None`` if it has none).
 
-    ``None`` for an optimizer that Keras does not have or whose state has another form there.
+    ``None`` for an optimizer that Keras does not have, or that stores its state in another form.
     """
     optimizer = model.optimizer
     if type(optimizer).__name__ not in GROUPS:
@@ -83,7 +83,7 @@ def read_keras_optimizer(file: KerasFile, model: Any) -> None:
     Warns
     -----
     UserWarning
-        If the state in the file does not match, or has another form than here; the optimizer then starts from nothing.
+        If the state in the file does not match, or has another form here. The optimizer then starts without a state.
     """
     stored = {name[len(VARS) + 1 :]: name for name in file.datasets if name.startswith(f"{VARS}/")}
     if not stored or _is_new(file, stored):
@@ -91,7 +91,7 @@ def read_keras_optimizer(file: KerasFile, model: Any) -> None:
     kind = type(model.optimizer).__name__
     if kind not in GROUPS:
         warnings.warn(
-            f"The state of {kind} in {file.path!r} has another form here: the optimizer starts from nothing.",
+            f"The state of {kind} in {file.path!r} has another form here, so the optimizer starts without a state.",
             stacklevel=5,
         )
         return
@@ -100,7 +100,7 @@ def read_keras_optimizer(file: KerasFile, model: Any) -> None:
     shapes = {name: variable.shape for name, _, variable in _slots(model)}
     if len(stored) != len(expected) or any(arrays[name].shape != shape for name, shape in shapes.items()):
         warnings.warn(
-            f"The state of {kind} in {file.path!r} does not fit the model: the optimizer starts from nothing.",
+            f"The state of {kind} in {file.path!r} does not fit the model, so the optimizer starts without a state.",
             stacklevel=5,
         )
         return

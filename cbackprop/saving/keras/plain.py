@@ -14,20 +14,20 @@ __all__ = ["plain_object", "plain_value"]
 WITHOUT_EFFECT = {"renorm_momentum", "autocast"}
 
 
-# What Keras calls its models.
+# The classes of models in Keras.
 OF_MODELS = {"Sequential", "Functional", "Model"}
 
-# Entries that the `from_config` of layers reads, although constructors do not take them.
+# Entries that `from_config` of layers reads, although they are not arguments of constructors.
 BY_LAYERS = ("name", "trainable", "dtype")
 
 
 def plain_object(entry: dict[str, Any], family: str) -> dict[str, Any]:
-    """Convert an object of a family (``"layers"``, ``"losses"``), without arguments of Keras that have no effect.
+    """Convert an object of a family (``"layers"``, ``"losses"``), leaving out arguments of Keras without effect.
 
     Raises
     ------
     ValueError
-        If it has an argument that has an effect and does not exist here.
+        If it has an argument that has an effect but does not exist here.
     """
     name, config, registered = entry["class_name"], entry.get("config") or {}, entry.get("registered_name")
     module = str(entry.get("module"))

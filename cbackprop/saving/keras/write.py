@@ -63,8 +63,8 @@ def write_keras_model(model: Any, path: str, training: str | None, extras: dict[
     config, lacks = keras_model_config(layer_registry.serialize(model))
     if lacks:
         warnings.warn(
-            f"Keras cannot open {path!r}, as it has no {', '.join(lacks)}. This library can. Use another suffix, such "
-            "as '.safetensors', for files that only this library reads.",
+            f"Keras cannot load {path!r}, because it lacks {', '.join(lacks)}. This library can. Files with another "
+            "suffix, such as '.safetensors', are for this library only.",
             stacklevel=5,
         )
     if training is not None:
@@ -89,8 +89,8 @@ def _compile_config(path: str, settings: dict[str, Any]) -> dict[str, Any] | Non
     if not lacks:
         return config
     warnings.warn(
-        f"Keras opens {path!r} without what the model was compiled with, as it has no {', '.join(lacks)}. This library "
-        "reads that, too.",
+        f"Keras will load {path!r} uncompiled, because it lacks {', '.join(lacks)}. This library loads it with the "
+        "arguments of compile.",
         stacklevel=6,
     )
     return None
@@ -156,7 +156,7 @@ def divided(groups: list[Group], most: float) -> list[list[Group]]:
 
 
 def _groups(model: Any, skipped: Set[int] = frozenset()) -> tuple[list[Group], dict[str, Any]]:
-    """The arrays of an HDF5 file, including the state of training, and the notes on that state, all of one moment."""
+    """The arrays of an HDF5 file, including the state of training, and its notes, all from the same moment."""
     with model.at_rest():
         return _groups_at_rest(model, skipped)
 

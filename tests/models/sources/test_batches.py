@@ -368,7 +368,7 @@ MISTAKES = {
     "empty generator": (lambda m, d: m.fit(iter([])), ValueError, "x yields no batches"),
     "empty loader": (lambda m, d: m.fit(Loader([])), ValueError, "x yields no batches"),
     "empty dataset": (lambda m, d: m.fit(Dataset([])), ValueError, "Dataset of 0 batches"),
-    "infinite": (lambda m, d: m.fit(infinite()), ValueError, "dataset without end"),
+    "infinite": (lambda m, d: m.fit(infinite()), ValueError, "endless dataset"),
     "four": (lambda m, d: m.fit(iter([(1, 2, 3, 4)])), ValueError, "A batch must be a tuple"),
     "no y": (lambda m, d: m.fit(iter(cut(d[0]))), ValueError, "y is missing"),
     "no numbers": (lambda m, d: m.fit(iter([("a", "b")])), (TypeError, ValueError), "x must"),
@@ -394,7 +394,7 @@ def test_mistakes(name, built, data):
 
 
 def test_processes_are_replaced_by_threads(data):
-    with pytest.warns(UserWarning, match="made by threads"):
+    with pytest.warns(UserWarning, match="threads of this process"):
         network().fit(Dataset(cut(*data), use_multiprocessing=True, workers=2), verbose=0)
 
 

@@ -209,7 +209,7 @@ MISTAKES = {
     "complex": (lambda m, x: m.predict(x.astype(complex)), TypeError, "must hold real numbers, but got dtype complex"),
     "width": (lambda m, x: m.predict(x[:, :5]), ValueError, r"x must have shape \(None, 41\), but got \(200, 5\)"),
     "empty": (lambda m, x: m.predict(x[:0]), ValueError, "x holds no samples"),
-    "targets": (lambda m, x: m.fit(x, x[:, :2]), TypeError, "sparse matrix must be made dense first"),
+    "targets": (lambda m, x: m.fit(x, x[:, :2]), TypeError, "Convert a sparse matrix first"),
     "lengths": (lambda m, x: m.fit(x, np.zeros((5, 2))), ValueError, "y must have 200 samples"),
 }
 

@@ -111,7 +111,7 @@ MISTAKES = {
     "stride and dilation": ("Conv", (6, 4, 2, 2), {"strides": [2, 2], "dilations": [2, 2]}, "cannot go together"),
     "groups of a transposed one": ("ConvTranspose", (4, 3, 2, 2), {"group": 3}, "does not fit values"),
     "bias": ("Conv", (6, 4, 2, 2), {}, r"a bias of shape \(5,\) does not fit 6 filters"),
-    "too small": ("Conv", (6, 4, 7, 7), {}, "damaged|needs larger inputs|not one of samples"),
+    "too small": ("Conv", (6, 4, 7, 7), {}, "damaged|needs larger inputs|layers here make another one"),
 }
 
 

@@ -239,8 +239,8 @@ def pictures(layer, training=None):
 MISTAKES = {
     "no model": (lambda: layers.Dense(2), TypeError, "model must be a model, but got"),
     "no shape": (unbuilt, ValueError, "has no shape yet"),
-    "python": (lambda: of(Twice(name="twice")), ValueError, r"Layer 'twice' \(Twice\) cannot .* computes in Python"),
-    "lambda": (lambda: of(layers.Lambda(np.square, name="sq")), ValueError, "Layer 'sq' .* computes in Python"),
+    "python": (lambda: of(Twice(name="twice")), ValueError, r"Layer 'twice' \(Twice\) cannot .* is written in Python"),
+    "lambda": (lambda: of(layers.Lambda(np.square, name="sq")), ValueError, "Layer 'sq' .* is written in Python"),
     "nested": (lambda: of(cb.Sequential([Twice(name="deep")])), ValueError, "Layer 'deep'"),
     "package": (lambda: of(Own(2, name="own")), ValueError, "'own' .* has a computation of its own"),
     "dropout": (lambda: of(layers.Dropout(0.5, name="d"), True), ValueError, "'d' is called with training=True"),
@@ -293,7 +293,7 @@ def test_wrong_types(tmp_path):
 
 def test_weights_beyond_what_a_file_can_hold(tmp_path, monkeypatch):
     monkeypatch.setattr(writer.onnx_limits, "LARGEST_FILE", 100)
-    with pytest.raises(ValueError, match="an ONNX file ends at 2 GB"):
+    with pytest.raises(ValueError, match="an ONNX file holds at most 2 GB"):
         export.onnx(of(layers.Dense(30)), tmp_path / "m.onnx")
 
 
@@ -306,7 +306,7 @@ def test_masks_are_left_out(tmp_path, name):
 @pytest.mark.parametrize("name", ["Multiply", "Maximum", "Multiply half"])
 def test_merges_whose_values_depend_on_masks_are_refused(tmp_path, name):
     model = masked_models.MASKED[name]()
-    with pytest.raises(ValueError, match=r"Layer 'm\w+' merges only what masks show, which cannot be written to ONNX"):
+    with pytest.raises(ValueError, match=r"Layer 'm\w+' leaves out masked values when it merges. ONNX has no masks"):
         export.onnx(model, tmp_path / "m.onnx")
     assert not (tmp_path / "m.onnx").exists()
 

@@ -200,7 +200,7 @@ BLIND = np.array([[False, True, True], [True, True, True], [False, False, False]
 
 def test_masks_of_attention_that_are_not_read(tmp_path):
     for values, message in [
-        ({"added": np.zeros((2, 3, 3))}, "not the same for all samples"),
+        ({"added": np.zeros((2, 3, 3))}, "differs between samples"),
         ({"added": np.where(CAUSAL, 0, -1.0)}, "numbers other than 0 and negative infinity"),
         ({"low": -0.5}, "-0.5 in place of the scores of attention hides nothing"),
         ({"low": -np.inf, "hides": BLIND}, "a query of attention sees no key"),
@@ -444,7 +444,7 @@ REFUSED = {
     "all operators": ("h = Sin(x) i = Relu(h) y = Cos(i)", {}, r"no layer computes Cos 'y', Sin 'h'\."),
     "constant operators": ("h = Sin(b) y = Add(x, h)", {"b": ONES}, r"no layer computes Sin 'h'\."),
     "second output": ("h, y = TopK(x, k)", {"k": np.array([2])}, r"no layer computes TopK 'h'\."),
-    "matrix on the left": ("y = MatMul(w, x)", {"w": W.T.copy()}, "MatMul 'y': a constant stands on the left"),
+    "matrix on the left": ("y = MatMul(w, x)", {"w": W.T.copy()}, "MatMul 'y': its left operand is a constant"),
     "matrix that does not fit": ("y = MatMul(x, w)", {"w": W.T.copy()}, r"shape \(3, 4\) does not fit"),
     "samples transposed": ("y = Transpose(x)", {}, "Transpose 'y': the batch is axis 1 of its output 'y'"),
     "samples joined": ("y = Concat<axis=0>(x, x)", {}, "axis 0 is not an axis of the samples"),
@@ -455,12 +455,12 @@ REFUSED = {
     "constant that grows": ("y = Add(x, b)", {"b": np.ones((2, 4), "float32")}, "does not fit values"),
     "training": ("y = Dropout(x, r, t)", {"r": np.float32(0.5), "t": np.bool_(True)}, "training mode"),
     "samples cut": ("y = Reshape(x, s)", {"s": np.array([-1, 2])}, "Reshape 'y': .* no axis of their own"),
-    "columns": ("i = Cast<to=7>(x) y = Gather<axis=1>(w, i)", {"w": W}, "Cast 'i': it turns numbers into whole ones"),
-    "an element that is not there": ("y = Gather<axis=1>(x, z)", {"z": np.array(7)}, "elements that are not there"),
+    "columns": ("i = Cast<to=7>(x) y = Gather<axis=1>(w, i)", {"w": W}, "Cast 'i': it casts fractional numbers"),
+    "an element that is not there": ("y = Gather<axis=1>(x, z)", {"z": np.array(7)}, "elements that do not exist"),
     "softplus that ends early": (
         "s = Softplus(x) g = Greater(x, t) y = Where(g, x, s)", {"t": np.float32(2)}, r"computes .*Where 'y'\.",
     ),
-    "powers": ("y = Pow(x, e)", {"e": ONES}, "only one can be read"),
+    "powers": ("y = Pow(x, e)", {"e": ONES}, "only a single one is supported"),
     "infinite constant": ("y = Add(x, b)", {"b": ONES * np.inf}, "must be finite"),
     "no value": ("y = Relu(b)", {"b": ONES}, "does not depend on the inputs"),
     "bias": ("y = Gemm(x, w, b)", {"w": W, "b": ONES[:2]}, "a bias of shape"),
@@ -490,7 +490,7 @@ LARGE = {
         "h = Add(a, b) y = Add(x, h)",
         "4",
         {"a": np.ones((9999, 1)), "b": np.ones(4)},
-        "would grow",
+        "would be much larger",
     ),
 }
 

@@ -53,7 +53,7 @@ def test_the_sparsemax_of_keras_is_another_one(tmp_path):
     model = keras.Sequential([keras.Input((3,)), L.Activation("sparsemax")])
     assert abs(np.array(model(x).detach()).sum() - 1) > 0.1
     model.export(str(tmp_path / "m.onnx"), format="onnx", verbose=False)
-    with pytest.raises(ValueError, match=r"Clip .*Keras's sparsemax, of which rows do not add up to 1"):
+    with pytest.raises(ValueError, match=r"Clip .*Keras's sparsemax. Its rows do not add up to 1"):
         export.from_onnx(tmp_path / "m.onnx")
 
 

@@ -78,8 +78,8 @@ def test_of_all_positions(tmp_path, call, name):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        ("MaxPool<kernel_shape=[2,2], dilations=[2,1]>(x)", "gaps"),
-        ("AveragePool<kernel_shape=[3,3], pads=[1,1,1,1], count_include_pad=1>(x)", "counts in its means"),
+        ("MaxPool<kernel_shape=[2,2], dilations=[2,1]>(x)", "dilated"),
+        ("AveragePool<kernel_shape=[3,3], pads=[1,1,1,1], count_include_pad=1>(x)", "counts padding in its means"),
         ("MaxPool<kernel_shape=[3,3], pads=[2,2,2,2]>(x)", "half a window"),
         ("MaxPool<kernel_shape=[2,2], strides=[2,2], ceil_mode=1>(x)", "ceil_mode"),
         ('MaxPool<kernel_shape=[2,2], auto_pad="SAME_LOWER">(x)', "half a window"),

@@ -198,8 +198,8 @@ def test_a_causal_mask_of_any_length(tmp_path, rng):
 
 
 REFUSED = {
-    "bias_kv": (Attention, {"add_bias_kv": True}, "Concat '/inner/Concat_.*constant is in the place"),
-    "zeros": (Attention, {"add_zero_attn": True}, "Concat '/inner/Concat_.*constant is in the place"),
+    "bias_kv": (Attention, {"add_bias_kv": True}, "Concat '/inner/Concat_.*constant is combined with a value"),
+    "zeros": (Attention, {"add_zero_attn": True}, "Concat '/inner/Concat_.*constant is combined with a value"),
     "bias": (Attention, {"mask": torch.randn(STEPS, STEPS)}, "MatMul .*numbers other than 0 and negative infinity"),
 }
 

@@ -284,8 +284,8 @@ BAD = {
     "half floats": (layer_config(dtype={"class_name": "DTypePolicy", "config": {"name": "float16"}}), "float16"),
     "larger": (layer_config(units=10**9), "is larger than all that the file holds"),
     "link": (lambda f: edit_weights(f, elsewhere), r"\(4, 3\) and \(3,\), but .* holds a weight of shape \(3,\)"),
-    "external": (lambda f: edit_weights(f, outside), "is to be read from another file"),
-    "virtual": (lambda f: edit_weights(f, virtual), "is to be read from another file"),
+    "external": (lambda f: edit_weights(f, outside), "refers to another file"),
+    "virtual": (lambda f: edit_weights(f, virtual), "refers to another file"),
     "shape": (
         lambda f: edit_weights(f, replaced("layers/dense/vars/0", np.ones((4, 9), "f4"))),
         r"Layer 'dense' \(Dense\) needs weights of shape \(4, 3\) and \(3,\), but .* \(4, 9\) and \(3,\)",

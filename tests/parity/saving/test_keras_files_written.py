@@ -264,7 +264,7 @@ def test_compiled_as_here(tmp_path):
 def test_layers_that_keras_does_not_have(tmp_path, make, message):
     """This library reads them all the same."""
     model = cb.Sequential([cb.Input((3,)), make()])
-    with pytest.warns(UserWarning, match=rf"Keras cannot open .*{message}.*'\.safetensors'"):
+    with pytest.warns(UserWarning, match=rf"Keras cannot load .*{message}.*'\.safetensors'"):
         model.save(tmp_path / "m.keras")
     again = cb.models.load_model(tmp_path / "m.keras")
     np.testing.assert_array_equal(again.predict(X, verbose=0), model.predict(X, verbose=0))

@@ -105,9 +105,9 @@ def test_shards_hold_no_more_than_they_may(tmp_path):
 @pytest.mark.parametrize(
     ("index", "message"),
     [
-        ({"weight_map": {"/vars": "../x.weights.h5"}}, "names '../x.weights.h5', which is no file beside it"),
-        ({"weight_map": {"/vars": 3}}, "which is no file beside it"),
-        ({"weight_map": {"/vars": ""}}, "which is no file beside it"),
+        ({"weight_map": {"/vars": "../x.weights.h5"}}, "refers to '../x.weights.h5', which is not a file"),
+        ({"weight_map": {"/vars": 3}}, "which is not a file in the same"),
+        ({"weight_map": {"/vars": ""}}, "which is not a file in the same"),
         ({"weight_map": {"/vars": "gone.weights.h5"}}, "there is no .*gone.weights.h5"),
         ({"weight_map": [1]}, "no 'weight_map'"),
         ({}, "no 'weight_map'"),
