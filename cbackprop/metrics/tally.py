@@ -175,7 +175,7 @@ class Tally(Metric):
     def tally(self, width: int, dtype: str, weighted: bool = True) -> Any:
         """The compiled object that adds up batches with rows of `width` elements."""
         if not hasattr(self, "implementation"):
-            raise TypeError(f"{type(self).__name__} computes nothing: it is the base of others.")
+            raise TypeError(f"{type(self).__name__} computes nothing: use one of its subclasses.")
         return find("compiled", self.implementation, dtype)(self, width, weighted)
 
     def restore(self, state: Any) -> None:

@@ -20,7 +20,7 @@ def metric_twin(metric: Any, width: int) -> Any:
         return Called(metric)
     implementation: str | None = getattr(metric, "implementation", None)
     if implementation is None:
-        raise TypeError(f"{type(metric).__name__} computes nothing: it is the base of others.")
+        raise TypeError(f"{type(metric).__name__} computes nothing: use one of its subclasses.")
     module, _, name = implementation.rpartition(".")
     twin = getattr(importlib.import_module(f"cbackprop.reference.{module}"), name)
     return twin(metric, width) if issubclass(twin, Tally) else RowMean(twin(metric, False))
