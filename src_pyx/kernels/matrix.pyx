@@ -110,6 +110,11 @@ cdef enum:
     LINE = 64
 
 
+cdef inline Py_ssize_t next_depth(Py_ssize_t left) noexcept nogil:
+    """The rows of the next block of B where so many are left."""
+    return BLOCK_ROWS if left > MOST_BLOCK_ROWS else left
+
+
 cdef inline void tile_column(
     Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const floating* a, Py_ssize_t a_row, Py_ssize_t a_column,
     const floating* b, Py_ssize_t b_row, const floating* bias, bint add,
@@ -183,7 +188,7 @@ cdef void multiply_one_row(
         columns = min(n - j, <Py_ssize_t>ROW_COLUMNS)
         p = 0
         while p < k:
-            depth = min(k - p, <Py_ssize_t>BLOCK_ROWS)
+            depth = next_depth(k - p)
             for i in range(columns):
                 sums[i] = bias[j + i] if bias != NULL and p == 0 else 0
             if floating is float:
@@ -223,7 +228,7 @@ cdef void multiply_in_place(
             width = panel_width(n - j, lanes(c), most)
             p = 0
             while p < k:
-                depth = min(k - p, <Py_ssize_t>BLOCK_ROWS)
+                depth = next_depth(k - p)
                 if m == 1 and c_column == 1 and width == ROW_VECTORS * lanes(c):
                     multiply_row(
                         depth, a + p * a_column, a_column, b + p * b_row + j, b_row,
@@ -259,7 +264,7 @@ cdef void multiply_across(
     """
     cdef Py_ssize_t p = 0, depth
     while p < k:
-        depth = min(k - p, <Py_ssize_t>BLOCK_ROWS)
+        depth = next_depth(k - p)
         if floating is float:
             multiply_across_float(
                 m, n, depth, a + p * a_column, a_row, a_column, b + p, b_column, NULL if p else bias,
@@ -401,9 +406,9 @@ cdef void multiply_packed(
     """C = A B + bias, packing blocks of B that stay in the cache while A is read. If `tiled`, A is packed as well."""
     cdef Py_ssize_t p = 0, j, depth, columns
     cdef Py_ssize_t most = TILED_COLUMNS if tiled else BLOCK_ROW_BYTES // <Py_ssize_t>sizeof(floating)
-    cdef floating* tiles = panels + BLOCK_ROWS * TILED_COLUMNS
+    cdef floating* tiles = panels + MOST_BLOCK_ROWS * TILED_COLUMNS
     while p < k:
-        depth = min(k - p, <Py_ssize_t>BLOCK_ROWS)
+        depth = next_depth(k - p)
         j = 0
         while j < n:
             columns = min(n - j, most)
@@ -536,7 +541,7 @@ cdef void pack_matrix(
     """B for `multiply_by_packed`."""
     cdef Py_ssize_t p = 0, depth
     while p < k:
-        depth = min(k - p, <Py_ssize_t>BLOCK_ROWS)
+        depth = next_depth(k - p)
         pack_panels(n, depth, b + p * b_row, b_row, b_column, packed)
         packed += packed_numbers(n, depth, sizeof(floating))
         p += depth
@@ -553,7 +558,7 @@ cdef void multiply_by_packed(
     """C = A B + bias, added to what is in C if `add`. An element of C does not depend on how many rows there are."""
     cdef Py_ssize_t p = 0, depth
     while p < k:
-        depth = min(k - p, <Py_ssize_t>BLOCK_ROWS)
+        depth = next_depth(k - p)
         multiply_panels(m, n, depth, a + p, a_row, 1, packed, NULL if p else bias, add or p > 0, c, c_row, 1)
         packed += packed_numbers(n, depth, sizeof(floating))
         p += depth

@@ -4,17 +4,19 @@ from cython cimport floating
 
 cdef enum:
     # Rows, and bytes of a row, of a packed block of B. It stays in the second level cache, half of the smallest ones
-    # that processors have, while the rows of A are read.
+    # that processors have, while the rows of A are read. The last block has up to MOST_BLOCK_ROWS: a few rows are not
+    # worth adding to all of C once more.
     BLOCK_ROWS = 256
+    MOST_BLOCK_ROWS = 320
     BLOCK_ROW_BYTES = 960
     # The same where A is packed as well. Each panel of B then stays in the first level cache while all tiles of A are
     # read, and A is packed for more columns at a time.
     TILED_ROWS = 96
-    TILED_COLUMNS = 480
+    TILED_COLUMNS = 384
     # Numbers between two tiles of A. Without a gap, the same places of all tiles would fall into one set of the cache.
     TILE_GAP = 16
     # Bytes of scratch memory that `multiply` may use, whatever the shapes.
-    WORKSPACE_BYTES = (BLOCK_ROWS * (TILED_COLUMNS + TILED_ROWS) + TILED_ROWS * TILE_GAP) * 8
+    WORKSPACE_BYTES = (MOST_BLOCK_ROWS * (TILED_COLUMNS + TILED_ROWS) + TILED_ROWS * TILE_GAP) * 8
 
 
 # `multiply` by BLAS, on blocks of some rows of C; False if it cannot be told such a matrix, and nothing is done.
