@@ -1,8 +1,8 @@
-"""Scores of attention, of some queries with all keys: a row for each key, a column for each query.
+"""Attention scores: a row for each key, a column for each query.
 
-So the greatest score of each query, and the sum of its weights, are found for 16 queries at once by loops over keys,
-and no loop adds up the numbers of a vector. Rows are `width` numbers long, a multiple of QUERY_STEP; what lies behind
-the last query is computed, too, and never used.
+With this layout, loops over keys find the maximum score and the sum of weights for 16 queries at once, and no loop has
+to sum the numbers within a vector. Rows have `width` numbers, a multiple of QUERY_STEP. Columns behind the last query
+are computed too, but never used.
 """
 
 from cython cimport floating
@@ -14,7 +14,7 @@ from cbackprop.compiled.kernels.sums cimport sum_of
 
 
 cdef inline floating hidden_score(floating like) noexcept nogil:
-    """The score of a key that is not seen: so low that its weight is 0 compared with a key that is seen."""
+    """The score of a hidden key: so low that its weight is 0 compared with any visible key."""
     return <floating>(-0.7 * FLT_MAX) if floating is float else <floating>(-0.7 * DBL_MAX)
 
 
@@ -51,7 +51,7 @@ cdef void drop(
 cdef inline void scaled_scores(
     Py_ssize_t keys, Py_ssize_t width, floating factor, const uint8_t* seen, floating* scores
 ) noexcept nogil:
-    """scores <- factor scores, and a very low number where a key is not seen."""
+    """scores <- factor scores, and a very low number for hidden keys."""
     cdef Py_ssize_t i
     cdef floating low = hidden_score(factor)
     cdef floating value
@@ -121,7 +121,7 @@ cdef void weights_again(
     const floating* inverse,    # (width,) IN
     floating* scores,           # (keys, width) IN, OUT the weights
 ) noexcept nogil:
-    """The weights that `first_weights` has found, to the last bit."""
+    """Compute the weights of `first_weights` again, to the last bit."""
     cdef Py_ssize_t _, r
     cdef floating* row = scores
     scaled_scores(keys, width, factor, seen, scores)
@@ -139,7 +139,7 @@ cdef void score_deltas(
     floating* deltas,           # (keys, width) IN: of the weights, OUT: of the scores
     floating* totals,           # (width,), destroyed
 ) noexcept nogil:
-    """deltas <- weights (deltas - sum over keys of weights deltas), and 0 where a key is not seen."""
+    """deltas <- weights (deltas - sum over keys of weights deltas), and 0 for hidden keys."""
     cdef Py_ssize_t _, r
     cdef floating value
     cdef const floating* p = weights

@@ -1,23 +1,22 @@
-"""Convolutions in one, two or three dimensions, channels last, as matrix products whose operand is read where it lies.
+"""Convolutions in one, two or three dimensions, channels last, as matrix products that read the image in place.
 
-An image is (depth, height, width, channels); lower ranks have sizes of 1 in front. Maps are what a convolution makes of
-it: (depth, height, width, filters). The kernel is (depth, height, width, channels of a group, filters).
+An image is (depth, height, width, channels); lower ranks have sizes of 1 in front. Its maps, the result, are
+(depth, height, width, filters). The kernel is (depth, height, width, channels of a group, filters).
 
 Output positions are rows of a product C = A B, where B is the kernel. The numbers that a position reads for one row of
-the kernel follow each other in memory, so that A need not be written down: tables say where each position begins, and
-where its taps are (`gather_column`). Only where taps reach beyond the borders, a strip of the image is copied, with
-zeros around it. No buffer is larger than a strip.
+the kernel are contiguous in memory, so A need not be built: tables tell where each position begins, and where its taps
+are (`gather_column`). Only where taps reach beyond the borders, a strip of the image is copied, with zeros around it.
+No buffer is larger than a strip.
 
-The derivative by the image is such a product, too: of maps and the kernel with its axes reversed. With strides, image
-positions that are equal modulo the stride read the same taps: there is a sweep for each such class. Where an image has
-so few channels that they would not fill vectors, a position of the maps computes what it adds to a whole row of taps,
-which is then added to a row of the image (`spreads`). The derivative by the kernel has the same tables, with rows and
-taps exchanged.
+The gradient of the image is such a product too: of the maps and the kernel with its axes reversed. With strides, image
+positions that are equal modulo the stride read the same taps: each such class is a sweep. If an image has too few
+channels to fill vectors, a position of the maps computes its contribution to a whole row of taps, which is then added
+to a row of the image (`spreads`). The gradient of the kernel uses the same tables, with rows and taps exchanged.
 
-3 x 3 convolutions of many channels are left to `winograd`, which multiplies less; few filters (or, back, channels),
-which would not fill vectors, to `planar`.
+3 x 3 convolutions of many channels use `winograd`, which needs fewer multiplications. Few filters (or, backwards, few
+channels), which would not fill vectors, use `planar`.
 
-Every element is a sum in an order that depends on shapes alone.
+The order in which each element is summed depends only on shapes.
 """
 
 from cython cimport floating
@@ -41,16 +40,16 @@ cdef extern from "../kernels/tile_sizes.h" nogil:
         READS_PARTS
 
 cdef enum:
-    # Maps are not packed for the gradient of a kernel of fewer rows: they are read too seldom.
+    # With fewer rows of the kernel, packing the maps for the gradient is not worth it: they are read too seldom.
     LEAST_ROWS_TO_PACK = 48
 
 
 cdef void pack_back(
     Convolution conv, const Sweep* sweep, Py_ssize_t group, const floating* kernel, floating* panels
 ) noexcept nogil:
-    """Panels of the kernel of one group with its axes reversed: rows (tap, filter), columns channels.
+    """Panels of one group's kernel with its axes reversed: rows (tap, filter), columns channels.
 
-    Or, if spread, columns (tap of the last axis, channel), and then zeros in whole vectors.
+    With `spreads`, columns are (tap of the last axis, channel), and zeros up to whole vectors.
     """
     cdef Py_ssize_t channels = conv.channels // conv.groups, depth = conv.filters // conv.groups
     cdef Py_ssize_t j = 0, width, row, z, y, x, lane = lanes(panels), columns = computed_columns(conv, sweep, panels)
@@ -80,14 +79,14 @@ cdef void pack_back(
 
 
 cdef inline Py_ssize_t computed_columns(Convolution conv, const Sweep* sweep, floating* c) noexcept nogil:
-    """Numbers that a position computes for a group: if they are spread, whole vectors."""
+    """How many numbers a position computes for a group; with `spreads`, rounded up to whole vectors."""
     return panel_row(sweep.columns, lanes(c)) if conv.spreads and sweep != &conv.forward else sweep.columns
 
 
 cdef const floating* read_strip(
     const Sweep* sweep, const floating* source, Py_ssize_t z, Py_ssize_t y, Py_ssize_t rows, floating* strip,
 ) noexcept nogil:
-    """Where the input of so many rows of output positions, from (z, y) on, begins: in the source, or in a copy."""
+    """Where the input for these rows of output positions, from (z, y) on, begins: in the source, or in a copy."""
     cdef const Axis* axes = sweep.axes
     cdef const Py_ssize_t* sizes = sweep.in_sizes
     cdef Py_ssize_t channels = sweep.in_channels, width = sizes[2] * channels, columns = sweep.strip_columns * channels
@@ -117,9 +116,9 @@ cdef const floating* read_strip(
 
 
 cdef inline void taps_inside(const Sweep* sweep, Py_ssize_t y, Py_ssize_t* first, Py_ssize_t* end) noexcept nogil:
-    """Which taps along the second axis are inside of the input, for a row of output positions.
+    """Which taps along the second axis are inside the input, for a row of output positions.
 
-    Where there are several along the first axis, all are taken: those of a row do not follow each other.
+    With several taps along the first axis, all are used, because those of a row are then not contiguous.
     """
     cdef const Axis* axis = &sweep.axes[1]
     cdef Py_ssize_t at = axis.in_begin + y * axis.in_step
@@ -136,9 +135,9 @@ cdef void run_lines(
     Py_ssize_t first, Py_ssize_t end, const floating* a, const floating* kernel, Py_ssize_t kernel_row,
     const floating* bias, bint add, floating* out, floating* spread,
 ) noexcept nogil:
-    """Rows of output positions from y on, whose input begins at row `line` of a strip, by the taps first:end.
+    """Compute rows of output positions from y on, with the taps first:end. Their input begins at row `line` of a strip.
 
-    If there is room to spread them, what they compute is added to rows of the output.
+    With room to spread them, the results are added to rows of the output.
     """
     cdef const Axis* axes = sweep.axes
     cdef Py_ssize_t inner = computed_columns(conv, sweep, out), columns = axes[2].count, channels = sweep.out_channels
@@ -168,7 +167,7 @@ cdef void spread_lines(
     const floating* bias, bint add,
     floating* out,              # OUT: rows of the image, `step` apart
 ) noexcept nogil:
-    """Rows of the image as sums of what positions of the maps add to them."""
+    """Rows of the image, as sums of the contributions of positions of the maps."""
     cdef Py_ssize_t channels = conv.channels, size = conv.image[2] * channels, room = conv.spread_row_size, i, _, x, c
     cdef floating* row = <floating*>values + conv.spread_room - room
     for _ in range(rows):
@@ -189,10 +188,10 @@ cdef void run_sweep(
     const floating* bias, bint add, floating* out, floating* strip, floating* spread,
     Done done, void* layer, const void* batch, Py_ssize_t position,
 ) noexcept nogil:
-    """The output positions of a sweep, of one sample. The kernel lies in panels if kernel_row is 0.
+    """The output positions of a sweep for one sample. If kernel_row is 0, the kernel is in panels.
 
-    Rows that read the same taps are computed together, if they follow each other in the output. `done` is told of rows
-    while they are in the cache; the first position of the sample has the number `position`.
+    Rows that read the same taps, and are adjacent in the output, are computed together. `done` is called with rows
+    while they are in the cache; `position` is the number of the sample's first position.
     """
     cdef const Axis* axes = sweep.axes
     cdef Py_ssize_t z, y, rows, line, count, first, end, next_first, next_end
@@ -221,7 +220,7 @@ cdef void run_sweep(
 
 
 cdef bint packs_kernel(Convolution conv, floating* c) noexcept nogil:
-    """Whether the kernel is read in panels: its rows are long, or groups do not fill vectors."""
+    """Whether to read the kernel in panels: if its rows are long, or groups do not fill vectors."""
     cdef Py_ssize_t inner = conv.filters // conv.groups
     return inner > TILE_VECTORS * lanes(c) or (conv.groups > 1 and inner % lanes(c) != 0)
 
@@ -231,7 +230,7 @@ cdef void convolve_by_tiles(
     const floating* kernel, const floating* bias, bint add, floating* out, Py_ssize_t out_size, floating* workspace,
     Done done, void* layer, const void* batch,
 ) noexcept nogil:
-    """A sweep that `winograd` computes, of all samples."""
+    """A sweep of all samples, computed by `winograd`."""
     cdef const Axis* y = &sweep.axes[1]
     cdef const Axis* x = &sweep.axes[2]
     cdef Py_ssize_t tap = conv.channels * conv.filters, sample
@@ -255,7 +254,7 @@ cdef void convolve(
     bint add,
     floating* maps,             # (samples, maps, filters) OUT
     void* workspace,            # forward_numbers(), destroyed
-    Done done, void* layer, const void* batch,  # is told so with these, unless it is NULL
+    Done done, void* layer, const void* batch,  # called with these when rows are done, unless NULL
 ) noexcept nogil:
     """maps = image * kernel + bias."""
     kernel = reaching_taps(conv, kernel, &workspace)
@@ -309,7 +308,7 @@ cdef void fill_channels(
     const floating* bias,       # (channels,) IN, or NULL
     floating* image,            # (positions, channels) OUT
 ) noexcept nogil:
-    """What positions are that nothing is added to."""
+    """Positions to which nothing is added: the bias, or 0."""
     cdef Py_ssize_t i
     if bias == NULL:
         memset(image, 0, positions * channels * sizeof(floating))
@@ -327,7 +326,8 @@ cdef void convolve_back(
     floating* image,            # (samples, image, channels) OUT
     void* workspace,            # back_numbers(), destroyed
 ) noexcept nogil:
-    """image = the transposed convolution of maps, + bias: the derivative by the image, given that by the maps."""
+    """image = the transposed convolution of maps, + bias. For deltas: the gradient of the image from that of the
+    maps."""
     kernel = reaching_taps(conv, kernel, &workspace)
     cdef Py_ssize_t sample, i, group, size
     cdef Py_ssize_t width = padded_columns(computed_columns(conv, &conv.back[0], image), image)
@@ -365,7 +365,7 @@ cdef void convolve_back_planar(
     Convolution conv, Py_ssize_t samples, const floating* maps, const floating* kernel, const floating* bias, bint add,
     floating* image, floating* workspace,
 ) noexcept nogil:
-    """The same with vectors along positions."""
+    """The same, with vectors along positions."""
     cdef Py_ssize_t sample, i, room = 0
     cdef floating* packed
     for i in range(conv.n_back):
@@ -387,13 +387,13 @@ cdef void convolve_kernel(
     Convolution conv, Py_ssize_t samples,
     const floating* image,      # (samples, image, channels) IN
     const floating* maps,       # (samples, maps, filters) IN: the derivative by them
-    bint maps_padded,           # so that a vector may be read behind them
+    bint maps_padded,           # whether a vector can be read beyond their end
     Py_ssize_t begin, Py_ssize_t end,   # rows of the kernel
     bint add,
     floating* gradient,         # (end - begin, filters) OUT
     void* workspace,            # kernel_numbers(), destroyed
 ) noexcept nogil:
-    """The derivative by rows of the kernel: for each, the sum over positions of what it reads there times the maps."""
+    """The gradient of rows of the kernel: for each, the sum over positions of the input there times the maps."""
     cdef floating* sums = <floating*>workspace
     cdef Py_ssize_t first, last
     if conv.taps_at == NULL:
@@ -422,7 +422,7 @@ cdef void add_reaching(
     const floating* sums,       # (last - first, filters) IN: of rows of taps that reach the image
     floating* gradient,         # (rows from begin on, filters) OUT
 ) noexcept nogil:
-    """Add sums to the rows of the layer's kernel that they belong to."""
+    """Add sums to the rows of the layer's kernel to which they belong."""
     cdef Py_ssize_t depth = conv.channels // conv.groups, row, f
     cdef floating* to
     for row in range(first, last):
@@ -435,7 +435,7 @@ cdef void sum_rows_of_kernel(
     Convolution conv, Py_ssize_t samples, const floating* image, const floating* maps, bint maps_padded,
     Py_ssize_t begin, Py_ssize_t end, bint add, floating* gradient, void* workspace,
 ) noexcept nogil:
-    """The same, where rows are those of taps that reach the image."""
+    """The gradient of rows of the kernel, where all rows belong to taps that reach the image."""
     cdef const Sweep* sweep = &conv.forward
     cdef const Axis* axes = sweep.axes
     cdef Py_ssize_t _, z, y, rows, row, count, group, inner = conv.filters // conv.groups
@@ -487,7 +487,7 @@ cdef inline void gather_gradient(
     Convolution conv, Py_ssize_t kernel_rows, Py_ssize_t columns, Py_ssize_t rows, const floating* a, Py_ssize_t begin,
     Py_ssize_t row, const floating* b, Py_ssize_t b_row, bint add, floating* gradient,
 ) noexcept nogil:
-    """Add to the gradient what some rows of positions give."""
+    """Add the contribution of some rows of positions to the gradient."""
     gather(
         kernel_rows, columns, conv.maps[2], a, conv.kernel_at + begin, conv.forward.axes[2].in_step * conv.channels,
         conv.lines_at + row, rows, b, b_row, 0, rows * conv.maps[2], <const floating*>NULL, add, gradient, conv.filters,

@@ -1,8 +1,8 @@
-"""Where everything is that a convolution reads and writes: positions, taps and strips, and which way is the fastest.
+"""The geometry of a convolution: positions, taps and strips, and which algorithm is the fastest.
 
-An image is (depth, height, width, channels); lower ranks have sizes of 1 in front. Maps are what a convolution makes of
-it: (depth, height, width, filters). The kernel is (depth, height, width, channels of a group, filters). What these
-numbers are for is in `convolution`, which reads them inside a step. Here nothing need be fast.
+An image is (depth, height, width, channels); lower ranks have sizes of 1 in front. Its maps, the result, are
+(depth, height, width, filters). The kernel is (depth, height, width, channels of a group, filters). `convolution` reads
+these numbers inside a step, and explains them. The code here need not be fast.
 """
 
 import itertools
@@ -26,27 +26,27 @@ from cbackprop.compiled.kernels.winograd cimport Tiling, choose_tiles, kernel_ro
 from cbackprop.contract.convolution import Geometry, reaching
 
 cdef enum:
-    # A strip has at most so many numbers, if that are several rows, and is read for at most so many positions.
+    # The most numbers of a strip (unless that is less than some rows), and the most positions that read it.
     STRIP_NUMBERS = 32 * 1024
     STRIP_POSITIONS = 512
-    # Positions over which the gradient of a kernel is summed before it is written.
+    # The number of positions over which the gradient of a kernel is summed before it is written.
     GRADIENT_POSITIONS = 128
     # Numbers in the largest vector.
     MOST_LANES = 16
-    # Numbers of a stretched image that are written at a time, if that are enough rows.
+    # The most numbers of a stretched image that are written at a time, unless that is too few rows.
     STRETCHED_NUMBERS = 8 * 1024
     STRETCHED_ROWS = 24
-    # What spreading a vector costs, in operations on a vector.
+    # The cost of spreading a vector, in operations on a vector.
     COST_OF_SPREADING = 24
 
 
 cdef inline Py_ssize_t padded(Py_ssize_t columns) noexcept nogil:
-    """Room for so many columns of panels."""
+    """The number of columns, rounded up to whole panels."""
     return (columns + MOST_LANES - 1) // MOST_LANES * MOST_LANES
 
 
 class Positions(NamedTuple):
-    """What `Axis` holds."""
+    """The fields of an `Axis`."""
 
     count: int
     out_begin: int
@@ -60,19 +60,20 @@ class Positions(NamedTuple):
 
     @property
     def length(self) -> int:
-        """Numbers of the input from the first one that is read to the last one."""
+        """The extent of the input that is read: from the first number to the last one."""
         return (self.count - 1) * self.in_step + self.reach
 
     @property
     def reach(self) -> int:
-        """Numbers of the input from the first tap of a position to the last one."""
+        """The extent of one position's input: from its first tap to the last one."""
         return max(self.taps - 1, 0) * self.tap_step + 1
 
 
 cdef class Convolution:
-    """Where everything is that the convolution of a sample reads and writes.
+    """The geometry of the convolution of a sample.
 
-    Taps that read only zeros are left out, here and in whatever reads this: no strip need be as long as they are far.
+    Taps that read only zeros are left out, here and in all code that uses this. So strips are not longer for distant
+    taps.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ cdef class Convolution:
         zeros are in front of the image.
     channels, filters, groups : int
     may_spread : bool, default True
-        False: back, a sweep computes positions of the image, not what positions of the maps add to it.
+        If False, backward sweeps compute positions of the image, never contributions of positions of the maps.
     """
 
     def __cinit__(
@@ -127,7 +128,7 @@ cdef class Convolution:
         free(self.back)
 
     cdef int leave_out_taps(self, tuple kernel, tuple parts) except -1:
-        """Where in the layer's kernel those taps are that reach the image."""
+        """The places in the layer's kernel of the taps that reach the image."""
         self.taps_at = self.keep(np.arange(math.prod(kernel)).reshape(kernel)[parts])
         numbers = self.kernel_rows * self.filters
         self.taps_room = (numbers + 2 * SLACK - 1) // SLACK * SLACK
@@ -139,14 +140,15 @@ cdef class Convolution:
         )
 
     cdef object back_axis(self, int axis, Py_ssize_t remainder):
-        """Positions of the image that are `remainder` modulo the stride, counted from the first zero in front of it.
+        """The image positions that are `remainder` modulo the stride, counted from the first zero in front of the
+        image.
 
         Position i + before = q stride + remainder reads the taps k with k dilation = t stride + remainder, in the maps
-        at q - t. Later taps lie in front.
+        at q - t. Later taps come first.
         """
         cdef Py_ssize_t stride = self.stride[axis], dilation = self.dilation[axis], before = self.before[axis]
         taps = [k for k in range(self.kernel[axis]) if k * dilation % stride == remainder]
-        # The first q that is a position of the image, and how many are. Division in C rounds towards zero.
+        # The first q that is a position of the image, and the number of positions. C division rounds towards zero.
         cdef Py_ssize_t first = (max(before - remainder, 0) + stride - 1) // stride
         cdef Py_ssize_t positions = max((self.image[axis] + before - remainder + stride - 1) // stride - first, 0)
         begin = first * stride + remainder - before
@@ -159,7 +161,7 @@ cdef class Convolution:
         )
 
     cdef list back_classes(self, int axis):
-        """The classes of image positions that taps reach: one for each remainder, but none that is empty."""
+        """The classes of image positions that taps reach: one for each remainder, without empty ones."""
         cdef Py_ssize_t stride = self.stride[axis], dilation = self.dilation[axis], k
         remainders = sorted({k * dilation % stride for k in range(self.kernel[axis])})
         found = [self.back_axis(axis, remainder) for remainder in remainders]
@@ -168,7 +170,7 @@ cdef class Convolution:
         ]
 
     cdef tuple choose_forward(self, bint gradient):
-        """Whether maps, or the gradient of the kernel, are planar or stretched, whichever takes the least time."""
+        """Whether the maps, or the gradient of the kernel, are computed planar or stretched: the fastest way."""
         cdef Py_ssize_t depth = self.kernel_rows
         cdef double operations = depth * cost_of_floats(self.filters) / 16.0
         cdef double cost = tiles_cost(operations)
@@ -181,7 +183,7 @@ cdef class Convolution:
         return planar and not stretched, stretched
 
     cdef int make_back(self, bint may_spread) except -1:
-        """A sweep for each class of image positions that taps reach; between the others there may be large gaps."""
+        """A sweep for each class of image positions that taps reach. Between these there may be large gaps."""
         cdef Py_ssize_t packed = 0, group = self.filters // self.groups, columns = self.channels // self.groups
         cdef int axis
         classes = [self.back_classes(axis) for axis in range(AXES)]
@@ -201,9 +203,9 @@ cdef class Convolution:
             self.n_back += 1
 
     cdef int choose_back(self, bint may_spread, list classes) except -1:
-        """Whether positions are gathered, spread or planar, whichever takes the least time.
+        """Whether positions are gathered, spread or planar: the fastest way.
 
-        Each sum is over `filters` numbers for each tap of the first two axes. Spreading it takes as long as some more.
+        Each sum is over `filters` numbers for each tap of the first two axes. Spreading costs some more operations.
         """
         cdef Py_ssize_t taps = max(self.kernel[0] * self.kernel[1] * self.filters, 1)
         cdef Py_ssize_t positions = max(self.image[2] // self.stride[2], 1)
@@ -218,7 +220,7 @@ cdef class Convolution:
         self.spreads = self.spreads and not self.planar_back
 
     cdef Py_ssize_t spread_row_numbers(self) noexcept:
-        """Numbers of a row of the image with everything that positions add, beyond its borders, too."""
+        """The length of a row of the image, including what positions add beyond its borders."""
         return padded(max(
             (self.maps[2] - 1) * self.stride[2] * self.channels + padded(self.kernel[2] * self.channels),
             (self.before[2] + self.image[2]) * self.channels,
@@ -293,7 +295,8 @@ cdef class Convolution:
         return sweep
 
     cdef int make_gradient(self) except -1:
-        """Where in a strip each row of the kernel reads for the first position, and each row of positions begins."""
+        """Where in a strip each row of the kernel reads for the first position, and where each row of positions
+        begins."""
         group = self.channels // self.groups
         cdef const Sweep* sweep = &self.forward
         places = np.array([sweep.taps[i] for i in range(sweep.n_taps)], np.intp)
@@ -304,9 +307,9 @@ cdef class Convolution:
         self.gradient_rows = max(min(GRADIENT_POSITIONS // self.maps[2], sweep.rows), 1)
 
     cdef int make_stretching(self) except -1:
-        """Where in a stretched image taps read, and how many rows are written at a time.
+        """Where taps read in a stretched image, and how many of its rows are written at a time.
 
-        Taps of the second axis that are as far apart as rows of positions read the same lines.
+        Taps of the second axis read the same lines if they are as far apart as rows of positions.
         """
         cdef Sweep* sweep = &self.forward
         cdef Stretching* to = &sweep.stretching
@@ -335,13 +338,13 @@ cdef class Convolution:
         return 0
 
     cdef const Py_ssize_t* keep(self, table) except? NULL:
-        """The address of a table that lives as long as this."""
+        """The address of a table, which lives as long as this object."""
         cdef const Py_ssize_t[::1] view = np.append(np.ascontiguousarray(table, np.intp).reshape(-1), 0)
         self.tables.append(view)
         return &view[0]
 
     cdef Py_ssize_t forward_numbers(self) noexcept:
-        """Numbers of workspace that `convolve` needs."""
+        """The workspace that `convolve` needs, in numbers."""
         if self.stretched_forward:
             packed = (self.kernel_rows + 1) * (self.filters + MOST_LANES)
             return self.taps_room + stretched_room(&self.forward) + packed
@@ -352,7 +355,7 @@ cdef class Convolution:
         return self.taps_room + self.strip_room + self.groups * self.kernel_rows * padded(self.filters // self.groups)
 
     cdef Py_ssize_t back_numbers(self) noexcept:
-        """Numbers of workspace that `convolve_back` needs."""
+        """The workspace that `convolve_back` needs, in numbers."""
         if self.planar_back:
             return self.taps_room + self.kernel_rows * self.filters + max(
                 [planes_room(&self.back[i]) for i in range(self.n_back)]
@@ -366,7 +369,7 @@ cdef class Convolution:
         return self.taps_room + self.strip_room + taps * self.filters * padded(columns) + self.spread_room
 
     cdef Py_ssize_t kernel_numbers(self) noexcept:
-        """Numbers of workspace that `convolve_kernel` needs."""
+        """The workspace that `convolve_kernel` needs, in numbers."""
         if self.stretched_gradient:
             return self.taps_room + stretched_gradient_room(&self.forward, self.kernel_rows)
         if self.planar_gradient:
@@ -380,7 +383,7 @@ cdef const floating* reaching_taps(
     const floating* kernel,     # (taps of the layer, channels of a group, filters) IN, padded
     void** workspace,           # where it begins: taps_room numbers may be taken from it
 ) noexcept nogil:
-    """The weights of the taps that reach the image, padded: the kernel itself, if all do."""
+    """The weights of the taps that reach the image, padded. If all do, this is the kernel itself."""
     cdef Py_ssize_t taps = conv.kernel[0] * conv.kernel[1] * conv.kernel[2], row, i
     cdef floating* found = <floating*>workspace[0]
     if conv.taps_at == NULL:

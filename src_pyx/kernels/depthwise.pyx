@@ -1,16 +1,17 @@
-"""Depthwise convolutions in one, two or three dimensions, channels last: each channel with kernels of its own.
+"""Depthwise convolutions in one, two or three dimensions, channels last: each channel has its own kernels.
 
 An image is (depth, height, width, channels), its maps (depth, height, width, filters), the kernel (depth, height,
-width, filters). Channel c makes `multiplier` filters, from c multiplier on. Filters fill vectors.
+width, filters). Channel c makes `multiplier` filters, from number c * multiplier on. Vectors are filled with filters.
 
-A block of filters is gone through at a time, as many as fill two lines of the cache, so that it does not matter how
-far apart positions lie. A piece of what they read is copied, with zeros around it where taps reach beyond the borders,
-and each channel as often as it has filters: then every position reads in the same way. Only where nothing would
-change, the input is read where it lies.
+Filters are processed in blocks that fill two cache lines, so that the distance between positions does not matter. A
+piece of the input is copied, with zeros around it if taps reach beyond the borders, and with each channel repeated for
+all its filters. Then all positions are read in the same way. If a copy would change nothing, the input is read in
+place.
 
-The derivative by the image is the same for other sweeps (see convolution.pyx): of maps with the kernel reversed.
+The gradient of the image is computed in the same way with other sweeps (see convolution.pyx), from the maps and the
+reversed kernel.
 
-Every element is a sum in an order that depends on shapes alone.
+The order in which each element is summed depends only on shapes.
 """
 
 from cython cimport floating
@@ -48,19 +49,19 @@ cdef extern from "depthwise.h" nogil:
     void gather_channels(Py_ssize_t count, size_t size, const char* source, Py_ssize_t source_step, char* to)
 
 cdef enum:
-    BLOCK_BYTES = 128           # of a block of filters: two lines of the cache
-    PIECE_BYTES = 64 * 1024     # of a copied piece of the input, if that is several rows
+    BLOCK_BYTES = 128           # of a block of filters: two cache lines
+    PIECE_BYTES = 64 * 1024     # of a copied piece of the input, unless that is too few rows
     LEAST_COLUMNS = 16          # positions of a piece along the last axis
 
 
 cdef struct Block:
-    # Some filters, and where they are.
+    # A block of filters, and where it is.
     Py_ssize_t begin, count
-    Py_ssize_t multiplier       # how often each channel of the input is repeated
+    Py_ssize_t multiplier       # how many filters each channel of the input has
 
 
 cdef struct Piece:
-    # Positions of a sweep that are computed together.
+    # A piece: positions of a sweep that are computed together.
     Py_ssize_t z, y, x          # the first one
     Py_ssize_t rows, columns
 
@@ -70,7 +71,7 @@ cdef inline Py_ssize_t block_filters(floating* c) noexcept nogil:
 
 
 cdef inline Py_ssize_t reach(const Axis* axis) noexcept nogil:
-    """Numbers of the input from the first tap of a position to the last one."""
+    """The extent of one position's input: from its first tap to the last one."""
     return max(axis.taps - 1, <Py_ssize_t>0) * axis.tap_step + 1
 
 
@@ -80,7 +81,7 @@ cdef inline bint reads(const Sweep* sweep) noexcept nogil:
 
 
 cdef void largest_piece(const Sweep* sweep, Py_ssize_t filters, Py_ssize_t itemsize, Piece* piece) noexcept nogil:
-    """Rows and columns of a piece whose input is not too large."""
+    """Choose rows and columns of a piece such that its input is not too large."""
     cdef const Axis* y = &sweep.axes[1]
     cdef const Axis* x = &sweep.axes[2]
     cdef Py_ssize_t positions = PIECE_BYTES // (itemsize * filters * max(sweep.axes[0].taps, <Py_ssize_t>1))
@@ -91,7 +92,7 @@ cdef void largest_piece(const Sweep* sweep, Py_ssize_t filters, Py_ssize_t items
 
 
 cdef Py_ssize_t piece_numbers(const Sweep* sweep, const Piece* piece, Py_ssize_t filters) noexcept nogil:
-    """Numbers of the input of a piece."""
+    """The size of the input of a piece."""
     return filters * max(sweep.axes[0].taps, <Py_ssize_t>1) * (
         ((piece.rows - 1) * sweep.axes[1].in_step + reach(&sweep.axes[1]))
         * ((piece.columns - 1) * sweep.axes[2].in_step + reach(&sweep.axes[2]))
@@ -101,9 +102,9 @@ cdef Py_ssize_t piece_numbers(const Sweep* sweep, const Piece* piece, Py_ssize_t
 cdef void measure(
     Convolution conv, Py_ssize_t itemsize, Py_ssize_t* columns, Py_ssize_t* numbers
 ) noexcept nogil:
-    """Of all pieces: the most columns, and the most numbers of the input.
+    """The largest columns and the largest input of all pieces.
 
-    The last block may have fewer filters, and then its pieces are larger.
+    The last block may have fewer filters; then its pieces are larger.
     """
     cdef Py_ssize_t block = min(conv.filters, BLOCK_BYTES // itemsize), filters, i
     cdef Py_ssize_t[2] counts = [block, conv.filters % block]
@@ -126,7 +127,7 @@ cdef Py_ssize_t row_bytes(Convolution conv, Py_ssize_t itemsize) noexcept nogil:
 
 
 cdef Py_ssize_t depthwise_bytes(Convolution conv, Py_ssize_t itemsize) noexcept:
-    """Workspace of any of these functions."""
+    """The workspace of any of these functions, in bytes."""
     cdef Py_ssize_t columns, numbers
     measure(conv, itemsize, &columns, &numbers)
     return row_bytes(conv, itemsize) + itemsize * (conv.taps_room + numbers + SLACK)
@@ -135,7 +136,7 @@ cdef Py_ssize_t depthwise_bytes(Convolution conv, Py_ssize_t itemsize) noexcept:
 cdef void repeat_channels(
     Py_ssize_t count, const Block* block, const floating* source, Py_ssize_t step, floating* to
 ) noexcept nogil:
-    """The channels that the filters of a block read, for `count` positions."""
+    """Copy the channels that the filters of a block read, for `count` positions."""
     cdef Py_ssize_t first = block.begin // block.multiplier, left = block.begin % block.multiplier, j, c, k, _
     for _ in range(count):
         c, k = first, left
@@ -152,16 +153,16 @@ cdef const floating* read_piece(
     const Sweep* sweep, const Piece* piece, const Block* block,
     const floating* source,     # (in_sizes, channels) IN, of one sample
     floating* copy,             # OUT, if anything is copied
-    DepthwiseTaps* taps,        # OUT: its steps through the input
+    DepthwiseTaps* taps,        # OUT: the steps through the input
 ) noexcept nogil:
-    """Where the input of the first position of a piece begins: in the source, or in a copy."""
+    """Where the input of a piece's first position begins: in the source, or in a copy."""
     cdef const Axis* axes = sweep.axes
     cdef Py_ssize_t channels = sweep.in_channels, step, width, count, plane, row, z, y
     cdef Py_ssize_t first_z = axes[0].in_begin + piece.z * axes[0].in_step
     cdef Py_ssize_t first_y = axes[1].in_begin + piece.y * axes[1].in_step
     cdef Py_ssize_t first_x = axes[2].in_begin + piece.x * axes[2].in_step
     cdef Py_ssize_t left, middle
-    # The last position of the input is read as vectors, which must not reach behind it.
+    # The last position is read as whole vectors, which must not reach beyond the end of the input.
     cdef bint copies = (
         sweep.pads or block.multiplier > 1 or block.count < channels or not fills_vectors(block.count, copy)
     )
@@ -239,14 +240,14 @@ cdef inline void compute_gradient(
 
 
 cdef inline Py_ssize_t vector_lanes(Py_ssize_t left, bint* half, floating* c) noexcept nogil:
-    """How many filters the next vector takes where so many are left: half a vector if that is enough for them."""
+    """The number of filters in the next vector: half a vector if that is enough for those that are left."""
     cdef Py_ssize_t lanes = max(VECTOR_BYTES // <Py_ssize_t>sizeof(floating), <Py_ssize_t>1)
     half[0] = VECTOR_BYTES == 64 and 2 * left <= lanes
     return lanes // 2 if half[0] else lanes
 
 
 cdef inline bint fills_vectors(Py_ssize_t filters, floating* c) noexcept nogil:
-    """Whether vectors of so many filters have no part that is empty."""
+    """Whether vectors of this many filters are full."""
     cdef bint half
     cdef Py_ssize_t rest = filters % vector_lanes(filters, &half, c)
     return rest % vector_lanes(rest, &half, c) == 0
@@ -256,7 +257,7 @@ cdef void put_row(
     Py_ssize_t count, Py_ssize_t lanes, Py_ssize_t filters, const floating* row, bint add, floating* out,
     Py_ssize_t out_step,
 ) noexcept nogil:
-    """The first `filters` numbers of each vector of a row."""
+    """Copy the first `filters` numbers of each vector of a row."""
     cdef Py_ssize_t j, _
     for _ in range(count):
         for j in range(filters):
@@ -283,7 +284,7 @@ cdef void run_sweep(
     const floating* source, const floating* kernel, const floating* bias, bint add, floating* out,
     floating* copy, floating* row,
 ) noexcept nogil:
-    """The positions of a sweep, of one sample."""
+    """The positions of a sweep for one sample."""
     cdef const Axis* axes = sweep.axes
     cdef Piece piece, most
     cdef Block block
@@ -313,7 +314,7 @@ cdef void run_piece(
     Py_ssize_t shared, const floating* source, const floating* kernel, const floating* bias, bint add, floating* out,
     floating* copy, floating* row,
 ) noexcept nogil:
-    """A block of filters of a piece. So many filters are `shared` by a channel of the output."""
+    """A block of filters of a piece. `shared` filters are summed into each channel of the output."""
     cdef const Axis* axes = sweep.axes
     cdef DepthwiseTaps taps
     cdef const floating* x = read_piece(sweep, piece, block, source, copy, &taps)
@@ -356,7 +357,7 @@ cdef void run_piece(
 cdef inline Py_ssize_t first_tap(
     const Sweep* sweep, const Py_ssize_t* kernel_sizes, Py_ssize_t filters, DepthwiseTaps* taps
 ) noexcept nogil:
-    """Where in the kernel the first tap of a sweep is; its steps through the kernel."""
+    """Where the first tap of a sweep is in the kernel, and the steps through the kernel."""
     cdef const Axis* axes = sweep.axes
     cdef int axis
     for axis in range(AXES):
@@ -397,7 +398,7 @@ cdef void depthwise_back(
     floating* image,            # (samples, image, channels) OUT
     void* workspace,            # depthwise_bytes(), destroyed
 ) noexcept nogil:
-    """The derivative by the image, given that by the maps."""
+    """The gradient of the image from that of the maps."""
     kernel = reaching_taps(conv, kernel, &workspace)
     cdef floating* row = <floating*>workspace
     cdef floating* copy = <floating*>(<char*>workspace + row_bytes(conv, sizeof(floating)))
@@ -420,7 +421,7 @@ cdef void depthwise_kernel(
     floating* gradient,         # (kernel, filters) OUT
     void* workspace,            # depthwise_bytes(), destroyed
 ) noexcept nogil:
-    """The derivative by the kernel: for each tap the sum over positions of what it reads there times the maps."""
+    """The gradient of the kernel: for each tap, the sum over positions of the input there times the maps."""
     cdef Py_ssize_t taps = conv.kernel[0] * conv.kernel[1] * conv.kernel[2], sample, i, j
     cdef floating* sums = <floating*>workspace
     cdef floating* copy = <floating*>(<char*>workspace + row_bytes(conv, sizeof(floating)))
@@ -447,7 +448,7 @@ cdef void depthwise_kernel(
 cdef void sum_sample(
     Convolution conv, const Block* block, const floating* image, const floating* maps, floating* copy, floating* sums
 ) noexcept nogil:
-    """Add a sample's share in the gradient of a block."""
+    """Add one sample's contribution to the gradient of a block."""
     cdef const Sweep* sweep = &conv.forward
     cdef const Axis* axes = sweep.axes
     cdef Py_ssize_t begin, lanes

@@ -1,15 +1,14 @@
-"""Convolutions that compute few numbers at a position, which would not fill vectors of channels: of few filters, or,
-back, of few channels.
+"""Convolutions with few filters (backwards: few channels), which would not fill vectors of channels.
 
-Here vectors run along positions instead, those of a row. For that the input is copied, so that positions of a channel
-follow each other: some rows at a time, with zeros around. Positions must not skip numbers of the input, as they do with
-a stride in the last axis (but not back, where it makes several sweeps).
+Here vectors run along the positions of a row instead. For that, some rows of the input at a time are copied, with zeros
+around them, so that the positions of a channel are contiguous. A stride in the last axis is not supported, because
+positions would skip numbers of the input (backwards it is supported, because it only makes several sweeps).
 
     planes (taps of the first axis, rows, channels, width)
 
-The gradient of a kernel is a sum over positions. It needs planes of the maps, too.
+The gradient of a kernel is a sum over positions. It needs planes of the maps too.
 
-Each element is a sum in an order that depends on shapes alone.
+The order in which each element is summed depends only on shapes.
 """
 
 from libc.string cimport memset
@@ -42,31 +41,31 @@ cdef extern from "planar.h" nogil:
         Py_ssize_t count, Py_ssize_t columns, const double* x, Py_ssize_t step, double* planes, Py_ssize_t plane)
 
 cdef enum:
-    # Numbers in the largest vector: rows of planes end with whole ones.
+    # Numbers in the largest vector. Rows of planes are padded to whole ones.
     MOST_LANES = 16
 
 
 cdef inline Py_ssize_t whole(Py_ssize_t positions) noexcept nogil:
-    """Numbers of whole vectors."""
+    """The number of positions, rounded up to whole vectors."""
     return (positions + MOST_LANES - 1) // MOST_LANES * MOST_LANES
 
 
-# Cycles that vectors along positions cost more, for each position: to copy a number of the input, to write one of the
-# output, or to copy one of its derivative; and for each row. Then what the tiles of gathered products cost more: for
-# each operation on vectors, and for each position. All were fitted to benchmarks/kernels.py on a Zen 4.
+# Additional costs of vectors along positions, in cycles per position: to copy a number of the input, to write a number
+# of the output, to copy a number of its delta; and per row. Then additional costs of tiles of gathered products: per
+# operation on vectors, and per position. All were fitted to benchmarks/kernels.py on a Zen 4.
 cdef double COST_OF_INPUT = 1.1, COST_OF_OUTPUT = 0.7, COST_OF_DELTA = 1.1, COST_OF_ROW = 100, COST_OF_DELTA_ROW = 30
 cdef double TILES_FACTOR = 1.15, COST_OF_TILES = 6
-# Where the difference is small, tiles.
+# If the difference is smaller than this, tiles are used.
 cdef double MARGIN = 0.87
 
 
 cdef double planar_cost(
     Py_ssize_t positions, Py_ssize_t depth, Py_ssize_t channels, Py_ssize_t columns, bint gradient
 ) noexcept:
-    """Cycles for a position.
+    """The cost in cycles per position.
 
-    There are so many positions in a row, numbers of a sum, channels of the input and columns of the output.
-    A vector of 64 bytes takes a cycle, smaller ones less: other cycles are worth more operations then.
+    The arguments are the positions of a row, the terms of a sum, the channels of the input and the columns of the
+    output. A vector of 64 bytes takes a cycle, a smaller one less; other costs then weigh more.
     """
     cdef Py_ssize_t lane = lanes(<float*>NULL), vectors = (positions + lane - 1) // lane
     cdef double copying = COST_OF_INPUT * channels if channels > 1 else 0
@@ -76,36 +75,36 @@ cdef double planar_cost(
 
 
 cdef double tiles_cost(double operations) noexcept:
-    """Cycles that tiles of gathered products take for a position, with so many operations on vectors."""
+    """The cost of tiles of gathered products in cycles per position, for this many operations on vectors."""
     return TILES_FACTOR * operations + COST_OF_TILES * MOST_LANES / lanes(<float*>NULL)
 
 
 cdef bint planar_pays(
     Py_ssize_t positions, Py_ssize_t depth, Py_ssize_t channels, Py_ssize_t columns, double operations, bint gradient
 ) noexcept:
-    """Whether vectors along positions are faster than tiles; or for the gradient of the kernel."""
+    """Whether vectors along positions are faster than tiles; with `gradient`, for the gradient of the kernel."""
     if positions < 1 or columns >= lanes(<float*>NULL):
         return False
     return planar_cost(positions, depth, channels, columns, gradient) < MARGIN * tiles_cost(operations)
 
 
 cdef Py_ssize_t plane_width(Py_ssize_t positions, Py_ssize_t taps, Py_ssize_t tap_step) noexcept:
-    """Numbers in a row of a plane."""
+    """The length of a row of a plane."""
     return whole(positions) + max(taps - 1, 0) * tap_step
 
 
 cdef inline Py_ssize_t planes_row(const Sweep* sweep) noexcept nogil:
-    """Numbers of all planes in a row."""
+    """The length of a row of all planes."""
     return sweep.in_channels * sweep.plane_width
 
 
 cdef Py_ssize_t planes_room(const Sweep* sweep) noexcept nogil:
-    """Numbers of workspace for planes of the input."""
+    """The workspace for planes of the input, in numbers."""
     return whole(max(sweep.axes[0].taps, <Py_ssize_t>1) * sweep.strip_rows * planes_row(sweep))
 
 
 cdef Py_ssize_t gradient_room(const Sweep* sweep, Py_ssize_t rows) noexcept nogil:
-    """Numbers of workspace for the gradient of so many rows of the kernel."""
+    """The workspace for the gradient of this many rows of the kernel, in numbers."""
     return (
         planes_room(sweep) + sweep.out_channels * sweep.rows * whole(sweep.axes[2].count)
         + rows * sweep.out_channels * MOST_LANES
@@ -126,7 +125,7 @@ cdef void pack_planar(
     const floating* kernel,     # (taps, channels, columns) IN, or, if transposed, (taps, columns, channels)
     floating* packed,           # (taps of two axes, channels, taps of the last axis, columns) OUT
 ) noexcept nogil:
-    """The kernel in the order in which a sweep reads it."""
+    """Pack the kernel in the order in which a sweep reads it."""
     cdef const Axis* axes = sweep.axes
     cdef Py_ssize_t channels = sweep.in_channels, columns = sweep.out_channels, z, y, x, c, j, tap
     for z in range(axes[0].taps):
@@ -148,7 +147,7 @@ cdef void pack_planar(
 cdef void read_planes(
     const Sweep* sweep, const floating* source, Py_ssize_t z, Py_ssize_t y, Py_ssize_t rows, floating* planes
 ) noexcept nogil:
-    """The input of so many rows of output positions, from (z, y) on, with zeros where there is none."""
+    """Copy the input of some rows of output positions, from (z, y) on, with zeros outside of the input."""
     cdef const Axis* axes = sweep.axes
     cdef Py_ssize_t channels = sweep.in_channels, width = sweep.plane_width
     cdef Py_ssize_t first_z = axes[0].in_begin + z * axes[0].in_step, first_y = axes[1].in_begin + y * axes[1].in_step
@@ -184,7 +183,7 @@ cdef void planar_sweep(
     floating* out,
     floating* planes,           # planes_room(), destroyed
 ) noexcept nogil:
-    """The output positions of a sweep, of one sample."""
+    """The output positions of a sweep for one sample."""
     cdef const Axis* axes = sweep.axes
     cdef Py_ssize_t channels = sweep.out_channels, z, y = 0, row, rows, step = axes[2].out_step * channels
     cdef PlanarTaps taps
@@ -220,7 +219,7 @@ cdef void planar_kernel(
     floating* gradient,         # (end - begin, filters) OUT
     floating* workspace,        # gradient_room(), destroyed
 ) noexcept nogil:
-    """The derivative by rows of the kernel. A vector of sums is kept for each element until all samples are through."""
+    """The gradient of rows of the kernel. For each element, a vector of sums is kept until all samples are done."""
     cdef Py_ssize_t count = (end - begin) * sweep.out_channels, z, y, rows, _
     cdef floating* planes = workspace
     cdef floating* deltas = planes + planes_room(sweep)
@@ -246,7 +245,7 @@ cdef void planar_kernel(
 cdef void read_deltas(
     const Sweep* sweep, const floating* maps, Py_ssize_t z, Py_ssize_t y, Py_ssize_t rows, floating* deltas
 ) noexcept nogil:
-    """Planes of so many rows of the maps from (z, y) on, with zeros behind each row."""
+    """Planes of some rows of the maps from (z, y) on, with zeros behind each row."""
     cdef Py_ssize_t filters = sweep.out_channels, columns = sweep.axes[2].count, width = whole(columns), row, f
     for row in range(rows):
         split(
@@ -261,7 +260,7 @@ cdef void add_products(
     const Sweep* sweep, Py_ssize_t rows, const floating* planes, const floating* deltas, Py_ssize_t begin,
     Py_ssize_t end, floating* sums,
 ) noexcept nogil:
-    """Add to vectors of sums what some rows of positions give."""
+    """Add the contribution of some rows of positions to the vectors of sums."""
     cdef const Axis* axes = sweep.axes
     cdef Py_ssize_t channels = sweep.in_channels, filters = sweep.out_channels, taps = axes[2].taps
     cdef Py_ssize_t i, row, first, count, width = whole(axes[2].count), lane = lanes(sums)
@@ -269,7 +268,7 @@ cdef void add_products(
     cdef const floating* x
     cdef floating* to
     for i in range(axes[0].taps * axes[1].taps * channels):
-        # The kernel's rows of this channel and these taps are `channels` apart.
+        # The kernel's rows of this channel and these taps are `channels` rows apart.
         row = i // channels * taps * channels + i % channels
         first = (begin - row + channels - 1) // channels if begin > row else 0
         count = min((end - row + channels - 1) // channels, taps) - first if end > row else 0

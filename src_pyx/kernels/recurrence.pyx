@@ -1,8 +1,8 @@
-"""The cells of recurrent layers, for one sample at one time step, on numbers in the first level cache.
+"""The cells of recurrent layers, for one sample at one time step. The numbers are in the first-level cache.
 
-Gates stand one behind the other, n numbers each. A cell gets what the input adds to them in `z`, and what the state
-adds in `more`; it leaves in `z` what the gates' functions return. `before` (as long as `z`) OUT is what they were
-given, for functions whose derivatives need that; it is NULL if none does.
+Gates are stored one after the other, with n numbers each. On entry, `z` holds the gates' terms from the input, and
+`more` those from the state. On return, `z` holds the results of the gates' functions. `before` (as long as `z`, OUT)
+keeps their arguments, for functions whose derivatives need them; it is NULL if none does.
 """
 
 from cython cimport floating
@@ -35,14 +35,14 @@ cdef extern from "recurrence.h" nogil:
         Py_ssize_t n, bint plain, const double* r, const double* p, const double* dq, double* dr, double* dp)
 
 cdef enum:
-    # The functions of most cells, which are computed here; others are called.
+    # The functions of most cells, which are built in; others are called.
     CALLED = 0
     SIGMOID = 1
     TANH = 2
 
 
 cdef Gate gate_of(Activation function):
-    """A function as gates have it. The caller keeps it alive."""
+    """The function of a gate. The caller keeps the object alive."""
     cdef int kind = {"sigmoid": SIGMOID, "tanh": TANH}.get(function.name, CALLED)
     return Gate(function.kernel, &function.p[0], kind)
 
@@ -58,7 +58,7 @@ cdef void activate(
     floating* before,           # (count n,) OUT: z + more, or NULL
     floating* z,                # (count n,) IN and OUT
 ) noexcept nogil:
-    """z = f(z + more), for some gates that follow each other."""
+    """z = f(z + more), for some adjacent gates."""
     cdef Py_ssize_t j
     if gate.kind == SIGMOID:
         for j in range(count * n):
@@ -74,7 +74,7 @@ cdef void activate(
 
 
 cdef void call(const Gate* gate, Py_ssize_t n, floating* before, floating* z) noexcept nogil:
-    """z = f(z); before (n,) OUT: z as it was, or NULL."""
+    """z = f(z). before (n,) OUT: the old z, or NULL."""
     if before != NULL:
         memcpy(before, z, n * sizeof(floating))
     if floating is float:
@@ -123,7 +123,7 @@ cdef void lstm_forward(
     const floating* more,       # (4 n,) IN
     floating* z,                # (4 n,) IN and OUT: gates i, f, g, o
     floating* before,           # (4 n,) OUT, or NULL
-    floating* c_before,         # (n,) OUT: the cell state as it was
+    floating* c_before,         # (n,) OUT: the previous cell state
     floating* c,                # (n,) IN and OUT
     floating* h,                # (n,) OUT
 ) noexcept nogil:
@@ -153,7 +153,7 @@ cdef void lstm_backward(
     const floating* c_before,   # (n,) IN
     const floating* dh,         # (n,) IN
     floating* dc,               # (n,) IN and OUT
-    floating* deltas,           # (4 n,) OUT: of the arguments of the gates' functions
+    floating* deltas,           # (4 n,) OUT: deltas of the arguments of the gates' functions
     floating* spare,            # (3 n,), destroyed
 ) noexcept nogil:
     """The deltas of the gates and of the previous cell state, from those of h and c."""
@@ -191,7 +191,7 @@ cdef void gru_forward(
     floating* more,             # (3 n,) IN, destroyed
     floating* z,                # (3 n,) IN and OUT: gates z, r, g
     floating* before,           # (3 n,) OUT, or NULL
-    floating* product,          # (n,) OUT: the state's term of the candidate g, before it is reset
+    floating* product,          # (n,) OUT: the state's term of the candidate g, before the reset
     floating* h,                # (n,) IN and OUT
 ) noexcept nogil:
     """g = outer(x_g + r product), h = z h + (1 - z) g."""
@@ -212,7 +212,7 @@ cdef void gru_gates(
     floating* before,           # (2 n,) OUT, or NULL
     floating* product,          # (n,) OUT
 ) noexcept nogil:
-    """product = r h, which is multiplied by the candidate's part of the recurrent kernel."""
+    """product = r h, which is then multiplied by the candidate's part of the recurrent kernel."""
     activate(inner, n, 2, more, before, z)
     if floating is float:
         times_float(n, z + n, h, product)
@@ -240,7 +240,7 @@ cdef void gru_backward(
     const floating* z,          # (3 n,) IN: gates z, r, g
     const floating* before,     # (3 n,) IN, or NULL
     const floating* h_before,   # (n,) IN
-    floating* dh,               # (n,) IN and OUT: of h, then what goes past the gates to the state before
+    floating* dh,               # (n,) IN: delta of h, OUT: the part that bypasses the gates
     floating* deltas,           # (3 n,) OUT: the first and the last n
 ) noexcept nogil:
     """The deltas of the gates z and g, from that of h."""
@@ -260,7 +260,7 @@ cdef void reset_backward(
     const floating* before,     # (3 n,) IN, or NULL
     const floating* p,          # (n,) IN
     const floating* dq,         # (n,) IN
-    floating* dr,               # (n,) OUT: of the argument of the reset gate's function
+    floating* dr,               # (n,) OUT: delta of the argument of the reset gate's function
     floating* dp,               # (n,) OUT
 ) noexcept nogil:
     """Back through q = r p."""

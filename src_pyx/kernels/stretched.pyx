@@ -1,21 +1,21 @@
-"""Convolutions of few channels to few filters, over a stretched image.
+"""Convolutions of few channels to few filters, by a stretched image.
 
-In the stretched image every number stands as often as there are filters:
+The stretched image repeats every number as many times as there are filters:
 
     x0 x0 x0 x1 x1 x1 x2 x2 x2 ...
 
-A row of maps, whose filters are last, then is the sum over taps of a run of numbers of it times the tap's row of the
-kernel, repeated. So vectors are full, however few filters there are. What is read of a line serves all rows of maps and
-all taps of the second axis that need it: for a kernel of five rows, one number is read for up to five multiplications.
+Then a row of maps (filters last) is a sum over taps: a run of the stretched image times the tap's row of the kernel,
+repeated. So vectors are full, however few filters there are. A line that has been read serves all rows of maps and all
+taps of the second axis that need it: for a kernel of five rows, one read serves up to five multiplications.
 
-The gradient of the kernel is the sum over positions of the stretched image times the derivative by the maps. There, a
+The gradient of the kernel is the sum over positions of the stretched image times the deltas of the maps. For this, a
 vector of sums is kept for each row of the kernel, and for each way in which filters can lie in a vector.
 
-With a stride along the last axis, input positions that are equal modulo the stride follow each other (a class).
+With a stride along the last axis, input positions that are equal modulo the stride (a class) are stored together.
 
     stretched image (taps of the first axis, rows, channels, classes, positions filters + a vector of zeros)
 
-Each element is a sum in an order that depends on shapes alone.
+The order in which each element is summed depends only on shapes.
 """
 
 from libc.string cimport memcpy, memset
@@ -57,14 +57,14 @@ cdef enum:
     MOST_LANES = 16
 
 
-# Cycles that a multiplication of vectors takes, and, divided by the taps that share what is read, reading; to write a
-# number of the image as often as it stands there; and for each row. Fitted on a Zen 5 to the times of 240 random shapes
-# with AVX-512 and with AVX2: those for which it is chosen take 0.69 of the time, their geometric mean.
+# Costs in cycles: of a vector multiplication; of reading, divided by the number of taps that share what is read; of
+# writing a number of the stretched image; and per row. Fitted on a Zen 5 to the times of 240 random shapes with AVX-512
+# and AVX2. The shapes for which this way is chosen take 0.69 of the time (geometric mean).
 cdef double COST_OF_PRODUCT = 1.1, COST_OF_READING = 1.6, COST_OF_NUMBER = 1.6, COST_OF_ROW = 20
 
 
 cdef bint stretched_pays(const Sweep* sweep, double cost) noexcept:
-    """Whether this is faster than another way that takes so many cycles for a position, counted as in `planar_cost`."""
+    """Whether this is faster than another way that costs `cost` cycles per position, counted as in `planar_cost`."""
     cdef const Stretching* given = &sweep.stretching
     cdef Py_ssize_t lane = lanes(<float*>NULL), count = sweep.axes[2].count, width = count * sweep.out_channels
     cdef double products = <double>given.entries * given.taps * ((width + lane - 1) // lane)
@@ -78,34 +78,34 @@ cdef bint stretched_pays(const Sweep* sweep, double cost) noexcept:
 
 
 cdef inline Py_ssize_t line_numbers(const Sweep* sweep) noexcept nogil:
-    """Numbers in a row of the stretched image."""
+    """The length of a row of the stretched image."""
     return sweep.in_channels * sweep.stretching.classes * sweep.stretching.width
 
 
 cdef inline Py_ssize_t kernel_row(const Sweep* sweep) noexcept nogil:
-    """Numbers in a row of the packed kernel."""
+    """The length of a row of the packed kernel."""
     return sweep.out_channels + MOST_LANES
 
 
 cdef inline Py_ssize_t image_room(const Sweep* sweep) noexcept nogil:
-    """Numbers of some rows of the stretched image, and of a vector for each row of output positions."""
+    """The size of some rows of the stretched image, and of a vector for each row of output positions."""
     cdef const Stretching* stretching = &sweep.stretching
     return max(sweep.axes[0].taps, <Py_ssize_t>1) * stretching.lines * line_numbers(sweep) + MOST_LANES
 
 
 cdef Py_ssize_t stretched_room(const Sweep* sweep) noexcept nogil:
-    """Numbers of workspace for a sweep, without those of the packed kernel."""
+    """The workspace for a sweep, in numbers, without the packed kernel."""
     cdef Py_ssize_t room = image_room(sweep) + sweep.stretching.rows * MOST_LANES
     return (room + MOST_LANES - 1) // MOST_LANES * MOST_LANES
 
 
 cdef Py_ssize_t stretched_gradient_room(const Sweep* sweep, Py_ssize_t rows) noexcept nogil:
-    """Numbers of workspace for the gradient of so many rows of the kernel."""
+    """The workspace for the gradient of this many rows of the kernel, in numbers."""
     return stretched_room(sweep) + rows * sweep.out_channels * MOST_LANES
 
 
 cdef inline Stretch stretch_of(const Sweep* sweep) noexcept nogil:
-    """What the loops need to know."""
+    """Fill the structure that the loops read."""
     cdef const Stretching* given = &sweep.stretching
     cdef Stretch p
     p.width, p.columns = sweep.axes[2].count * sweep.out_channels, sweep.out_channels
@@ -120,7 +120,7 @@ cdef void pack_stretched(
     const floating* bias,       # (columns,) IN, or NULL
     floating* packed,           # (entries, taps, kernel_row) and (kernel_row,) OUT
 ) noexcept nogil:
-    """The kernel in the order in which a sweep reads it, and the bias: each row begins again behind its end."""
+    """Pack the kernel and the bias in the order in which a sweep reads them. Each row is repeated behind its end."""
     cdef const Stretching* given = &sweep.stretching
     cdef Py_ssize_t columns = sweep.out_channels, row = kernel_row(sweep), e, i, j
     for e in range(given.entries):
@@ -146,7 +146,7 @@ cdef void stretch_plane(
     cdef Py_ssize_t channels = sweep.in_channels, columns = sweep.out_channels, row = sweep.in_sizes[2] * channels
     cdef Py_ssize_t step = axis.in_step, i, c, at, first, end, begin
     for i in range(given.classes):
-        # Positions of this class, which are `step` apart, that are inside.
+        # The positions of this class that are inside the input. They are `step` apart.
         at = axis.in_begin + i
         first = min((step - 1 - at) // step, given.positions) if at < 0 else 0
         end = max(min((sweep.in_sizes[2] - at + step - 1) // step, given.positions), first)
@@ -167,7 +167,7 @@ cdef void stretch_plane(
 cdef void stretch(
     const Sweep* sweep, const floating* source, Py_ssize_t z, Py_ssize_t y, Py_ssize_t rows, floating* image
 ) noexcept nogil:
-    """What so many rows of output positions read, from (z, y) on, with zeros where there is no input."""
+    """Stretch the input of some rows of output positions, from (z, y) on, with zeros outside of the input."""
     cdef const Axis* axes = sweep.axes
     cdef const Py_ssize_t* sizes = sweep.in_sizes
     cdef Py_ssize_t first_z = axes[0].in_begin + z * axes[0].in_step, first_y = axes[1].in_begin + y * axes[1].in_step
@@ -197,7 +197,7 @@ cdef void stretched_sweep(
     floating* out,
     floating* workspace,        # stretched_room(), destroyed
 ) noexcept nogil:
-    """The output positions of a sweep, of one sample."""
+    """The output positions of a sweep for one sample."""
     cdef const Axis* axes = sweep.axes
     cdef Stretch p = stretch_of(sweep)
     cdef Py_ssize_t z, y, rows, row = kernel_row(sweep), y_row = sweep.out_sizes[2] * sweep.out_channels
@@ -220,7 +220,7 @@ cdef void stretched_sweep(
 cdef void copy_rest(
     Py_ssize_t rows, Py_ssize_t width, const floating* deltas, floating* rest
 ) noexcept nogil:
-    """The last numbers of each row, which fill no vector, and zeros behind them."""
+    """The last numbers of each row, which do not fill a vector, and zeros behind them."""
     cdef Py_ssize_t lane = lanes(rest), count = width % lane, row, i
     for row in range(rows if count else 0):
         for i in range(lane):
@@ -237,7 +237,7 @@ cdef void stretched_kernel(
     floating* gradient,         # (end - begin, filters) OUT
     floating* workspace,        # stretched_gradient_room(), destroyed
 ) noexcept nogil:
-    """The derivative by rows of the kernel. Vectors of sums are kept until all samples are through."""
+    """The gradient of rows of the kernel. Vectors of sums are kept until all samples are done."""
     cdef const Axis* axes = sweep.axes
     cdef Stretch p = stretch_of(sweep)
     cdef Py_ssize_t z, y, rows, _, step = common_multiple(p.columns, lanes(gradient))

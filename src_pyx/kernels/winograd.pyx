@@ -1,15 +1,15 @@
 """3 x 3 convolutions with a stride of 1, by Winograd's F(2 x 2, 3 x 3): 16 multiplications in place of 36.
 
-A tile of 2 x 2 output positions reads d, 4 x 4 positions of the input. For each channel and filter with the kernel g
+A tile of 2 x 2 output positions reads d, 4 x 4 positions of the input. For each channel and filter, with the kernel g,
 
     Y = A' [(G g G') * (B' d B)] A,
 
-where * multiplies element by element [1]_. The sum over channels is taken before A, so each of the 16 elements is a
-matrix product of its own: of tiles x channels with channels x filters. The transforms take little but additions, which
-is not much beside many channels and filters.
+where * multiplies element by element [1]_. The sum over channels comes before the transform by A, so each of the 16
+elements is a matrix product of its own: (tiles, channels) times (channels, filters). The transforms consist mostly of
+additions, and cost little if there are many channels and filters.
 
-Elements of the 4 x 4 matrices lie in planes: (16, tiles, channels). Some rows of tiles are computed at a time, so that
-planes stay in the cache. Each output is a sum in an order that depends on shapes alone.
+The elements of the 4 x 4 matrices are stored as planes: (16, tiles, channels). Some rows of tiles are computed at a
+time, so that the planes stay in the cache. The order in which each output is summed depends only on shapes.
 
 .. [1] A. Lavin and S. Gray, "Fast algorithms for convolutional neural networks", CVPR 2016.
 """
@@ -43,20 +43,20 @@ cdef extern from "winograd.h" nogil:
 
 cdef enum:
     PLANES = 16
-    # Numbers of all planes together, if that are several tiles.
+    # The most numbers in all planes together, unless that is less than some tiles.
     PLANES_NUMBERS = 64 * 1024
-    # Tiles of a row that are computed together at least.
+    # The fewest tiles of a row that are computed together.
     LEAST_TILES = 16
-    # With fewer, the transforms take too large a share of the time.
+    # With fewer channels or filters, the transforms take too large a share of the time.
     LEAST_CHANNELS = 16
-    # Between planes, so that they do not share few sets of the cache.
+    # A gap between planes, so that they do not compete for the same sets of the cache.
     GAP = 16
-    # Behind the last number that is read.
+    # Room behind the last number that is read.
     SLACK = 32
 
 
 cdef bint winograd_pays(Py_ssize_t height, Py_ssize_t width, Py_ssize_t channels, Py_ssize_t filters) noexcept:
-    """Whether it is faster than computing each position by itself, as measured with benchmarks/kernels.py."""
+    """Whether this is faster than computing each position by itself. Measured with benchmarks/kernels.py."""
     cdef double tiles = ((height + 1) // 2) * ((width + 1) // 2)
     if min(channels, filters) < LEAST_CHANNELS or channels * filters > 1024 * 1024:
         return False
@@ -72,7 +72,7 @@ cdef void choose_tiles(Tiling* tiling) noexcept:
 
 
 cdef inline Py_ssize_t strip_width(const Tiling* tiling) noexcept nogil:
-    """Numbers in a row of the input that some tiles read."""
+    """The length of a row of the input that some tiles read."""
     return (2 * tiling.columns + 2) * tiling.channels
 
 
@@ -85,7 +85,8 @@ cdef inline Py_ssize_t plane_numbers(const Tiling* tiling, Py_ssize_t width) noe
 
 
 cdef Py_ssize_t kernel_room(const Tiling* tiling) noexcept:
-    """Numbers of a packed kernel: panels of both types take no more than whole vectors of the smaller one."""
+    """The size of a packed kernel. Panels of both float types are at most padded to whole vectors of the smaller
+    one."""
     cdef Py_ssize_t columns = max(
         padded_columns(tiling.filters, <float*>NULL), padded_columns(tiling.filters, <double*>NULL)
     )
@@ -93,12 +94,12 @@ cdef Py_ssize_t kernel_room(const Tiling* tiling) noexcept:
 
 
 cdef inline Py_ssize_t kernel_plane(const Tiling* tiling, floating* c) noexcept nogil:
-    """Numbers from one matrix of a packed kernel to the next."""
+    """The distance between two matrices of a packed kernel."""
     return tiling.channels * padded_columns(tiling.filters, c) + GAP
 
 
 cdef Py_ssize_t tiles_room(const Tiling* tiling) noexcept nogil:
-    """Numbers of workspace that `winograd` needs."""
+    """The workspace that `winograd` needs, in numbers."""
     return (
         strip_numbers(tiling) + PLANES * plane_numbers(tiling, tiling.channels)
         + PLANES * plane_numbers(tiling, tiling.filters) + 3 * tiling.filters + SLACK
@@ -156,7 +157,7 @@ cdef void pack_kernel(
 cdef void copy_strip(
     const Tiling* tiling, const floating* source, Py_ssize_t y, Py_ssize_t x, floating* strip
 ) noexcept nogil:
-    """Copy the part of the image that the tiles from row y and column x on read, with zeros around it."""
+    """Copy the part of the image that is read by the tiles from row y and column x on, with zeros around it."""
     cdef Py_ssize_t width = strip_width(tiling), first = (tiling.left + 2 * x) * tiling.channels, row, at
     cdef Py_ssize_t all_columns = tiling.in_width * tiling.channels
     cdef Py_ssize_t left = min(max(-first, <Py_ssize_t>0), width)
@@ -176,7 +177,7 @@ cdef void write_tiles(
     const Tiling* tiling, const floating* m, Py_ssize_t y, Py_ssize_t x, Py_ssize_t rows, Py_ssize_t columns,
     const floating* bias, bint add, floating* out, floating* spare,
 ) noexcept nogil:
-    """Write the output positions of tiles from row y and column x on; positions outside of the output go to `spare`."""
+    """Write the outputs of tiles from row y and column x on. Positions beyond the output go to `spare`."""
     cdef Py_ssize_t plane = plane_numbers(tiling, tiling.filters), filters = tiling.filters, row, column
     cdef floating* y00
     cdef floating* y01
@@ -202,7 +203,7 @@ cdef void run_tiles(
     const Tiling* tiling, const floating* source, const floating* panels, Py_ssize_t y, Py_ssize_t x, Py_ssize_t rows,
     Py_ssize_t columns, const floating* bias, bint add, floating* out, floating* workspace,
 ) noexcept nogil:
-    """Some rows and columns of tiles from row y and column x on."""
+    """Compute some rows and columns of tiles, from row y and column x on."""
     cdef Py_ssize_t channels = tiling.channels, filters = tiling.filters, row, i, none = 0
     cdef Py_ssize_t kernel = kernel_plane(tiling, out)
     cdef Py_ssize_t in_plane = plane_numbers(tiling, channels), out_plane = plane_numbers(tiling, filters)
@@ -237,7 +238,7 @@ cdef void winograd(
     bint add,
     floating* out,              # (height, width, filters) OUT
     floating* workspace,        # tiles_room(), destroyed
-    Done done, void* layer, const void* batch, Py_ssize_t position,     # is told of rows from this one on, unless NULL
+    Done done, void* layer, const void* batch, Py_ssize_t position,     # called with rows from this one on, unless NULL
 ) noexcept nogil:
     """The output positions of a sample."""
     cdef Py_ssize_t all_rows = (tiling.height + 1) // 2, all_columns = (tiling.width + 1) // 2, y = 0, x, rows
