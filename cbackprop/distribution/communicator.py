@@ -30,8 +30,9 @@ class Does(IntEnum):
     COUNT = 3
     SUM = 4
     CHECK = 5
-    END = 6
-    FAIL = 7
+    EPOCH = 6
+    END = 7
+    FAIL = 8
 
 
 TOLD = {
@@ -40,6 +41,7 @@ TOLD = {
     Does.COUNT: "has the weights of a batch",
     Does.SUM: "has come to the end of its samples, and asks for losses and metrics",
     Does.CHECK: "compares what it has with the others",
+    Does.EPOCH: "ends an epoch",
     Does.END: "has come to the end of its program",
     Does.FAIL: "has failed",
 }
@@ -69,7 +71,7 @@ class Communicator:
         self._mpi: Any = MPI
         self._comm = comm.Dup()
         self.rank, self.size = self._comm.Get_rank(), self._comm.Get_size()
-        self._header: Array = np.zeros(2, np.int32)
+        self._header: Array = np.zeros(4, np.int64)
         self._other: Array = np.zeros(0)
         self._machine, self._across = self._places()
         self._busy = threading.Lock()
@@ -95,8 +97,10 @@ class Communicator:
 
     # Meeting
 
-    def meet(self, what: Does, message: str = "") -> None:
+    def meet(self, what: Does, message: str = "", samples: int = 0) -> None:
         """Wait until all ranks are there.
+
+        samples : what all ranks must have the same number of
 
         Raises
         ------
@@ -105,10 +109,15 @@ class Communicator:
         """
         if self.size == 1:
             return
-        self._header[:] = what, -what
+        self._header[:] = what, -what, samples, -samples
         self._comm.Allreduce(self._mpi.IN_PLACE, self._header, self._mpi.MAX)
-        most, least = int(self._header[0]), -int(self._header[1])
-        if most == least and what is not Does.FAIL:
+        all_do_this, all_have_these = self._header[0] == -self._header[1], self._header[2] == -self._header[3]
+        if all_do_this and what is not Does.FAIL:
+            if not all_have_these:
+                raise RankError(
+                    "All ranks must give the same batches, unless auto_shard_dataset is False, but at the same step "
+                    f"they have batches of {-self._header[3]} to {self._header[2]} samples."
+                )
             return
         told = self._comm.allgather((int(what), message))
         failed = [f"rank {rank}: {text}" for rank, (code, text) in enumerate(told) if code == Does.FAIL]

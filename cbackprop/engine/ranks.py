@@ -31,6 +31,7 @@ class Ranks:
 
     def __init__(self, distribution: DataParallel) -> None:
         self.communicator, self.in_order = distribution.communicator, distribution.deterministic
+        self._alike = distribution.auto_shard_dataset  # all ranks are given the same batches
         self._shared: SharedVectors | None = None
         self._range = (0, 0)  # of the gradient vector, if it is shared
         self._parts: list[Array] = []  # of the gradient vector
@@ -54,9 +55,9 @@ class Ranks:
         self._parts = [vector[begin:end] for begin, end in ranges]
         self._packed = np.empty(trained, vector.dtype)
 
-    def add_gradients(self) -> None:
-        """Called in each step, between the gradients and the update."""
-        self.communicator.meet(Does.STEP)
+    def add_gradients(self, samples: int) -> None:
+        """Called in each step, between the gradients and the update, with the size of the whole batch."""
+        self.communicator.meet(Does.STEP, samples=samples if self._alike else 0)
         if self._shared is not None:
             self.communicator.add_shared(self._shared, *self._range, self.in_order)
             return

@@ -16,10 +16,14 @@ from cbackprop.engine import Engine
 from cbackprop.optimizers import FullBatchOptimizer
 from cbackprop.variable import Variable
 
-__all__ = ["agree", "average_statistics", "check_shareable", "give_state", "shared_by"]
+__all__ = ["agree", "agree_after_epoch", "average_statistics", "check_shareable", "give_state", "shared_by"]
 
 # The implementation of losses in Python.
 PYTHON = "losses.python_loss.PythonLoss"
+# Sums of the same weights differ by less, also on machines with other instruction sets, which round otherwise.
+ROUNDED = 1e-3
+# Letters of a setting that a message shows.
+SHOWN = 200
 
 
 def shared_by(model: Any) -> DataParallel | None:
@@ -75,20 +79,50 @@ def agree(model: Any, engine: Engine, **facts: Any) -> None:
         return
     trained = [list(variable.shape) for variable in engine.trainable]
     told: dict[str, Any] = {"weights": [[list(v.shape), v.dtype] for v in model.variables], "what_is_trained": trained}
+    told["layers"] = [type(layer).__name__ + _told_of(layer) for layer in model.layers]
     told |= {"optimizer": _described(engine.optimizer), "losses": [_described(o.loss) for o in engine.objectives]}
     told |= {"metrics": [[type(metric).__name__ for metric, _ in o.metrics] for o in engine.objectives], **facts}
-    everyone = _gathered(engine.distribution.communicator, told)
+    _compare(_gathered(engine.distribution.communicator, Does.CHECK, told))
+
+
+def agree_after_epoch(model: Any, engine: Engine) -> None:
+    """Stop on all ranks if callbacks stop on one, and check that callbacks have left the optimizer the same on all.
+
+    Raises
+    ------
+    ValueError
+        On every rank, if the optimizers or the weights differ.
+    """
+    if engine.distribution is None or engine.distribution.num_processes == 1:
+        return
+    told = {"optimizer": _described(engine.optimizer)}
+    sums = [float(np.abs(variable.array).sum(dtype=np.float64)) for variable in engine.trainable]
+    everyone = _gathered(engine.distribution.communicator, Does.EPOCH, (bool(model.stop_training), told, sums))
+    _compare([facts for _, facts, _ in everyone])
+    for rank, (_, _, others) in enumerate(everyone):
+        for variable, own, other in zip(engine.trainable, everyone[0][2], others, strict=True):
+            if not np.isclose(own, other, rtol=ROUNDED, equal_nan=True):
+                raise ValueError(
+                    f"All ranks must have the same weights, but those of {variable.path} of rank {rank} and rank 0 "
+                    "differ: what one rank sets, all must set."
+                )
+    model.stop_training = any(stops for stops, _, _ in everyone)
+
+
+def _compare(everyone: list[dict[str, Any]]) -> None:
+    """Raise unless all ranks have told the same."""
     for rank, other in enumerate(everyone):
         for name, value in other.items():
             if value != everyone[0][name]:
+                told = " and ".join(_around_difference(_text(value), _text(everyone[0][name])))
                 raise ValueError(
                     f"All ranks must train the same model alike, but {name.replace('_', ' ')} of rank {rank} and rank "
-                    f"0 differ: {_short(value)} and {_short(everyone[0][name])}."
+                    f"0 differ: {told}."
                 )
 
 
-def _gathered(communicator: Communicator, value: Any) -> list[Any]:
-    communicator.meet(Does.CHECK)
+def _gathered(communicator: Communicator, what: Does, value: Any) -> list[Any]:
+    communicator.meet(what)
     return communicator.gathered(value)
 
 
@@ -102,9 +136,32 @@ def _described(thing: Any) -> str:
     return type(thing).__name__ + json.dumps(config, default=lambda value: type(value).__name__, sort_keys=True)
 
 
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, default=repr)
-    return text if len(text) < 200 else text[:200] + " ..."
+def _told_of(layer: Any) -> str:
+    """The settings of a layer. Names may differ: a rank that has made another model has used some up."""
+    try:
+        config: dict[str, Any] = layer.get_config()
+    except (TypeError, ValueError, NotImplementedError):  # of a user's class, which need not be described
+        config = {}
+    return json.dumps(_nameless(config), default=lambda value: type(value).__name__, sort_keys=True)
+
+
+def _nameless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _nameless(item) for key, item in value.items() if key != "name"}
+    return [_nameless(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=repr)
+
+
+def _around_difference(*texts: str) -> list[str]:
+    """The part of each text where they begin to differ, if they are long."""
+    same = next((i for i, letters in enumerate(zip(*texts, strict=False)) if len(set(letters)) > 1), 0)
+    begin = max(same - SHOWN // 2, 0) if max(map(len, texts)) > SHOWN else 0
+    parts = [text[begin : begin + SHOWN] for text in texts]
+    after = [" ..." if len(text) > begin + SHOWN else "" for text in texts]
+    return [f"{'... ' if begin else ''}{part}{more}" for part, more in zip(parts, after, strict=True)]
 
 
 def give_state(model: Any, engine: Engine) -> None:

@@ -258,8 +258,11 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
                 self, [callbacks, history], verbose=display.verbose, epochs=epochs, steps=source.steps
             )
             facts = {"batches_in_an_epoch": source.steps, "batch_size": source.batch_size, "epochs": epochs}
+            facts |= {"initial_epoch": initial_epoch, "with_sample_weights": sample_weight is not None}
+            facts |= {"shuffle": _if_shared(engine, shuffle), "class_weight": _if_shared(engine, class_weight)}
             facts["callbacks"] = [type(callback).__name__ for callback in callbacks.callbacks]
-            agree(self, engine, **facts, samples=_if_shared(engine, source.samples), validation=judged is not None)
+            facts["validation"] = judged and ["samples", _if_shared(engine, judged.samples)]
+            agree(self, engine, **facts, samples=_if_shared(engine, source.samples))
             give_state(self, engine)
             run = TrainingRun(self, source, judged, validation.is_due, callbacks, display)
             run.train(engine, initial_epoch, epochs)
@@ -469,9 +472,9 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         return outputs
 
 
-def _if_shared(engine: Engine, samples: int | None) -> int | None:
-    """The number of samples, if all ranks are given the same ones."""
-    return samples if engine.distribution is None or engine.distribution.auto_shard_dataset else None
+def _if_shared(engine: Engine, fact: Any) -> Any:
+    """A fact about the samples, where all ranks have the same ones."""
+    return fact if engine.distribution is None or engine.distribution.auto_shard_dataset else None
 
 
 def _holds_several(x: Any) -> bool:

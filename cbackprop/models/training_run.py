@@ -18,7 +18,7 @@ from cbackprop.models.position import Position, Resumption, formed_like
 from cbackprop.models.quiet_epochs import QuietEpochs, epochs_at_once
 from cbackprop.models.sources import Source
 from cbackprop.models.sources.source import ran_out
-from cbackprop.models.together import agree, average_statistics
+from cbackprop.models.together import agree, agree_after_epoch, average_statistics
 
 if TYPE_CHECKING:
     from cbackprop.models.trainer import Trainer
@@ -156,6 +156,7 @@ class TrainingRun:
         self.display.end(logs)
         position.end()
         self.callbacks.on_epoch_end(epoch, logs)
+        agree_after_epoch(model, engine)
         return logs
 
     def _steps(self, engine: Engine, epoch: int, unfinished: dict[str, Any] | None) -> None:

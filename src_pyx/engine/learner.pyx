@@ -96,7 +96,7 @@ cdef class Learner:
     def set_ranks(self, ranks, Py_ssize_t first, Py_ssize_t n, Py_ssize_t total, bint own, bint in_order):
         """Share each batch with other processes; with `ranks` None, do not. See `Pieces.share`.
 
-        `ranks.add_gradients()` is called in every step between the gradients and the update, and
+        `ranks.add_gradients(samples)` is called in every step between the gradients and the update, and
         `ranks.add_counts(counts)` where divisors are not known before: both add up numbers of all processes in place.
         """
         self.run.check_idle()
@@ -300,10 +300,10 @@ cdef class Learner:
                     self.network, thread, self.run.team.size, groups if self.run.team.size > 1 else 1,
                     0 if self.in_blocks else place.rows,
                 )
-            if self.pieces.shared and not self.agree(thread, True):
+            if self.pieces.shared and not self.agree(thread, place.batch_rows):
                 return False
             add_penalties(self.network, thread, self.run.team.size)
-            if self.exchanges and not self.agree(thread, False):
+            if self.exchanges and not self.agree(thread, 0):
                 return False
             if self.update and self.network.optimizer is not None:
                 take_step(self.network, thread, self.run.team.size)
@@ -314,21 +314,21 @@ cdef class Learner:
             self.finish()
         return True
 
-    cdef bint agree(self, Py_ssize_t thread, bint with_ranks) noexcept nogil:
-        """Let ranks add up their gradients of the batch, or others see and change them, when all threads are there.
+    cdef bint agree(self, Py_ssize_t thread, Py_ssize_t of_ranks) noexcept nogil:
+        """Let ranks add up their gradients of so many samples, or others see and change them, when all have come.
 
         False, the same in all threads, if that failed.
         """
         self.run.team.meet(thread)
         if thread == 0:
-            self.exchange_gradients(with_ranks)
+            self.exchange_gradients(of_ranks)
         self.run.team.meet(thread)
         return self.run.failure.error == NULL
 
-    cdef void exchange_gradients(self, bint with_ranks) noexcept with gil:
+    cdef void exchange_gradients(self, Py_ssize_t of_ranks) noexcept with gil:
         try:
-            if with_ranks:
-                self.pieces.ranks.add_gradients()
+            if of_ranks:
+                self.pieces.ranks.add_gradients(of_ranks)
             else:
                 self.exchange()
         except BaseException as error:

@@ -116,6 +116,66 @@ model.fit(x, y, verbose=0)
     "data differs in size": ("network().fit(x[ranks.rank:], y[ranks.rank:], verbose=0)", "samples of rank 1"),
     "epochs differ": ("network().fit(x, y, epochs=2 + ranks.rank, verbose=0)", "epochs of rank 1"),
     "batch sizes differ": ("network().fit(x, y, batch_size=8 + ranks.rank, verbose=0)", "batch size of rank 1"),
+    "first epochs differ": (
+        "network().fit(x, y, initial_epoch=ranks.rank, epochs=4, verbose=0)",
+        "initial epoch of rank 1",
+    ),
+    "batches of a generator differ": (
+        "network().fit(((x[: 9 + ranks.rank], y[: 9 + ranks.rank]) for _ in range(4)), verbose=0)",
+        "they have batches of 9 to 11 samples",
+    ),
+    "single batches differ": (
+        "network().train_on_batch(x[ranks.rank:], y[ranks.rank:])",
+        "batches of 62 to 64 samples",
+    ),
+    "validation differs in size": (
+        "network().fit(x, y, validation_data=(x[ranks.rank:], y[ranks.rank:]), verbose=0)",
+        "validation of rank 1",
+    ),
+    "activations differ": (
+        """
+model = cb.Sequential([cb.Input((4,)), layers.Dense(1, "tanh" if ranks.rank == 1 else "relu")])
+model.compile("sgd", "mse")
+model.fit(x, y, verbose=0)
+""",
+        "layers of rank 1",
+    ),
+    "orders differ": ("network().fit(x, y, shuffle=ranks.rank == 1, verbose=0)", "shuffle of rank 1"),
+    "weights of classes differ": (
+        "network().fit(x, y > 0, class_weight={0: 1.0, 1: 2.0 + ranks.rank}, verbose=0)",
+        "class weight of rank 1",
+    ),
+    "one rank alone has weights of samples": (
+        "network().fit(x, y, sample_weight=np.ones(64) if ranks.rank else None, verbose=0)",
+        "with sample weights of rank 1",
+    ),
+    "a callback of one rank changes the learning rate": (
+        """
+model = network()
+def change():
+    model.optimizer.learning_rate = 0.5
+model.fit(x, y, epochs=3, verbose=0, callbacks=[Callback(change)])
+""",
+        '"learning_rate": 0.5',
+    ),
+    "a callback of one rank sets weights": (
+        """
+model = network()
+def change():
+    model.layers[0].kernel.assign(np.ones((4, 3)))
+model.fit(x, y, epochs=3, verbose=0, callbacks=[Callback(change)])
+""",
+        "must have the same weights",
+    ),
+    "a callback of one rank stops within an epoch": (
+        """
+class Stop(cb.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.stop_training = ranks.rank == 1
+network().fit(x, y, epochs=3, batch_size=8, verbose=0, callbacks=[Stop()])
+""",
+        "All ranks must",
+    ),
     "one rank alone evaluates": (
         """
 model = network()
@@ -183,6 +243,26 @@ def test_an_error_of_one_rank_can_be_caught_on_all_and_training_goes_on(tmp_path
     ended = run_ranks(3, tmp_path, START + CAUGHT)
     assert ended.status == 0, ended.err
     assert ended.out.count("went on") == 3
+
+
+def test_training_stops_on_all_ranks_if_a_callback_stops_it_on_one(tmp_path):
+    program = """
+model = network()
+def stop():
+    model.stop_training = True
+assert model.fit(x, y, epochs=9, verbose=0, callbacks=[Callback(stop)]).epoch == [0, 1]
+print("stopped", flush=True)
+"""
+    ended = run_ranks(3, tmp_path, START + program)
+    assert ended.status == 0, ended.err
+    assert ended.out.count("stopped") == 3
+
+
+def test_models_whose_names_differ_train_together(tmp_path):
+    """A rank that has made another model before has other names."""
+    program = "if ranks.rank == 1:\n    network()\nnetwork().fit(x, y, verbose=0)"
+    ended = run_ranks(2, tmp_path, START + program)
+    assert ended.status == 0, ended.err
 
 
 def test_wrong_arguments_can_be_caught_on_all_ranks(tmp_path):

@@ -91,6 +91,13 @@ def masks_over_weights():
     return fit(model, SEQUENCES, TARGETS, sample_weight=WEIGHTS)
 
 
+def stateful():
+    model = cb.Sequential([cb.Input((5, 4), batch_size=20), layers.LSTM(3, stateful=True), layers.Dense(1)])
+    model.compile("adam", "mse")
+    fit(model, SEQUENCES[:100], TARGETS[:100, 0], shuffle=False)
+    return fit(model, SEQUENCES[:100], TARGETS[:100, 0], shuffle=False)  # each rank goes on with its own states
+
+
 def missing_targets():
     targets = np.where(RNG.uniform(size=NUMBERS.shape) < 0.3, np.nan, NUMBERS)
     return fit(dense(loss=cb.losses.MeanSquaredError(missing="ignore"), last=None, units=2), X, targets)
@@ -212,7 +219,7 @@ def called_metric():
 
 CASES = [
     *(classes, one_batch, dropout_and_penalties, sample_weights, class_weights, mean_over_weights, sums, masks),
-    *(masks_over_weights, missing_targets, tallies, two_outputs, embedding, embedding_adam, shared_layer),
+    *(masks_over_weights, stateful, missing_targets, tallies, two_outputs, embedding, embedding_adam, shared_layer),
     *(frozen_and_clipped, constrained, convolution, muon, gradient_accumulation, generator, dataset, mapped_file),
     *(one_step, called_metric),
 ]
