@@ -3,9 +3,9 @@ Remembering over 200 steps
 ==========================
 
 In the adding problem each step of a sequence has a random number and a mark. Two of the steps are marked. The network
-has to say the sum of the two marked numbers, and there are up to 199 steps between the first of them and the end. A
-network that says 1 whatever it reads has a mean squared error of 1/6, about 0.167. To do better it must keep a number
-over many steps, and its gradient must reach back that far.
+has to output the sum of the two marked numbers. There are up to 199 steps between the first of them and the end. A
+network that outputs 1 for every input has a mean squared error of 1/6, about 0.167. To do better it must remember a
+number over many steps, and its gradient must reach back that far.
 """
 
 # %%
@@ -41,9 +41,9 @@ ax.plot(marked, x_test[0, marked, 0], "o", color="C3")
 ax.set(xlabel="step", title=f"the answer is {y_test[0, 0]:.2f}")
 
 # %%
-# LSTM and GRU have gates that can stay open or shut for as long as it takes. The simple recurrent network multiplies
-# its state by the same matrix at every step, so that what comes from far back fades away, and so does the gradient.
-# All three get the same data, the same optimizer and gradients of limited length.
+# LSTM and GRU have gates that can stay open or shut for as long as needed. The simple recurrent network multiplies its
+# state by the same matrix at every step, so information from many steps ago fades away, and so does the gradient. All
+# three networks get the same data, the same optimizer and clipped gradients.
 
 
 def train(make_layer, epochs):
@@ -67,7 +67,7 @@ ax.set(xlabel="epoch", ylabel="mean squared error of the test sequences")
 ax.legend()
 
 # %%
-# The result: the mean squared error of 1,000 new sequences, which took no part in the training.
+# The result: the mean squared error of 1,000 new sequences, which were not used in training.
 
 for name, (model, _) in results.items():
     print(

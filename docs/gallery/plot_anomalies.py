@@ -2,14 +2,15 @@
 Finding anomalies with an autoencoder
 =====================================
 
-Often there are many samples of what is normal, and none of what is not. Then a network can learn what is normal: an
-autoencoder describes a sample by a few numbers and rebuilds it from these. What it rebuilds badly is unlike everything
-that it has seen. In this example it has seen all digits but the three, and has to find the threes.
+Often there are many normal samples and no examples of anomalies. Then a network can learn what is normal: an
+autoencoder describes a sample by a few numbers and reconstructs it from them. A sample with a large reconstruction
+error is unlike everything the network has seen. In this example it has seen all digits except 3, and has to find the
+threes.
 """
 
 # %%
-# The bundled images have 64 pixels from 0 to 1. No image of a three is among those to learn from; in the test images
-# there are threes, and these are the anomalies. Labels are used for nothing else.
+# The bundled images have 64 pixels from 0 to 1. There are no threes among the training images. Those in the test images
+# are the anomalies. Labels are used for nothing else.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,7 +26,7 @@ strange = y_test == ANOMALY
 print(f"{len(x_train)} images to learn from; in the test {strange.sum()} threes among {len(x_test)} images")
 
 # %%
-# The network must pass each image through eight numbers, the code. The loss is the squared error of what comes out.
+# The network must pass each image through eight numbers, the code. The loss is the squared reconstruction error.
 
 cb.utils.set_random_seed(0)
 model = cb.Sequential(
@@ -42,8 +43,8 @@ history = model.fit(x_train, x_train, epochs=60, validation_split=0.15, verbose=
 history.plot("loss", yscale="log")
 
 # %%
-# The score of an image is its squared error. The threshold must be chosen without anomalies, because nobody has seen
-# one: here 95 of 100 training images lie below it.
+# The score of an image is its squared error. The threshold must be chosen without seeing any anomaly: here it is the
+# score below which 95 of 100 training images lie.
 
 
 def score(images):
@@ -63,8 +64,8 @@ left.legend()
 RocCurveDisplay.from_predictions(strange, scores, ax=right, name="autoencoder")
 
 # %%
-# The ten images with the highest scores, above, and what the network made of them, below. It draws a three as the
-# digit that comes nearest.
+# The ten images with the highest scores, above, and their reconstructions, below. The network draws a three as the most
+# similar digit it knows.
 
 top = np.argsort(scores)[::-1][:10]
 figure, axes = plt.subplots(2, 10, figsize=(9, 2.2), layout="constrained")
@@ -76,9 +77,9 @@ for index, rebuilt, (above, below) in zip(top, model.predict(x_test[top], verbos
     below.axis("off")
 
 # %%
-# The result. The area under the ROC curve is the probability that a three has a higher score than another digit. It
-# is compared with two scores that need no network: the distance from the mean image, and the distance from the plane
-# of as many principal components as the code has numbers.
+# The result. The area under the ROC curve is the probability that a three has a higher score than another digit. Two
+# scores that need no network are shown for comparison: the distance from the mean image, and the distance from the
+# plane of eight principal components, as many as the code has numbers.
 
 center = x_train.mean(axis=0)
 directions = np.linalg.svd(x_train - center, full_matrices=False)[2][:8]

@@ -2,14 +2,14 @@
 A convolutional autoencoder
 ===========================
 
-An autoencoder learns to describe each picture by a few numbers, and to draw the picture again from these. Nobody
-tells it what the numbers shall mean. This example describes the bundled images of digits by only two numbers, so that
-the whole space of descriptions can be drawn as a map.
+An autoencoder learns to describe each picture by a few numbers, and to draw the picture again from these. What the
+numbers mean is up to the network. This example describes the bundled images of digits by only two numbers, so that
+all possible descriptions can be drawn as a map.
 """
 
 # %%
-# Images for convolutions have the shape (samples, height, width, channels). The bundled digits come as rows of 64
-# pixels from 0 to 1; ``reshape`` makes images with one channel of them. The labels are used only to color the map.
+# Images for convolutions have the shape (samples, height, width, channels). The bundled digits are rows of 64 pixels
+# from 0 to 1. ``reshape`` turns them into images with one channel. The labels are used only to color the map.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,10 +21,10 @@ from cbackprop import callbacks, layers
 x_train, x_test = x_train.reshape(-1, 8, 8, 1), x_test.reshape(-1, 8, 8, 1)
 
 # %%
-# The encoder makes the picture smaller by convolutions that move two pixels at a time (``strides=2``), and ends in
-# two numbers, the code. The decoder is its mirror image: ``Conv2DTranspose`` with ``strides=2`` doubles the size.
-# Each is a model, and a third one runs one after the other. They share their weights, so training the third trains
-# all.
+# The encoder makes the picture smaller by convolutions that move two pixels at a time (``strides=2``), and ends in two
+# numbers, the code. The decoder is its mirror image: ``Conv2DTranspose`` with ``strides=2`` doubles the size. Each is a
+# model. A third model connects them: first the encoder, then the decoder. They share their weights, so training the
+# third model trains all of them.
 
 cb.utils.set_random_seed(4)
 encoder = cb.Sequential(
@@ -54,8 +54,8 @@ model = cb.Sequential([encoder, decoder], name="autoencoder")
 model.summary(expand_nested=True)
 
 # %%
-# The pictures are both input and target: the network is to give back what it was given. Binary cross-entropy compares
-# each pixel with its target. When the loss on held-out pictures stops falling, the learning rate is halved.
+# The pictures are both input and target: the network has to reproduce its input. Binary cross-entropy compares each
+# pixel with its target. When the loss on held-out pictures stops falling, the learning rate is halved.
 
 model.compile(cb.optimizers.Adam(3e-3), loss="binary_crossentropy", metrics=["mse"])
 slower = callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=6)
@@ -63,7 +63,7 @@ history = model.fit(x_train, x_train, epochs=100, validation_split=0.1, callback
 history.plot("loss")
 
 # %%
-# Digits that the network has never seen, above, and what it drew from two numbers each, below:
+# Digits that the network has never seen, above, and what it drew from two numbers for each of them, below:
 
 drawn = model.predict(x_test, verbose=0)
 figure, axes = plt.subplots(2, 10, figsize=(9, 2.1), layout="constrained")
@@ -85,8 +85,8 @@ figure.colorbar(points, ticks=range(10), label="digit")
 ax.set(xlabel="first number of the code", ylabel="second number of the code")
 
 # %%
-# The decoder can draw every point of the map, also those where no image is. Between two digits it draws forms that
-# pass from one to the other.
+# The decoder can draw every point of the map, also where there is no image. Between two digits, it draws shapes that
+# change gradually from one to the other.
 
 low, high = np.percentile(codes, [5, 95], axis=0)
 across, up = np.linspace(low[0], high[0], 16), np.linspace(high[1], low[1], 12)
@@ -97,12 +97,12 @@ ax.imshow(pictures.transpose(0, 2, 1, 3).reshape(12 * 8, 16 * 8), cmap="gray_r")
 ax.axis("off")
 
 # %%
-# The result is the mean squared error of a pixel of the test images. Principal components are the best that a linear
-# map to two numbers can do; they are found from the same training images.
+# The result is the mean squared error of the pixels of the test images. For comparison: two principal components,
+# computed from the same training images, are the best that a linear map to two numbers can do.
 
 center = x_train.reshape(-1, 64).mean(axis=0)
 directions = np.linalg.svd(x_train.reshape(-1, 64) - center, full_matrices=False)[2][:2]
 flat = x_test.reshape(-1, 64) - center
 linear = np.mean((flat - flat @ directions.T @ directions) ** 2)
-print(f"mean squared error with two numbers an image: {np.mean((drawn - x_test) ** 2):.4f}")
+print(f"mean squared error with two numbers per image: {np.mean((drawn - x_test) ** 2):.4f}")
 print(f"with two principal components: {linear:.4f}")

@@ -23,9 +23,9 @@ for image, digit, ax in zip(x_train, y_train, axes.flat):
     ax.axis("off")
 
 # %%
-# The hidden layer has 64 units; dropout sets a fifth of them to 0 in every step. The softmax of the last layer makes
-# ten probabilities, and cross-entropy compares them with the true digit. The seed makes every number on this page
-# repeatable.
+# The hidden layer has 64 units; dropout sets a fifth of them to 0 in every step. The softmax of the last layer outputs
+# ten probabilities, and cross-entropy compares them with the true digit. With the seed, all numbers on this page are
+# reproducible.
 
 cb.utils.set_random_seed(0)
 model = cb.Sequential(
@@ -40,7 +40,8 @@ model.compile(cb.optimizers.Adam(3e-3), loss="sparse_categorical_crossentropy", 
 model.summary()
 
 # %%
-# A tenth of the images is held out. Training stops when the loss on them no longer falls. The best weights are kept.
+# A tenth of the images is held out. Training stops when the loss on them no longer falls, and the best weights are
+# kept.
 
 patience = callbacks.EarlyStopping("val_loss", patience=10, restore_best_weights=True)
 history = model.fit(x_train, y_train, epochs=100, validation_split=0.1, callbacks=[patience], verbose=0)
@@ -60,7 +61,7 @@ probabilities = model.predict(x_test, verbose=0)
 plotting.confusion(y_test, probabilities)
 
 # %%
-# The mistakes themselves, with what the network took them for. Some of them are hard for people, too.
+# The images that are misclassified, with their labels and predictions. Some of them are hard for people, too.
 
 predicted = probabilities.argmax(axis=1)
 wrong = np.flatnonzero(predicted != y_test)[:8]
@@ -72,6 +73,7 @@ for index, ax in zip(wrong, axes):
     ax.set_title(f"{y_test[index]}, not {predicted[index]}", fontsize=9)
 
 # %%
-# The weights of the hidden units as images: white pixels excite a unit, black ones inhibit it. Beside them, the biases.
+# The weights of the hidden units as images: white pixels excite a unit, black ones inhibit it. Next to them, the
+# biases.
 
 plotting.weights(model, kind="image", layers=["hidden"], shape=(8, 8))

@@ -2,9 +2,9 @@
 Many networks, and how sure they are
 ====================================
 
-A network gives a number for every input, also for those that are unlike everything it has seen. This example trains
-many small networks at once. Where there are data, they agree; where there are none, each goes another way, and the
-spread of their predictions says so.
+A network outputs a number for every input, also for inputs that are unlike all its training data. This example trains
+many small networks at once. Where there are data, they agree. Where there are none, they differ, and the spread of
+their predictions shows how uncertain they are.
 """
 
 # %%
@@ -22,9 +22,9 @@ x = np.concatenate([rng.uniform(-2, -0.5, 60), rng.uniform(0.7, 2, 60)]).reshape
 y = np.sin(3 * x) + 0.1 * rng.normal(size=x.shape)
 
 # %%
-# Two hundred networks begin with different weights. `fit_many` trains several at the same time, each with the numbers
-# of its own `fit`. In bagging, each network also has its own samples, drawn with replacement: a list has one entry for
-# each model.
+# Two hundred networks begin with different weights. `fit_many` trains several at the same time, and each gets the same
+# numbers as by its own `fit`. In bagging, each network also has its own samples, drawn with replacement: give a list
+# with one entry for each model.
 
 
 def make_model():
@@ -40,7 +40,7 @@ last = [history.history["loss"][-1] for history in histories]
 print(f"loss of the best network {min(last):.4f}, of the worst {max(last):.4f}")
 
 # %%
-# An `Ensemble` predicts with all of them: the mean, and how far they are apart.
+# An `Ensemble` predicts with all of them. It returns their mean, and their spread.
 
 ensemble = cb.Ensemble(models)
 points = np.linspace(-3, 3, 200).reshape(-1, 1)
@@ -59,7 +59,7 @@ for ax in (left, right):
 right.legend(loc="upper left", fontsize=8)
 
 # %%
-# Between -0.5 and 0.7, and beyond the ends, the band is wide: there the networks have only guessed.
+# Between -0.5 and 0.7, and beyond the ends, the band is wide: there the networks can only guess.
 
 inside, gap = (np.abs(points + 1.2) < 0.5)[:, 0], (np.abs(points - 0.1) < 0.2)[:, 0]
 print(f"spread among the data {spread[inside].mean():.3f}, in the gap {spread[gap].mean():.3f}")

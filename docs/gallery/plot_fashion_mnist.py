@@ -7,8 +7,8 @@ not part of the library; :func:`cbackprop.datasets.fashion_mnist.load_data` says
 """
 
 # %%
-# Pixels are bytes from 0 to 255, and are given to the network like that. ``Rescaling`` turns them into numbers between
-# 0 and 1, batch by batch, so the whole data set is never copied to floats.
+# Pixels are bytes from 0 to 255. ``Rescaling`` turns them into numbers between 0 and 1, batch by batch, so the whole
+# data set is never copied to floats.
 
 import time
 

@@ -8,8 +8,8 @@ same images, see :doc:`plot_digits`.
 """
 
 # %%
-# Layers for images take arrays of the shape (samples, height, width, channels). The digits come as rows of 64 pixels,
-# so the first thing is to make images of 8 x 8 pixels with one channel of them.
+# Layers for images take arrays of the shape (samples, height, width, channels). The digits are rows of 64 pixels, so
+# they are first reshaped to images of 8 x 8 pixels with one channel.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,11 +21,11 @@ from cbackprop import callbacks, layers, plotting
 x_train, x_test = x_train.reshape(-1, 8, 8, 1), x_test.reshape(-1, 8, 8, 1)
 
 # %%
-# A ``Conv2D`` with 3 x 3 filters moves each filter over the image, and says at each place how well it fits. It needs
-# few weights, because a filter is the same at all places. ``MaxPooling2D`` halves the size: a stroke that is moved by
-# a pixel changes little behind it. The first layer makes training data of more kinds than there are. It moves each
-# image by up to an eighth, another way in every epoch; outside training it does nothing. The last layer has no
-# softmax, so its outputs are scores, and the loss is told so by ``from_logits=True``.
+# A ``Conv2D`` with 3 x 3 filters moves each filter over the image, and computes at each place how well it fits. It
+# needs few weights, because a filter is the same at all places. ``MaxPooling2D`` halves the size, so a stroke that is
+# moved by a pixel changes little in the layers after it. The first layer augments the training data: it moves each
+# image by up to an eighth, differently in every epoch. Outside training it does nothing. The last layer has no softmax,
+# so its outputs are scores. ``from_logits=True`` tells the loss so.
 
 cb.utils.set_random_seed(0)
 model = cb.Sequential(
@@ -46,15 +46,15 @@ model.compile(cb.optimizers.Adam(2e-3), loss=loss, metrics=["accuracy"])
 model.summary(show_costs=True)
 
 # %%
-# A tenth of the images is held out, and the weights that are best on them are kept.
+# A tenth of the images is held out. The weights with the best loss on them are kept.
 
 best = callbacks.EarlyStopping("val_loss", patience=15, restore_best_weights=True)
 history = model.fit(x_train, y_train, epochs=60, validation_split=0.1, callbacks=[best], verbose=0)
 history.plot()
 
 # %%
-# The filters of the first layer. White weights want a bright pixel, black ones a dark one; in these data ink is
-# bright. Many of them look for the edges of strokes in one direction.
+# The filters of the first layer. White weights respond to bright pixels, black ones to dark pixels; in these data ink
+# is bright. Many filters look for the edges of strokes in one direction.
 
 panels = plotting.weights(model, kind="image", layers=["first"])
 
@@ -73,13 +73,13 @@ figure, ax = plt.subplots(figsize=(10, 1.8), layout="constrained")
 panels = plotting.activations(model, three, kind="image", layers=["halved"], ax=ax)
 
 # %%
-# Saliency: how much the score of the predicted digit changes with each pixel. Bright pixels matter most. They are not
-# only where ink is: a 4 must also be open where a 9 is closed.
+# Saliency: how much the score of the predicted digit changes with each pixel. Bright pixels matter most. Some of them
+# are where there is no ink: a 4 must be open where a 9 is closed.
 
 panels = plotting.saliency(model, three)
 
 # %%
-# The test images that are wrong:
+# The misclassified test images:
 
 predicted = model.predict(x_test, verbose=0).argmax(axis=1)
 wrong = np.flatnonzero(predicted != y_test)

@@ -2,9 +2,9 @@
 Forecasting a seasonal series
 =============================
 
-An hourly series rises and falls within each day, and less on weekends; the height of the days wanders. The task: from
-the last 72 hours say what the next 24 will be. A forecast is only worth something if it beats simple ones. The first is
-naive: tomorrow will be as today was. The second is a linear model of the same 72 numbers.
+An hourly series rises and falls within each day, and less on weekends; the height of the days changes slowly. The task:
+predict the next 24 hours from the last 72. A forecast is only worth something if it beats simple ones. The first is
+naive: tomorrow will be like today. The second is a linear model of the same 72 numbers.
 """
 
 # %%
@@ -33,8 +33,8 @@ ax.set(xlabel="day")
 
 # %%
 # The network reads the series together with the hour and the day of the week. ``timeseries_dataset_from_array`` makes
-# windows of it. They are views of the series, so that a million of them would take no more memory than one. The last
-# tenth of the series is held out: it is later than everything that is trained on, as in a real forecast.
+# windows of it. They are views of the series, so even a million of them need no additional memory. The last tenth of
+# the series is held out: as in a real forecast, it is later than all training data.
 
 angles = 2 * np.pi * np.stack([hours % 24 / 24, day / 7], axis=1)
 inputs = np.column_stack([series, np.sin(angles), np.cos(angles), day >= 5]).astype(np.float32)
@@ -52,8 +52,8 @@ def windows(begin, end, **options):
 train, test = windows(0, split, shuffle=True, seed=1), windows(split, len(hours))
 
 # %%
-# The GRU sees 72 hours and says 24 at once. What it says is added to the forecast "as at the same hour today", so that
-# it only has to learn what is different tomorrow.
+# The GRU reads 72 hours and predicts 24 at once. Its output is added to the naive forecast "same hour today", so it
+# only has to learn how tomorrow differs from today.
 
 cb.utils.set_random_seed(0)
 past = cb.Input((PAST, inputs.shape[1]))
@@ -65,7 +65,7 @@ history = model.fit(train, epochs=8, verbose=0)
 
 # %%
 # Both simple forecasts, on the same windows. The linear model is fitted by least squares to the same training windows.
-# It reads the 72 numbers, and also what hour and day it is.
+# It gets the 72 numbers, the hour and the day.
 
 
 def features(data):
@@ -91,8 +91,8 @@ ax.set(xlabel="hours from now")
 ax.legend()
 
 # %%
-# The result: the mean absolute error of all forecasts of the held-out weeks. The noise of the series alone has a mean
-# absolute value of 0.064, which nobody can forecast.
+# The result: the mean absolute error of all forecasts of the held-out weeks. The noise of the series, which cannot be
+# predicted, has a mean absolute value of 0.064.
 
 for name, forecast in forecasts.items():
     print(f"{name}: mean absolute error {np.abs(forecast - y_test).mean():.3f}")

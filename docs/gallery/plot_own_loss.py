@@ -2,9 +2,9 @@
 A loss of your own: when some mistakes cost more
 ================================================
 
-Squared error says that it is as bad to predict too much as too little. That is not always so. This example predicts
-how far a disease has gone a year later, and supposes that an underestimate is much worse than an overestimate. The
-loss for this is written in a few lines of NumPy.
+Squared error treats predictions that are too high and too low in the same way. That is not always right. This example
+predicts how far a disease has progressed after a year, and assumes that an underestimate is much worse than an
+overestimate. The loss for this is a few lines of NumPy.
 """
 
 # %%
@@ -29,8 +29,8 @@ train, test = order[:300], order[300:]
 #
 # .. math:: e^{-ae} + ae - 1.
 #
-# Around 0 it is like a square. For an overestimate it rises like a line, for an underestimate exponentially. A loss
-# is a class with a method ``call``, which gives the value and its derivative by the predictions:
+# Near 0 it is like a square. For overestimates it grows like a line, for underestimates exponentially. A loss is a
+# class with a method ``call`` that returns the value and its derivative with respect to the predictions:
 
 
 class LinearExponential(cb.losses.Loss):
@@ -61,8 +61,8 @@ def make_model(loss):
 
 
 # %%
-# A mistake in the derivative would not stop the training, only spoil it. ``check_gradients`` finds it: it compares
-# all gradients with differences of the loss.
+# A mistake in the derivative would not stop the training, only spoil it. ``check_gradients`` finds it: it compares all
+# gradients with finite differences of the loss.
 
 cost = LinearExponential(a=2.0)
 model = make_model(cost)
@@ -79,8 +79,8 @@ for (name, history), ax in zip(histories.items(), axes):
     history.plot("loss", ax=ax).set(title=name, yscale="log")
 
 # %%
-# Both losses, and the errors of both networks on the patients of the test. The first network predicts more, so that
-# it seldom predicts much too little.
+# Both losses, and the errors of both networks on the test patients. The first network predicts higher values, so its
+# predictions are seldom much too low.
 
 errors = {
     name: (each.predict(x[test], verbose=0) - y[test])[:, 0] for name, each in (("own loss", model), ("mse", plain))
@@ -97,11 +97,12 @@ right.set(xlabel="error", ylabel="patients")
 right.legend()
 
 # %%
-# The result on the patients of the test. Each network is better at what it was trained for.
+# The result on the test patients. Each network is better at the loss it was trained with.
 
 for name, each in errors.items():
     loss = cost(np.zeros((len(each), 1)), each[:, None])
-    print(f"trained with {name}: own loss {float(loss):.2f}, mean squared error {np.mean((100 * each) ** 2):.0f},")
+    print(f"trained with {name}: linear-exponential loss {float(loss):.2f}")
+    print(f"    mean squared error: {np.mean((100 * each) ** 2):.0f}")
     print(f"    too low by more than 50: {np.sum(each < -0.5)} of {len(each)} patients, too high: {np.sum(each > 0.5)}")
 
 # sphinx_gallery_thumbnail_number = 2

@@ -2,9 +2,9 @@
 Learning a poem letter by letter
 ================================
 
-A network reads a text one character at a time, and says after each one what may come next. Trained on two poems, it
-first learns which letters are frequent, then words, then whole lines. Nothing tells it what a word is. With so little
-text it learns the poems by heart in the end; with a larger text it would have to find rules.
+A network reads a text one character at a time, and after each one predicts the next. Trained on two poems, it first
+learns which letters are frequent, then words, then whole lines. Nothing tells it what a word is. With so little text it
+learns the poems by heart in the end; with a larger text it would have to find rules.
 """
 
 # %%
@@ -81,8 +81,8 @@ x, y = windows[:, :-1], windows[:, 1:]
 print(len(POEMS), "characters,", len(letters), "of them different,", len(x), "windows")
 
 # %%
-# The GRU's state is all that the network remembers of what it has read. From time to time it is asked to go on writing:
-# each character is drawn from the probabilities that the network gives, and is read as the next input.
+# The GRU's state is all that the network remembers of the text so far. From time to time the network writes a text:
+# each character is drawn from the predicted probabilities, and becomes the next input.
 
 cb.utils.set_random_seed(0)
 model = cb.Sequential(
@@ -119,10 +119,10 @@ history = model.fit(
 history.plot()
 
 # %%
-# The result: how many characters it knows in advance, of all that it has read before, and what it writes now. A network
-# that always says the most frequent character, the space, would be right one time in six.
+# The result: how many characters the network predicts correctly from the text before them, and what it writes now.
+# Always predicting the most frequent character, the space, would be right one time in six.
 
 loss, accuracy = model.evaluate(x, y, verbose=0)
 share = np.bincount(numbers).max() / len(numbers)
-print(f"{accuracy:.1%} of the characters are known in advance; the most frequent one is {share:.1%} of the text\n")
+print(f"{accuracy:.1%} of the characters are predicted correctly; the most frequent one is {share:.1%} of the text\n")
 print(write("Little Lamb ", 200, np.random.default_rng(3)))

@@ -2,14 +2,14 @@
 Learning to play tic-tac-toe
 ============================
 
-In Q-learning a network learns from games alone what each move is worth. Nobody tells it which moves are good: after a
-move it sees the next board, and at the end whether it has won. This example starts from a network that knows nothing,
-and lets it play against an opponent that moves at random, until it hardly ever loses.
+In Q-learning a network learns from games alone how good each move is. Nobody tells it which moves are good: it only
+sees the next board after each move, and at the end whether it has won. This example starts with a network that knows
+nothing, and lets it play against an opponent that moves at random, until it hardly ever loses.
 """
 
 # %%
-# A board is nine numbers: 1 where the network has played, -1 where the opponent has, 0 where nobody has. Many games
-# are played at once, one in each row, because a network is fastest with many rows.
+# A board is nine numbers: 1 where the network has played, -1 where the opponent has played, 0 on free fields. Many
+# games are played at once, one in each row, because a network is fastest with many rows.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -59,7 +59,7 @@ def play(boards, moves):
 
 
 # %%
-# The network has an output for each field: Q, the value of a move there. Fields that are taken cannot be played.
+# The network has an output for each field: Q, the value of a move there. Occupied fields cannot be played.
 
 
 def values(model, boards):
@@ -81,14 +81,14 @@ older = cb.models.clone_model(model)
 older.set_weights(model.get_weights())
 
 # %%
-# A move is worth what it brings at once, plus a little less than the best move on the board that follows is worth. So
-# a win now counts for more than one later:
+# The value of a move is its reward plus a little less than the value of the best move on the next board. So a win now
+# counts for more than a later win:
 #
 # .. math:: Q(s, a) = r + 0.9 \max_{a'} Q(s', a').
 #
-# The right side is the target of the left one. It comes from an older copy of the network, because otherwise the
-# target would move with every step. Only the output of the move that was made has something to learn: all others get
-# their own value as the target, so their error is 0.
+# The right side is the target for the left side. It is computed by an older copy of the network, because otherwise the
+# target would change with every step. Only the output for the chosen move should learn. All other outputs get their own
+# values as targets, so their errors are 0.
 
 
 def learn(boards, moves, rewards, after, over):
@@ -110,9 +110,9 @@ def results(count):
 
 
 # %%
-# Steps of playing and of learning take turns. A memory keeps the last moves of all games, and each step of learning
-# draws some of them at random. At first all moves are random, at last one in ten: who always plays what seems best
-# never finds anything better.
+# Steps of playing and of learning take turns. A memory keeps the latest moves of all games, and each learning step
+# draws some of them at random. At first all moves are random, at the end one in ten: a player that always makes the
+# move that seems best never finds a better one.
 
 GAMES, STEPS = 128, 3000
 boards, memory, progress = new_games(GAMES), [], [(0, *results(1000))]
@@ -137,9 +137,9 @@ ax.set(xlabel="step", ylabel="share of 1,000 games", xlim=(0, STEPS), ylim=(0, 1
 ax.legend(loc="lower right")
 
 # %%
-# What the network thinks of some boards. X is the network, and each free field shows the value of a move there: 1 is
-# a win now, -1 a loss. On an empty board; where it can win at once; where it must stop the opponent; and where one
-# move makes two threats at the same time.
+# The values that the network gives to the moves on some boards. X is the network. Each free field shows the value of a
+# move there: 1 is a win now, -1 a loss. The boards: an empty one; one where it can win at once; one where it must stop
+# the opponent; and one where a move makes two threats at the same time.
 
 shown = {
     "first move": "... ... ...",

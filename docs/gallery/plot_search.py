@@ -2,14 +2,14 @@
 Searching for good hyperparameters
 ==================================
 
-Learning rate, size and regularization are chosen before training, and which values are good depends on the data. To
-try values at random is simple and works well, because often only some of the settings matter. This example tries 64
-settings at the same time, and spends most of the time on those that look good.
+Learning rate, size and regularization are chosen before training, and which values are good depends on the data. Trying
+random values is simple and works well, because often only some of the settings matter. This example tries 64 settings
+at the same time, and spends most of the time on the promising ones.
 """
 
 # %%
-# The bundled images of digits. A fifth of those for training is held out, to compare settings. The test images take
-# no part in the choice.
+# The bundled images of digits. A fifth of the training images is held out to compare settings. The test images are not
+# used for the choice.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,8 +21,8 @@ from cbackprop import layers
 x_valid, y_valid, x_train, y_train = x[::5], y[::5], np.delete(x, np.s_[::5], 0), np.delete(y, np.s_[::5])
 
 # %%
-# A setting is drawn from ranges that are wide enough to hold bad values, too. Learning rates and penalties are drawn
-# by their logarithm: from 0.001 to 0.01 is as far as from 0.01 to 0.1.
+# Settings are drawn from ranges that are wide enough to contain bad values, too. Learning rates and penalties are drawn
+# on a logarithmic scale: the range from 0.001 to 0.01 is as likely as that from 0.01 to 0.1.
 
 rng = np.random.default_rng(0)
 
@@ -54,8 +54,9 @@ def make_model(setting):
 
 
 # %%
-# All settings are trained for three epochs. The better half goes on for as many epochs again as it has had, and so
-# on, until four are left. `fit_many` trains several networks at once, each with the numbers of its own `fit`.
+# All settings are trained for three epochs. Then the better half is trained for as many epochs again as it has had, and
+# so on, until four are left. `fit_many` trains several networks at once, each with the same numbers as by its own
+# `fit`.
 
 cb.utils.set_random_seed(0)
 settings = [draw() for _ in range(64)]
@@ -88,8 +89,8 @@ ax.set(xscale="log", xlabel="epoch", ylabel="accuracy of held-out images", ylim=
 ax.legend()
 
 # %%
-# What mattered: the accuracy after three epochs, by each of the four values. Learning rate and units decide most; of
-# the other two, nearly any value will do.
+# Which settings matter: the accuracy after three epochs against each of the four values. Learning rate and units matter
+# most. For the other two, nearly any value will do.
 
 figure, axes = plt.subplots(1, 4, figsize=(9, 2.6), sharey=True, layout="constrained")
 for name, ax in zip(settings[0], axes):
@@ -99,8 +100,8 @@ for name, ax in zip(settings[0], axes):
 axes[0].set_ylabel("accuracy after 3 epochs")
 
 # %%
-# The result: the accuracy on the test images of the setting that was chosen, and of what would have come out without
-# a search, for the same number of epochs.
+# The result: the test accuracy of the chosen setting, and of usual values without a search, trained for the same number
+# of epochs.
 
 usual = make_model({"learning rate": 0.001, "units": 32, "L2 penalty": 0.0, "dropout": 0.0})
 usual.fit(x_train, y_train, epochs=epochs, verbose=0)

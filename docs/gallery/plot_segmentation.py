@@ -2,17 +2,16 @@
 Segmenting pictures with a U-Net
 ================================
 
-Segmentation means to say, for each pixel of a picture, what it belongs to. This example draws circles and squares on
-noise, and trains a small network of the form of a U-Net [1]_ to tell for each pixel whether it is background, circle
-or square.
+Segmentation assigns a class to each pixel of a picture. This example draws circles and squares on noise, and trains a
+small U-Net [1]_ to classify each pixel as background, circle or square.
 
 .. [1] O. Ronneberger, P. Fischer and T. Brox, "U-Net: Convolutional Networks for Biomedical Image Segmentation", 2015,
    https://arxiv.org/abs/1505.04597
 """
 
 # %%
-# The program makes its own pictures, of 32 x 32 pixels with one channel. A shape is a little brighter or darker than
-# the noise around it. Whether it is a circle or a square cannot be seen at a single pixel, only from its outline.
+# The program makes its own pictures of 32 x 32 pixels with one channel. A shape is a little brighter or darker than the
+# noise around it. Whether it is a circle or a square cannot be seen at a single pixel, only from its outline.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -53,14 +52,13 @@ for picture, classes, (above, below) in zip(x_train, y_train, axes.T):
     below.axis("off")
 
 # %%
-# On its way down, the network halves the picture twice by ``MaxPooling2D``, so that filters of 3 x 3 pixels see
-# larger and larger parts of it. There it learns what is where, but only roughly. On its way up, ``Conv2DTranspose``
-# doubles the size again. ``Concatenate`` puts beside it what the network knew at this size on its way down, and with
-# that the exact outlines: these are the skip connections that make a U-Net. The softmax of the last layer is one of
-# each pixel.
+# On the way down, ``MaxPooling2D`` halves the picture twice, so that filters of 3 x 3 pixels see larger and larger
+# parts of it. There the network learns what is where, but only roughly. On the way up, ``Conv2DTranspose`` doubles the
+# size again. ``Concatenate`` adds the channels from the way down with the same size, which contain the exact outlines.
+# These are the skip connections of a U-Net. The softmax of the last layer is applied to each pixel.
 #
 # Two convolutions in a row are a model of their own, which is used as a layer. ``BatchNormalization`` keeps their
-# outputs at about the same size, so that training is faster. They need no bias, as it adds one itself.
+# outputs at about the same scale, which makes training faster. They need no bias, because it has one itself.
 
 
 def convolutions(filters, name):
@@ -87,9 +85,9 @@ model = cb.Model(inputs, outputs, name="u_net")
 cb.utils.plot_model(model, to_file=None, show_shapes=True, show_layer_names=True)
 
 # %%
-# The loss is that of a classifier, and its mean is taken over all pixels. Targets are the classes of the pixels. As
-# four of five pixels are background, accuracy says little. Intersection over union (IoU) is better: for each class,
-# the number of pixels that have it both in target and prediction, divided by those that have it in either. It is 1 if
+# The loss is that of a classifier, and its mean is taken over all pixels. Targets are the classes of the pixels. Four
+# of five pixels are background, so accuracy says little. Intersection over union (IoU) is better: for each class, the
+# number of pixels that have it both in target and prediction, divided by the number that have it in either. It is 1 if
 # both are the same.
 
 model.compile(cb.optimizers.Adam(5e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -112,8 +110,8 @@ for ax, text in zip(axes[:, 0], ("input", "target", "prediction", "errors")):
     ax.set_ylabel(text)
 
 # %%
-# The result: the IoU of each class over all pixels of the test pictures. No layer is dense, so pictures may have
-# another size than those of training: with ``cb.Input((None, None, 1))`` sizes come with the data.
+# The result: the IoU of each class over all pixels of the test pictures. No layer is dense, so the model could also
+# take pictures of other sizes: with ``cb.Input((None, None, 1))`` sizes come with the data.
 
 for number, name in enumerate(NAMES):
     both = np.sum((predicted == number) & (y_test == number))

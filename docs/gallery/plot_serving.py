@@ -2,13 +2,13 @@
 Serving predictions with FastAPI
 ================================
 
-A trained network often answers other programs, over HTTP. This example saves a classifier of wines, writes a service
-around it with FastAPI, and asks it questions from the same machine. It needs ``pip install fastapi uvicorn httpx``.
+A trained network often answers other programs over HTTP. This example saves a classifier of wines, writes a service
+around it with FastAPI, and sends it requests from the same machine. It needs ``pip install fastapi uvicorn httpx``.
 """
 
 # %%
 # A classifier of scikit-learn's bundled wines: 13 measurements, three growers. ``Normalization`` is a part of the
-# model, so the service is given the measurements as they are.
+# model, so the service takes the measurements as they are.
 
 import tempfile
 import threading
@@ -47,19 +47,18 @@ path = Path(folder.name) / "wine.keras"
 model.save(path)
 
 # %%
-# The service loads the model once, when it starts. FastAPI reads the types: whoever sends a text in place of a number
-# gets a clear answer, and no line of the network runs. What the network itself refuses becomes the same kind of
-# answer.
+# The service loads the model once, when it starts. FastAPI checks the types: a text instead of a number gets a clear
+# error, and the network is not run. Errors of the network itself are returned in the same way.
 
 
 class Wines(BaseModel):
-    """What is asked: a row of measurements for each wine."""
+    """A request: a row of measurements for each wine."""
 
     rows: list[list[float]]
 
 
 class Answer(BaseModel):
-    """What is answered for each wine."""
+    """The answer for each wine."""
 
     grower: str
     probability: float
@@ -81,8 +80,8 @@ def predict(wines: Wines) -> list[Answer]:
 
 
 # %%
-# On a server, ``uvicorn service:app`` would run this. Here it runs in a thread, at an address that only this machine
-# can reach, and on any free port.
+# On a server, ``uvicorn service:app`` would run this. Here it runs in a thread, on any free port, at an address that
+# only this machine can reach.
 
 server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
 thread = threading.Thread(target=server.run, daemon=True)
@@ -97,7 +96,7 @@ answer = client.post("/predict", json={"rows": x_test[:2].tolist()})
 print(answer.status_code, answer.json())
 
 # %%
-# Mistakes of whoever asks: too few measurements, and a text.
+# Wrong requests: too few measurements, and a text.
 
 for rows in ([[13.2, 1.8]], [["red"] * 13]):
     answer = client.post("/predict", json={"rows": rows})
@@ -105,8 +104,8 @@ for rows in ([[13.2, 1.8]], [["red"] * 13]):
     print(answer.status_code, detail if isinstance(detail, str) else detail[0]["msg"])
 
 # %%
-# How long an answer takes, for one wine and for many at once. Most of it is HTTP and JSON, so it pays to ask for
-# many.
+# The time of an answer, for one wine and for many at once. Most of it is HTTP and JSON, so it pays to send many wines
+# in one request.
 
 
 def seconds(rows, times=40):
@@ -126,7 +125,7 @@ ax.boxplot([1000 * np.array(each) for each in taken], tick_labels=counts, showfl
 ax.set(xlabel="wines in a request", ylabel="milliseconds", ylim=(0, None))
 
 # %%
-# The result: what comes over HTTP is what the model says by itself.
+# The result: the answers over HTTP are the predictions of the model.
 
 answers = client.post("/predict", json={"rows": x_test.tolist()}).json()
 direct = model.predict(x_test, verbose=0)

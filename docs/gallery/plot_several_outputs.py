@@ -3,8 +3,8 @@ A network with several outputs
 ==============================
 
 A network can answer several questions about the same input. Its first layers are then shared, and each answer has its
-own loss and its own metrics. This example reads a number of two digits from a picture: one output says the tens,
-another the ones, and a third says which of the two digits is larger.
+own loss and metrics. This example reads a two-digit number from a picture: one output is the tens digit, another the
+ones digit, and a third says which of the two digits is larger.
 """
 
 # %%
@@ -39,9 +39,9 @@ for picture, tens, ones, ax in zip(x_test, y_test["tens"], y_test["ones"], axes)
     ax.axis("off")
 
 # %%
-# The convolutions are shared. To compare two digits is more work than to name one, so the third answer has a layer
-# more. An output's name is that of its layer, and losses, metrics and targets are given by these names. The loss that
-# training makes smaller is the weighted sum of all; ``loss_weights`` says how much each counts.
+# The convolutions are shared. Comparing two digits is harder than naming one, so the third answer has one more layer.
+# The name of an output is that of its layer, and losses, metrics and targets are given by these names. Training
+# minimizes the weighted sum of all losses; ``loss_weights`` gives their weights.
 
 cb.utils.set_random_seed(0)
 picture = cb.Input((8, 16, 1), name="picture")
@@ -78,8 +78,8 @@ figure, axes = plt.subplots(2, 2, figsize=(8, 5), layout="constrained")
 history.plot(["loss", "tens_loss", "ones_loss", "larger_loss"], ax=list(axes.flat), yscale="log")
 
 # %%
-# ``predict`` gives a dict of the three answers. The third could also be computed from the first two, so they can be
-# compared: how often does the network contradict itself?
+# ``predict`` returns a dict of the three answers. The third could also be computed from the first two. So we can check
+# how often the network contradicts itself.
 
 answers = model.predict(x_test, verbose=0)
 tens, ones = answers["tens"].argmax(axis=1), answers["ones"].argmax(axis=1)

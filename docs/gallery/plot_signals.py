@@ -2,9 +2,9 @@
 Finding events in noisy signals
 ===============================
 
-A sensor gives one number at a time. Now and then something happens: a short burst, a step, or a spike that dies away.
-This example trains a one-dimensional convolutional network to say which of them a noisy signal holds, or that it
-holds none. The signals are made by the program itself, so nothing needs to be loaded.
+A sensor gives one number at a time. Sometimes there is an event: a short burst, a step, or a spike that decays. This
+example trains a one-dimensional convolutional network to recognize which of them a noisy signal contains, or that it
+contains none. The program makes the signals itself, so no data are needed.
 """
 
 # %%
@@ -49,11 +49,11 @@ for column, name in enumerate(NAMES):
     axes[0, column].set_title(name)
 
 # %%
-# Layers for signals take arrays of the shape (samples, steps, channels), here with one channel. A ``Conv1D`` moves
-# each of its filters along the signal, and so finds the same shape at any place with the same few weights. A dense
-# layer cannot do that: it has to learn the shape anew for each place. ``MaxPooling1D`` keeps the largest of each two
-# or four neighbours, so that the next filters see more of the signal. ``GlobalMaxPooling1D`` then asks, for each of
-# the last filters, how well it fits where it fits best. Where that was no longer matters.
+# Layers for signals take arrays of the shape (samples, steps, channels), here with one channel. A ``Conv1D`` moves each
+# of its filters along the signal, so it finds the same shape at any place with the same few weights. A dense layer
+# would have to learn the shape for each place separately. ``MaxPooling1D`` keeps the largest of each two or four
+# neighbors, so that the next filters see more of the signal. ``GlobalMaxPooling1D`` then keeps the largest output of
+# each of the last filters. Where it was no longer matters.
 
 cb.utils.set_random_seed(0)
 model = cb.Sequential(
@@ -80,8 +80,7 @@ history = model.fit(x_train, y_train, epochs=30, validation_split=0.1, callbacks
 history.plot()
 
 # %%
-# The filters of the first layer are short pieces of signals. Some are waves, as a burst is; others are hills or
-# slopes.
+# The filters of the first layer are short pieces of signals. Some are waves, like a burst; others are hills or slopes.
 
 kernel = model.get_layer("first").get_weights()[0]
 figure, axes = plt.subplots(2, 8, figsize=(9, 2.4), sharex=True, sharey=True, layout="constrained")
@@ -91,7 +90,8 @@ for weights, ax in zip(kernel[:, 0].T, axes.flat):
     ax.set(xticks=[], yticks=[])
 
 # %%
-# What the first layer makes of one signal of each kind: a row for each filter, brighter where the filter fits better.
+# The outputs of the first layer for one signal of each kind: a row for each filter, brighter where the filter fits
+# better.
 
 first = cb.Model(model.inputs, model.get_layer("first").output)
 chosen = [np.flatnonzero(y_test == kind)[0] for kind in range(len(NAMES))]
@@ -110,7 +110,7 @@ predicted = model.predict(x_test, verbose=0)
 cb.plotting.confusion(y_test, predicted, labels=NAMES, normalize="true")
 
 # %%
-# The result: how many of the test signals are recognized. For comparison, a dense network with about as many weights
+# The result: the share of test signals that are recognized. For comparison, a dense network with about as many weights
 # is trained in the same way.
 
 cb.utils.set_random_seed(0)

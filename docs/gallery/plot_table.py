@@ -2,8 +2,8 @@
 Classifying rows of a pandas table
 ==================================
 
-The table has 569 tumours, each described by 30 measured numbers, and whether they were malignant. It is a pandas data
-frame of scikit-learn's bundled data, and is given to the network as it is.
+The table has 569 tumors, each described by 30 measurements, and says whether they were malignant. It is a pandas data
+frame from scikit-learn, and is passed to the network as it is.
 """
 
 # %%
@@ -24,7 +24,7 @@ print(x.describe().loc[["mean", "std"]].iloc[:, :4].round(3))
 
 # %%
 # The columns differ in size by factors of 100,000. ``Normalization`` learns the mean and variance of each column from
-# the training rows. It is a part of the model, so whoever uses the model needs no separate scaler.
+# the training rows. It is a part of the model, so no separate scaler is needed.
 
 cb.utils.set_random_seed(0)
 scale = layers.Normalization()
@@ -49,8 +49,7 @@ history.plot("loss", ax=left, yscale="log")
 RocCurveDisplay.from_predictions(y[test], model.predict(x.iloc[test], verbose=0).ravel(), ax=right, name="network")
 
 # %%
-# Permutation importance: shuffle the values of one column among the rows. The more the loss rises, the more the column
-# matters.
+# Permutation importance: shuffle the values of one column. The more the loss rises, the more the column matters.
 
 base = model.evaluate(x.iloc[test], y[test], return_dict=True, verbose=0)["loss"]
 rng = np.random.default_rng(1)

@@ -2,14 +2,14 @@
 Transfer: learning from a few samples
 =====================================
 
-Who can read some digits learns others faster. This example trains a network on the digits 0 to 6. Then it keeps the
-layers that see forms, gives them a new last layer, and trains on a few images of 7, 8 and 9. The same network that
-starts from nothing is the comparison.
+A network that has learned some digits learns others faster. This example trains a network on the digits 0 to 6. Then it
+keeps the layers that recognize shapes, adds a new last layer, and trains on a few images of 7, 8 and 9. The comparison
+is the same network trained from scratch.
 """
 
 # %%
-# A digit stands anywhere in a picture of 16 x 16 pixels. What helps is therefore the same for all digits: to see
-# strokes wherever they are.
+# Each digit is at a random place in a picture of 16 x 16 pixels. So for all digits the network needs the same ability:
+# to recognize strokes anywhere.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -43,12 +43,12 @@ for picture, digit, ax in zip(x_old, y_old, axes):
     ax.set(xticks=[], yticks=[])
 
 # %%
-# The convolutions see strokes; ``GlobalMaxPooling2D`` keeps how strongly each was seen, and forgets where. These
-# layers are a model of their own, which a classifier takes as one of its layers.
+# The convolutions recognize strokes. ``GlobalMaxPooling2D`` keeps how strongly each was found, and drops where. These
+# layers are a model of their own, which a classifier uses as one of its layers.
 
 
 def make_forms():
-    """The layers that see forms."""
+    """The layers that recognize shapes."""
     return cb.Sequential(
         [
             cb.Input((SIZE, SIZE, 1)),
@@ -64,7 +64,7 @@ def make_forms():
 
 
 def make_classifier(forms, digits):
-    """Layers that see forms, and a last one for this many digits."""
+    """Layers that recognize shapes, and a last one for this many digits."""
     model = cb.Sequential([cb.Input((SIZE, SIZE, 1)), forms, layers.Dense(digits, activation="softmax")])
     model.compile(cb.optimizers.Adam(3e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
@@ -80,13 +80,13 @@ figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
 history.plot(ax=list(axes))
 
 # %%
-# Now a few pictures of new digits. Layers that are frozen, ``trainable = False``, keep what they have learned, and
-# only the last layer learns. Otherwise all layers go on learning from where they are. Each number of pictures is
-# tried five times, with other pictures and other first weights.
+# Now a few pictures of new digits. Frozen layers (``trainable = False``) keep what they have learned, and only the last
+# layer is trained. Otherwise all layers continue to learn. Each number of pictures is tried five times, with different
+# pictures and initial weights.
 
 
 def accuracy(forms, pictures, digits):
-    """Of new digits in the test, after training on these pictures."""
+    """The accuracy on new digits of the test, after training on these pictures."""
     model = make_classifier(forms, len(NEW))
     model.fit(pictures, digits, epochs=40, batch_size=8, verbose=0)
     return model.evaluate(x_test, y_test, return_dict=True, verbose=0)["accuracy"]
@@ -101,7 +101,7 @@ def copy_of(forms, trainable):
 
 
 COUNTS, TRIALS = (1, 2, 4, 8), 5
-found = {"all layers go on learning": [], "frozen, but for the last layer": [], "from nothing": []}
+found = {"all layers trained": [], "only the last layer trained": [], "from scratch": []}
 for count in COUNTS:
     results = []
     for _ in range(TRIALS):

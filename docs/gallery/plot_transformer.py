@@ -2,15 +2,15 @@
 A small transformer that sorts
 ==============================
 
-A transformer [1]_ is made of attention: each position of a sequence looks at all others, and takes what it needs from
-those that matter to it. Here a transformer with two blocks learns to sort. It is given twelve digits, and says for each
-position of the answer which digit stands there.
+A transformer [1]_ is made of attention: each position of a sequence looks at all others, and takes information from
+those that matter to it. Here a transformer with two blocks learns to sort. It gets twelve digits,
+and predicts the digit at each position of the sorted sequence.
 
 .. [1] A. Vaswani et al., "Attention is all you need", 2017, https://arxiv.org/abs/1706.03762
 """
 
 # %%
-# The data are random digits, as many as we like. Nothing says how to sort: the targets are the sorted digits.
+# The data are any number of random digits. Nothing says how to sort: the targets are the sorted digits.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,11 +26,11 @@ print("given: ", digits[0])
 print("sorted:", answers[0])
 
 # %%
-# Attention does not know where something stands. So each position gets a vector of its own, which is added to that of
-# its digit. The positions are a second input, the same for all samples; `np.broadcast_to` makes them without memory.
+# Attention does not know positions. So each position gets a vector of its own, which is added to that of its digit. The
+# positions are a second input, the same for all samples; `np.broadcast_to` repeats them without using memory.
 #
-# A block is attention, followed by two dense layers that work on each position alone. Both are added to what they read,
-# so that a block only has to find what changes, and normalized.
+# A block is attention, followed by two dense layers that process each position separately. The output of each part is
+# added to its input, so that a block only has to learn the changes, and normalized.
 
 
 def block(x, heads=4):
@@ -60,8 +60,8 @@ history = model.fit(
 print("digits that are right:", *(f"{share:.1%}" for share in history.history["val_accuracy"]))
 
 # %%
-# An answer is only of use if all of it is right. This is how many of the thousand sequences that were never trained on
-# are sorted without a mistake:
+# An answer is only useful if all of it is right. The share of the thousand test sequences that are sorted without a
+# mistake:
 
 test, expected = digits[11_000:], answers[11_000:]
 found = model.predict([test, positions[11_000:]], verbose=0).argmax(axis=-1)
@@ -73,9 +73,9 @@ print("given:   ", test[wrong])
 print("answer:  ", found[wrong])
 
 # %%
-# The weights of attention say where the network looks. A model that shares the layers returns them for a sequence. Each
-# row belongs to a position of the answer, each column to a given digit; here both are in the order of the digits, so
-# that a bright diagonal means: position k of the answer looks at the k-th smallest digit.
+# The weights of attention show where the network looks. A model that shares the layers returns them for a sequence.
+# Each row is a position of the answer, each column a given digit. Here the columns are in the order of the sorted
+# digits, so a bright diagonal means that position k of the answer looks at the k-th smallest digit.
 
 watching = cb.Model([tokens, places], [first, second])
 order = np.argsort(test[0], kind="stable")

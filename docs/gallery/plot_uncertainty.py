@@ -2,14 +2,13 @@ r"""
 Uncertainty: predicting how wrong a prediction may be
 =====================================================
 
-A prediction is worth more if it says how far from the truth it may be. A network can learn this, too: with the
-Gaussian likelihood as its loss it has two outputs, a mean and a variance, and the variance may be another one for
-each sample.
+A prediction is more useful if we know how far it may be from the truth. A network can learn this, too: with the
+Gaussian likelihood as its loss it has two outputs, a mean and a variance. The variance can differ between samples.
 """
 
 # %%
-# The data are 569 tumours. From the mean radius of the nuclei of its cells the network predicts the mean area of the
-# three largest ones. Where nuclei are small, they are alike; where they are large, the largest may be much larger.
+# The data are 569 tumors. From the mean radius of the cell nuclei the network predicts the mean area of the three
+# largest ones. Small nuclei are similar to each other; among large ones, the largest may be much larger.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,12 +25,12 @@ order = np.random.default_rng(0).permutation(len(x))
 train, test = order[:380], order[380:]
 
 # %%
-# ``Dense(2)`` gives the mean and the logarithm of the variance, which may be any number. The loss of a row is
+# ``Dense(2)`` outputs the mean and the logarithm of the variance, which may be any number. The loss of a row is
 #
 # .. math:: \tfrac12 \log 2\pi + \tfrac12 s + \tfrac12 (y - m)^2 e^{-s}
 #
-# with the mean m and the logarithm s. Where errors are large, a large s makes the last part small; the part before it
-# is the price.
+# with the mean m and the logarithm s. Where errors are large, a large s makes the last term small, at the cost of the
+# term before it.
 
 
 def train_model(outputs, loss):
@@ -47,8 +46,8 @@ model, history = train_model(2, cb.losses.GaussianNegativeLogLikelihood())
 history.plot("loss")
 
 # %%
-# Squared error knows one variance for all: that of the errors on the training rows. With both networks, 90 of 100
-# tumours should lie in the band of 1.64 standard deviations around the mean.
+# Squared error has one variance for all samples: that of the errors on the training rows. With both networks, 90 of 100
+# tumors should lie in the band of 1.64 standard deviations around the mean.
 
 
 def gaussian(rows):
@@ -82,8 +81,8 @@ axes[0].set_ylabel("area of the largest")
 axes[0].legend(loc="upper left")
 
 # %%
-# The result: of the test rows, how many lie in the band, for small, middle and large nuclei. The last number is the
-# negative logarithm of the likelihood, for which less is better.
+# The result: the shares of test rows in the band, overall and for small, medium and large nuclei. The last number is
+# the negative log-likelihood, which should be small.
 
 y_test = y[test][:, 0]
 third = np.argsort(np.argsort(x[test][:, 0])) * 3 // len(test)
