@@ -37,8 +37,8 @@ def onnx(model: Any, path: Path, opset: int = OPSET) -> None:
         If `model` is not a model, or an argument is of the wrong type.
     ValueError
         If the model is not built, a layer is written in Python, is from another package, is called with
-        ``training=True`` or needs a size that the model leaves open, or the weights exceed the 2 GB of an ONNX file.
-        The message names the layer.
+        ``training=True``, needs a size that the model leaves open, or merges, pools or attends to what a mask hides, or
+        the weights exceed the 2 GB of an ONNX file. The message names the layer.
     OSError
         If the file cannot be written. An existing one is then unchanged.
 
@@ -48,6 +48,11 @@ def onnx(model: Any, path: Path, opset: int = OPSET) -> None:
     was made with. If an output has the name of an input, a number is appended. The size of the batch is not fixed,
     nor are sizes that the model leaves open. Shared weights are stored once. The graph converts integer inputs to
     floats; outputs that `predict` returns as int64 are int64.
+
+    The states of a layer with `stateful` are further inputs and outputs, behind those of the model: of a layer called
+    ``"memory"`` ``"memory_h"`` and ``"memory_next_h"``, for an LSTM also ``"memory_c"`` and ``"memory_next_c"``, with
+    several cells ``"memory_0_h"`` and so on. They are (batch, units). Begin with zeros, and give the next call what the
+    last one has returned.
 
     Results agree with `predict` up to the rounding of the model's float type. One exception: the epsilon of batch and
     group normalization is an attribute, which ONNX rounds to float32 even in float64.

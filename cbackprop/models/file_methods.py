@@ -58,6 +58,9 @@ class FileMethods:
     ) -> None:
         """Write the model to an ONNX file, from which other programs can predict; see `cbackprop.export.onnx`.
 
+        States of stateful layers are further inputs and outputs of the file: ``memory_h`` and ``memory_next_h`` of a
+        layer called ``memory``.
+
         Parameters
         ----------
         filepath : str or path

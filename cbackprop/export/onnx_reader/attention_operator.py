@@ -22,7 +22,7 @@ SCORES = 3
 AFTER_SOFTMAX = 3
 
 
-@reads("Attention", masks=(MASK,))
+@reads("Attention", masks=lambda node: (MASK,))
 def attention(builder: Builder, node: Node) -> list[KerasTensor | None]:
     """Attention with several heads. Groups of query heads may share keys and values."""
     refuse_unknown(builder, node)

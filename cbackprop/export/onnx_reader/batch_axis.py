@@ -137,6 +137,8 @@ class Walk:
         return [node]
 
     def _place(self, name: str, place: Place) -> None:
+        if not name:  # an output that is left out
+            return
         if not place.is_first:
             self.moved[name] = place
         self.graph.shapes[name] = (self._size, *place.sample)

@@ -15,7 +15,17 @@ from cbackprop.layers import Layer
 from cbackprop.layers.spatial import AxesLayer
 from cbackprop.tensor import KerasTensor
 
-__all__ = ["MASK_INPUTS", "OPERATORS", "PATTERNS", "Builder", "Pattern", "UnreadableError", "reads", "recognizes"]
+__all__ = [
+    "OPERATORS",
+    "PATTERNS",
+    "WHOLE_INPUTS",
+    "Builder",
+    "Pattern",
+    "UnreadableError",
+    "masks_of",
+    "reads",
+    "recognizes",
+]
 
 # Layers that only move numbers.
 MOVES = (layers.Concatenate, layers.Permute, layers.RepeatVector)
@@ -47,20 +57,33 @@ class Pattern(NamedTuple):
 
 # The function that reads a node, by its operator.
 OPERATORS: dict[str, Reader] = {}
-# The positions of inputs that are masks.
-MASK_INPUTS: dict[str, tuple[int, ...]] = {}
+# The positions of those of their inputs that only say which numbers count, and of those that are whole numbers.
+MASK_INPUTS: dict[str, Callable[[Node], Sequence[int]]] = {}
+WHOLE_INPUTS: dict[str, Sequence[int]] = {}
 PATTERNS: list[Pattern] = []
 
 
-def reads(*operators: str, masks: tuple[int, ...] = ()) -> Callable[[Reader], Reader]:
-    """Decorator: the function reads these operators. `masks` are the positions of those inputs that are masks."""
+def reads(
+    *operators: str, masks: Callable[[Node], Sequence[int]] = lambda node: (), whole: Sequence[int] = ()
+) -> Callable[[Reader], Reader]:
+    """Decorator: the function reads nodes with one of these operators.
+
+    `masks` says at which positions a node has inputs that are masks. Inputs at the positions `whole` are whole numbers.
+    """
 
     def enter(function: Reader) -> Reader:
         OPERATORS.update(dict.fromkeys(operators, function))
         MASK_INPUTS.update(dict.fromkeys(operators, masks))
+        WHOLE_INPUTS.update(dict.fromkeys(operators, whole))
         return function
 
     return enter
+
+
+def masks_of(node: Node) -> list[str]:
+    """Those inputs of a node that are masks."""
+    positions = MASK_INPUTS[node.operator](node) if node.operator in MASK_INPUTS else ()
+    return [node.inputs[position] for position in positions if position < len(node.inputs)]
 
 
 def recognizes(*texts: str, accept: Acceptance = lambda bound: True) -> Callable[[PatternReader], PatternReader]:
@@ -108,6 +131,7 @@ class Builder:
         self.ends: set[str] = set()
         self.shared: dict[tuple[int, ...], Layer] = {}
         self._names = set(names)
+        self._makes_masks = False
         self._permutes: dict[str, Layer] = {}
         self._permuted: dict[tuple[int, tuple[int, ...]], KerasTensor] = {}
 
@@ -195,6 +219,12 @@ class Builder:
             return x
         return self.apply(node, layers.Reshape, x, tuple(-1 if size is None else size for size in sizes))
 
+    def unmasked(self, node: Node, x: KerasTensor) -> KerasTensor:
+        """A value without a mask, for operators that see all of it: a Reshape ends masks, if there are any."""
+        if not self._makes_masks or x.node is None or x.node.layer.n_inputs == 0:
+            return x
+        return self.apply(node, layers.Reshape, x, tuple(-1 if size is None else size for size in x.shape[1:]))
+
     def apply(
         self,
         node: Node,
@@ -233,6 +263,7 @@ class Builder:
         **options: Any,
     ) -> Any:
         made = layer(*arguments, name=self._name_for(node.name[:200]), dtype=self.dtype, **options)
+        self._makes_masks = self._makes_masks or layer is layers.Masking or "mask" in (settings or {})
         output: Any = made(inputs, **(settings or {}))
         for one in output if isinstance(output, list | tuple) else [output]:
             if math.prod(size or 1 for size in one.shape) > LARGEST_SAMPLE:

@@ -15,7 +15,7 @@ Array = NDArray[Any]
 # A result may be this many times as large as the constants that it is computed from.
 LARGEST_GROWTH = 4096
 # The most elements of a constant that is filled with one number, such as the initial states of a recurrence.
-LARGEST_FILLED = 2**16
+LARGEST_FILLED = 2**20
 
 
 class FoldingError(ValueError):

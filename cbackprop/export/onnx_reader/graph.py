@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.export.onnx_reader.folding import FOLDED, FoldingError
-from cbackprop.export.onnx_reader.inference import BATCH, LARGEST_SHAPE, inferred, inferred_of_node, numbers_for
+from cbackprop.export.onnx_reader.inference import (
+    BATCH,
+    LARGEST_SHAPE,
+    inferred,
+    inferred_of_loop,
+    inferred_of_node,
+    numbers_for,
+)
 from cbackprop.export.onnx_reader.input_axes import batch_axes
 from cbackprop.export.onnx_reader.open_sizes import terms
 from cbackprop.export.onnx_reader.sizes import Sizes, computed, of_shape
@@ -121,6 +128,9 @@ class ReadGraph:
     def _complete(self, written: Any) -> None:
         """Infer the shapes of a node's outputs from its inputs, if inference over the whole graph could not."""
         if all(None not in self.shapes.get(name, (None,)) for name in written.output if name):
+            return
+        if written.op_type == "Scan":
+            self.shapes |= inferred_of_loop(written, self.shapes)
             return
         known: list[dict[str, Any]] = [{}, {}]
         for name in filter(None, written.input):

@@ -8,7 +8,15 @@ from typing import Any
 from cbackprop.export.onnx_reader.input_axes import is_open
 from cbackprop.export.onnx_reader.open_sizes import Size, simplest
 
-__all__ = ["BATCH", "LARGEST_SHAPE", "Shape", "inferred", "inferred_of_node", "numbers_for"]
+__all__ = [
+    "BATCH",
+    "LARGEST_SHAPE",
+    "Shape",
+    "inferred",
+    "inferred_of_loop",
+    "inferred_of_node",
+    "numbers_for",
+]
 
 # The size of the batch in a shape, if the graph does not fix it.
 BATCH = "the batch"
@@ -93,6 +101,23 @@ def inferred_of_node(
         for name, shape in first.items()
         if len(second.get(name, ())) == len(shape) > 0
     }
+
+
+def inferred_of_loop(node: Any, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+    """Shapes of the outputs of a Scan over axis 1, as its own graph says that those of a step are.
+
+    Empty for other loops, and where that is not known.
+    """
+    known = {attribute.name: attribute for attribute in node.attribute}
+    count = known["num_scan_inputs"].i
+    sequence = shapes.get(node.input[-count], ()) if 1 <= count <= len(node.input) else ()
+    if len(sequence) < 2 or None in sequence[:2]:
+        return {}
+    states, found = len(node.input) - count, {}
+    for number, (name, value) in enumerate(zip(node.output, known["body"].g.output, strict=False)):
+        sizes = [dim.dim_value or None for dim in value.type.tensor_type.shape.dim][1:]
+        found[name] = (*sequence[: 1 if number < states else 2], *sizes)
+    return {name: shape for name, shape in found.items() if name}
 
 
 def _outputs(package: Any, node: Any, opset: int, types: Mapping[str, int], known: Mapping[str, Any]) -> Any:

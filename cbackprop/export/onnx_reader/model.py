@@ -17,6 +17,7 @@ from cbackprop.export.onnx_reader import (  # noqa: F401 - register
     attention,
     attention_operator,
     convolution,
+    loops,
     normalization,
     operators,
     parts,
@@ -27,7 +28,15 @@ from cbackprop.export.onnx_reader import (  # noqa: F401 - register
     weights,
 )
 from cbackprop.export.onnx_reader.batch_axis import put_batch_first, shown
-from cbackprop.export.onnx_reader.builder import MASK_INPUTS, OPERATORS, PATTERNS, Builder, Pattern, UnreadableError
+from cbackprop.export.onnx_reader.builder import (
+    OPERATORS,
+    PATTERNS,
+    WHOLE_INPUTS,
+    Builder,
+    Pattern,
+    UnreadableError,
+    masks_of,
+)
 from cbackprop.export.onnx_reader.contractions import with_products
 from cbackprop.export.onnx_reader.folding import FOLDED
 from cbackprop.export.onnx_reader.graph import Node, ReadGraph
@@ -38,6 +47,7 @@ from cbackprop.export.onnx_reader.places import Place
 from cbackprop.export.onnx_reader.scikit_learn import with_plain_operators
 from cbackprop.export.onnx_reader.visibility import leaves_of
 from cbackprop.layers import Input
+from cbackprop.layers.attention_step import AttentionStep
 from cbackprop.layers.global_pooling import GlobalPooling
 from cbackprop.layers.masks import Chosen
 from cbackprop.models import Model
@@ -51,7 +61,7 @@ OF_ANY_TYPE = (
     *("Identity", "Cast", "Dropout", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Concat"),
     *("Slice", "Gather", "Split", "Expand"),
 )
-OF_SEVERAL_OUTPUTS = ("Attention", "GRU", "LSTM", "LayerNormalization", "RNN", "Split")
+OF_SEVERAL_OUTPUTS = ("Attention", "GRU", "LSTM", "LayerNormalization", "RNN", "Scan", "Split")
 # A node, the function that reads it, and the variables of the formula if it is the last operator of one.
 Reading = tuple[Node, Any, dict[str, Any] | None]
 
@@ -201,9 +211,10 @@ def refuse_whole_numbers(graph: ReadGraph, node: Node, bound: dict[str, Any] | N
     """Refuse arithmetic on integers, because layers compute with floats. Moves, casts and look-ups are allowed."""
     if bound is not None and "table" in bound:
         return
-    masks = [node.inputs[position] for position in MASK_INPUTS.get(node.operator, ()) if position < len(node.inputs)]
+    positions = WHOLE_INPUTS.get(node.operator, ())
+    allowed = [*masks_of(node), *(node.inputs[position] for position in positions if position < len(node.inputs))]
     names = [bound[name] for name in TENSORS if name in bound] if bound else node.inputs
-    names = [name for name in names if name not in masks]
+    names = [name for name in names if name not in allowed]
     for name in names:
         data = name and not graph.is_constant(name)
         if data and node.operator not in OF_ANY_TYPE and not graph.is_float(name):
@@ -228,10 +239,13 @@ def differ(size: Any, own: int | None) -> bool:
 
 
 def refuse_masked_merges(model: Model) -> None:
-    """Refuse layers that would leave out masked values when they merge or pool. ONNX has no masks."""
+    """Refuse layers that would read masks which their operators do not have: those of layers that make a mask."""
     for step in example_plan(model).steps:
-        if isinstance(step.layer, Chosen) or (isinstance(step.layer, GlobalPooling) and len(step.inputs) > 1):
-            raise UnreadableError(f"{step.layer.name!r} would leave out masked values, which the graph does not.")
+        layer = step.layer
+        if isinstance(layer, Chosen) or (isinstance(layer, GlobalPooling) and len(step.inputs) > 1):
+            raise UnreadableError(f"{layer.name!r} would leave out masked values, which the graph does not.")
+        if isinstance(layer, AttentionStep) and layer.hides:
+            raise UnreadableError(f"{layer.name!r} would leave out masked values, which the graph does not.")
 
 
 def needed(graph: ReadGraph, outputs: list[str], choice: list[str]) -> tuple[list[Reading], set[str]]:
@@ -277,9 +291,8 @@ def sources_of(graph: ReadGraph, node: Node, bound: dict[str, Any] | None) -> li
         sources = [bound[name] for name in TENSORS if name in bound]
         masks = [bound[name] for name in MASKS if name in bound]
     else:
-        positions = MASK_INPUTS.get(node.operator, ())
-        sources = [name for position, name in enumerate(node.inputs) if position not in positions]
-        masks = [node.inputs[position] for position in positions if position < len(node.inputs)]
+        masks = masks_of(node)
+        sources = [name for name in node.inputs if name not in masks]
     return [*sources, *(leaf for name in filter(None, masks) for leaf in leaves_of(graph, name))]
 
 
@@ -349,7 +362,8 @@ def named_output(builder: Builder, name: str, before: list[str]) -> KerasTensor:
     others = [builder.tensors[other] for other in before]
     layer = tensor.node.layer if tensor.node is not None else None
     floats = output_dtype(tensor) is not None and builder.graph.is_float(name)
-    if floats or layer is None or layer.n_inputs == 0 or any(tensor is other for other in others):
+    several = tensor.node is not None and len(tensor.node.outputs) > 1
+    if floats or several or layer is None or layer.n_inputs == 0 or any(tensor is other for other in others):
         free = name if layer is None or layer.name != name else builder.unique(name)
         return layers.Identity(name=free, dtype=builder.dtype)(tensor)
     layer.name = name

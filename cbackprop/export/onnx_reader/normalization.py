@@ -144,7 +144,7 @@ def _axes_of(bound: dict[str, Any], x: KerasTensor) -> list[int]:
 def _along(array: Array, x: KerasTensor, axes: Sequence[int]) -> Array:
     """A constant as a weight for these axes only."""
     own = fitting(array, x)
-    shape = [size if axis in axes else 1 for axis, size in enumerate(sample_shape(x), 1)]
+    shape = [length_of(x, axis) if axis in axes else 1 for axis in range(1, x.ndim)]
     own = own.reshape((1,) * (len(shape) - own.ndim) + own.shape)
     return _broadcast(own, shape).reshape([shape[axis - 1] for axis in axes])
 

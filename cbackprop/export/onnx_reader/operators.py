@@ -170,6 +170,8 @@ def merge(builder: Builder, node: Node) -> KerasTensor:
 def _merged(builder: Builder, node: Node, tensors: list[KerasTensor]) -> KerasTensor:
     if len({tensor.ndim for tensor in tensors}) > 1:
         raise UnreadableError("it combines values with different numbers of axes, which would mix samples")
+    if node.operator in ("Mul", "Max", "Min"):  # which would leave out what masks hide
+        tensors = [builder.unmasked(node, tensor) for tensor in tensors]
     return tensors[0] if len(tensors) == 1 else builder.apply(node, MERGES[node.operator], tensors)
 
 

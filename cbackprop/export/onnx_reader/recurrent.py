@@ -1,4 +1,7 @@
-"""Read recurrent layers: the operators RNN, LSTM and GRU, in one direction or both."""
+"""Read recurrent layers: the operators RNN, LSTM and GRU, in one direction or both.
+
+Where sequences have lengths that are data, these become a mask: see `lengths`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import numpy as np
 from cbackprop import activations, layers
 from cbackprop.export.onnx_reader.builder import Builder, UnreadableError, reads
 from cbackprop.export.onnx_reader.graph import Array, Node
+from cbackprop.export.onnx_reader.lengths import lengths_of, mask_of, without_empty
 from cbackprop.export.onnx_reader.parts import part_of
 from cbackprop.tensor import KerasTensor
 
@@ -64,7 +68,7 @@ FUNCTIONS: dict[str, tuple[tuple[float | None, ...], Callable[..., Function]]] =
 }
 
 
-@reads("RNN", "LSTM", "GRU")
+@reads("RNN", "LSTM", "GRU", whole=(INPUTS.index("sequence_lens"),))
 def recurrent(builder: Builder, node: Node) -> list[KerasTensor | None]:
     """A recurrent layer: the outputs of all steps (steps, directions, units), and the last states."""
     refuse_extras(builder, node)
@@ -77,11 +81,19 @@ def recurrent(builder: Builder, node: Node) -> list[KerasTensor | None]:
     ways = ways_of(builder, node, int(x.shape[-1]))
     options = {"return_sequences": sequence, "return_state": (sequence and h) or c}
     states = initial_states(builder, node, x, ways)
+    settings: dict[str, Any] = {}
+    if (lengths := lengths_of(builder, node, x)) is not None:
+        settings["mask"] = mask_of(builder, node, x, lengths)
+        states = [without_empty(builder, node, state, lengths) for state in states]
+        options["zero_output_for_mask"] = sequence
+    else:
+        x = builder.unmasked(node, x)
+    settings |= {"initial_state": states} if states else {}
     merging = (
         merging_of(builder, node, 0 if sequence else 1) if len(ways) == 2 and not options["return_state"] else None
     )
     mode = "concat" if merging is None else MERGES[merging.operator]
-    made = apply_ways(builder, node, x, ways, options, {"initial_state": states} if states else None, mode)
+    made = apply_ways(builder, node, x, ways, options, settings, mode)
     output, *last = made if isinstance(made, list | tuple) else [made]
     if merging is not None:
         put_merged(builder, merging, [output, *last])
@@ -107,14 +119,6 @@ def refuse_extras(builder: Builder, node: Node) -> None:
     peepholes = builder.optional(node, INPUTS.index("P"))
     if peepholes is not None and peepholes.any():
         raise UnreadableError("its gates see the cell state, by peepholes, its input P")
-    place = INPUTS.index("sequence_lens")
-    lengths = node.inputs[place] if len(node.inputs) > place else ""
-    if lengths:
-        steps = builder.tensor(node.inputs[0]).shape[1]
-        if not builder.graph.is_constant(lengths) or (builder.graph.constants[lengths] != steps).any():
-            raise UnreadableError(
-                f"sequences have other lengths than the whole, by sequence_lens, its input {lengths!r}"
-            )
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,17 @@ from cbackprop.export.onnx_reader.graph import Array, Node, ReadGraph
 from cbackprop.export.onnx_reader.parts import stretched
 from cbackprop.tensor import KerasTensor
 
-__all__ = ["HIDDEN", "Seen", "Weights", "all_fixed", "any_seen", "leaves_of", "seen_by", "settings_for"]
+__all__ = [
+    "HIDDEN",
+    "Seen",
+    "Weights",
+    "all_fixed",
+    "any_seen",
+    "leaves_of",
+    "one_mask",
+    "seen_by",
+    "settings_for",
+]
 
 # Numbers up to this one hide a key when they are added to its score; they stand for negative infinity.
 HIDDEN = -1e4
@@ -77,6 +87,20 @@ def seen_by(builder: Builder, node: Node, name: str, kind: str) -> Seen:
     if found is None:
         raise UnreadableError(f"{name!r}, which hides scores of attention, is not made of booleans")
     return found
+
+
+def one_mask(builder: Builder, node: Node, name: str, rows: str) -> KerasTensor:
+    """The truth values that say which rows count, as a value that is not 0 there.
+
+    Raises
+    ------
+    UnreadableError
+        If they are not computed from the data by known operators.
+    """
+    found = _true(builder, node, name, True)
+    if found is None or found.fixed or found.is_causal or not found.given:
+        raise UnreadableError(f"{name!r}, which says which {rows} count, is computed in a way that is not read")
+    return found.given[0] if len(found.given) == 1 else builder.apply(node, layers.Minimum, found.given)
 
 
 def _added(builder: Builder, node: Node, name: str) -> Seen | None:
@@ -207,7 +231,12 @@ def _both(builder: Builder, node: Node, maker: Node, value: bool) -> Seen | None
 
 
 def _either(builder: Builder, node: Node, maker: Node, value: bool) -> Seen | None:
-    """Or; for False, And. Computed as not (not a and not b)."""
+    """Or, and the opposite of And: the larger value, or else the opposite of both opposites."""
+    if maker.operator == "Or" and value:
+        a, b = (_true(builder, node, source, value) for source in maker.inputs)
+        if a is not None and b is not None and len(a.given) == len(b.given) == 1 and not a.fixed and not b.fixed:
+            larger = builder.apply(node, layers.Maximum, [a.given[0], b.given[0]])
+            return Seen([], [larger], a.is_unit and b.is_unit)
     a, b = (_true(builder, node, source, not value) for source in maker.inputs)
     if a is None or b is None or len(a.given) != 1 or len(b.given) != 1 or a.fixed or b.fixed:
         return None
@@ -217,8 +246,50 @@ def _either(builder: Builder, node: Node, maker: Node, value: bool) -> Seen | No
     return Seen([], [_opposite(builder, node, both)])
 
 
+def _any(builder: Builder, node: Node, maker: Node, value: bool) -> Seen | None:
+    """The maximum along the last axis: where any of the values there is not 0."""
+    graph, (source, *axes) = builder.graph, maker.inputs
+    found = _true(builder, node, source, True)
+    if not value or found is None or len(found.given) != 1 or found.fixed or not axes or maker.attribute("keepdims"):
+        return None
+    (x,) = found.given
+    if graph.constants[axes[0]].ravel().tolist() not in ([-1], [x.ndim - 1]):
+        return None
+    rows = builder.reshaped(node, x, (None, x.shape[-1])) if x.ndim > 3 else x
+    most = builder.apply(node, layers.GlobalMaxPooling1D, rows, data_format="channels_first")
+    return Seen([], [builder.reshaped(node, most, x.shape[1:-1])], found.is_unit)
+
+
+def _one_after_the_other(builder: Builder, node: Node, maker: Node, value: bool) -> Seen | None:
+    """Concat, of which some parts may be constant."""
+    parts = [_true(builder, node, source, value) for source in maker.inputs]
+    known = [part for part in parts if part is not None and len(part.given) + len(part.fixed) == 1]
+    given = [part.given[0] for part in known if part.given]
+    if len(known) < len(parts) or not given:
+        return None
+    tensors = [
+        part.given[0] if part.given else _constant_rows(builder, node, part.fixed[0], given[0]) for part in known
+    ]
+    axis = maker.attribute("axis") % given[0].ndim
+    if axis == 0 or any(tensor is None for tensor in tensors):
+        return None
+    together = builder.apply(node, layers.Concatenate, tensors, axis)
+    return Seen([], [together], all(part.is_unit for part in known))
+
+
+def _constant_rows(builder: Builder, node: Node, array: Array, like: KerasTensor) -> KerasTensor | None:
+    """Truth values that are the same for all samples, as a value; `None` if they are not (1, rows)."""
+    if array.ndim != 2 or len(array) != 1 or like.ndim != 2:
+        return None
+    first = builder.apply(node, layers.GetItem, like, (slice(None), slice(0, 1)))
+    rows = builder.reshaped(node, builder.apply(node, layers.RepeatVector, first, array.shape[1]), array.shape[1:])
+    return builder.apply(node, layers.Rescaling, rows, 0.0, array[0].astype(np.float64))  # type: ignore[no-any-return]
+
+
 _RULES: dict[str, Any] = {
     "Not": _not,
+    "Concat": _one_after_the_other,
+    "ReduceMax": _any,
     "Cast": _cast,
     "And": _both,
     "Or": _both,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +15,25 @@ from cbackprop.export.formulas import TENSORS, TYPES, operator_of, parse
 from cbackprop.layers import Layer, registry
 from cbackprop.variable import Variable
 
-__all__ = ["Call", "Graph", "Translation", "check_sizes", "translates", "translation_of"]
+__all__ = [
+    "Call",
+    "Graph",
+    "Lasting",
+    "Translation",
+    "WeightPart",
+    "check_sizes",
+    "read_nodes",
+    "translates",
+    "translation_of",
+]
 
 
 @dataclass(frozen=True)
 class Call:
     """One call of a layer. `inputs` are the names of values in the graph.
 
-    Shapes are those of one sample; open sizes are ``None``.
+    Shapes are those of a sample; a size is ``None`` where the model leaves it open. There is a mask, or ``None``, for
+    each input, or nothing at all if the call reads no masks.
     """
 
     layer: Any
@@ -30,6 +42,46 @@ class Call:
     output_shape: tuple[Any, ...]
     training: bool | None
     settings: dict[str, Any] = field(default_factory=dict)
+    masks: tuple[Any, ...] = ()
+
+    @property
+    def mask(self) -> Any:
+        """That of the first input; ``None`` if it has none."""
+        return self.masks[0] if self.masks else None
+
+
+class WeightPart(NamedTuple):
+    """What an index takes of a weight, with its axes in an order."""
+
+    variable: Variable
+    place: tuple[Any, ...] = ()
+    order: tuple[int, ...] | None = None
+
+    def of(self, array: NDArray[Any]) -> NDArray[Any]:
+        """The part of an array with the shape of the weight."""
+        part = array[self.place]
+        return part if self.order is None else part.transpose(self.order)
+
+
+@dataclass
+class Lasting:
+    """A state that lasts from batch to batch: an input of the graph, and an output.
+
+    Attributes
+    ----------
+    name, next_name : str
+        As users call it at the beginning and at the end, if these names are free.
+    shape : tuple of int
+        Of a sample.
+    first, last : str
+        The input, empty if nothing reads it, and the value at the end so far.
+    """
+
+    name: str
+    next_name: str
+    shape: tuple[int, ...]
+    first: str = ""
+    last: str = ""
 
 
 # Writes a layer; returns the name of its output, or the names of several.
@@ -98,6 +150,10 @@ class Graph:
     constants : list of TensorProto
     scope : str
         The prefix of names of new values.
+    weights : dict of str to WeightPart
+        The constants that are weights, by name.
+    lasting : dict of Layer to list of Lasting
+        The states that last from batch to batch, by layer.
     """
 
     def __init__(self, package: Any, dtype: str, names: Sequence[str]) -> None:
@@ -109,6 +165,8 @@ class Graph:
         self._names = set(names)
         self._known: dict[Any, str] = {}
         self._transposed: dict[str, tuple[str, list[int]]] = {}
+        self.weights: dict[str, WeightPart] = {}
+        self.lasting: dict[Any, list[Lasting]] = {}
 
     @property
     def float_type(self) -> int:
@@ -151,13 +209,16 @@ class Graph:
             self._known[key] = self._store(np.ascontiguousarray(array), f"{self.scope}/constant")
         return self._known[key]
 
-    def variable(self, variable: Variable, order: Sequence[int] | None = None) -> str:
-        """The name of a weight with its axes in this order. It is stored once, even if several calls use it."""
-        key = (variable, None if order is None else tuple(order))
+    def variable(self, variable: Variable, order: Sequence[int] | None = None, index: tuple[Any, ...] = ()) -> str:
+        """The name of a weight, or of what an index takes of it, with the axes in this order.
+
+        It is stored once, even if several calls use it.
+        """
+        part = WeightPart(variable, index, None if order is None else tuple(order))
+        key = variable, repr(index), part.order
         if key not in self._known:
-            array = variable.numpy()
-            moved = array if order is None else np.ascontiguousarray(array.transpose(order))
-            self._known[key] = self._store(moved, variable.path)
+            self._known[key] = self._store(np.ascontiguousarray(part.of(variable.numpy())), variable.path)
+            self.weights[self._known[key]] = part
         return self._known[key]
 
     def _store(self, array: NDArray[Any], name: str) -> str:
@@ -184,18 +245,28 @@ class Graph:
         """If a Transpose makes this value: what it transposes, and its order. Else the value itself."""
         return self._transposed.get(value, (value, list(range(rank))))
 
-    def drop_unused(self, outputs: Sequence[str]) -> None:
-        """Remove Transposes whose results are not used."""
-        wanted, kept = set(outputs), []
-        for node in reversed(self.nodes):
-            if node.op_type != "Transpose" or node.output[0] in wanted:
-                wanted.update(node.input)
-                kept.append(node)
-        self.nodes = kept[::-1]
+    @contextlib.contextmanager
+    def body(self) -> Iterator[list[Any]]:
+        """The nodes that are added meanwhile: those of a graph within this one, as a loop has it."""
+        outer, self.nodes = self.nodes, []
+        try:
+            yield self.nodes
+        finally:
+            self.nodes = outer
 
     def formula(self, text: str, x: str, y: str | None = None, **constants: Any) -> str:
         """Add the operators of a formula (see `cbackprop.export.formulas`) with these values of its variables."""
         return _Writing(self, text, {"x": x, "y": y} | constants).result
+
+
+def read_nodes(nodes: Sequence[Any], outputs: Sequence[str]) -> list[Any]:
+    """The nodes without those Transposes whose result is not read."""
+    wanted, kept = set(outputs), []
+    for node in reversed(nodes):
+        if node.op_type != "Transpose" or node.output[0] in wanted:
+            wanted.update(node.input)
+            kept.append(node)
+    return kept[::-1]
 
 
 class _Writing:

@@ -11,7 +11,6 @@ from cbackprop.export import onnx_limits
 from cbackprop.export.example_plan import example_plan
 from cbackprop.export.onnx_writer import (  # noqa: F401 - register
     attention,
-    conv_lstm,
     convolution,
     layers,
     merging,
@@ -22,7 +21,17 @@ from cbackprop.export.onnx_writer import (  # noqa: F401 - register
     resizing,
 )
 from cbackprop.export.onnx_writer.activations import write_activation
-from cbackprop.export.onnx_writer.graph import Call, Graph, Translation, check_sizes, translates, translation_of
+from cbackprop.export.onnx_writer.graph import (
+    Call,
+    Graph,
+    Lasting,
+    Translation,
+    check_sizes,
+    read_nodes,
+    translates,
+    translation_of,
+)
+from cbackprop.export.onnx_writer.masks import Mask, Value, given_masks, masks_of_outputs
 from cbackprop.layers import (
     Absolute,
     ActivationLayer,
@@ -46,7 +55,6 @@ from cbackprop.layers.attention_step import AttentionStep
 from cbackprop.layers.global_pooling import GlobalPooling
 from cbackprop.layers.masks import Chosen
 from cbackprop.layers.merging import Merge
-from cbackprop.layers.recurrence_step import RecurrenceStep
 from cbackprop.models import Model
 from cbackprop.models.calls import graph_for
 from cbackprop.tensor import KerasTensor, Node, output_dtype
@@ -84,13 +92,23 @@ def graph_of(package: Any, model: Any, opset: Any) -> bytes:
     inputs = keys_of(model.input_structure, model.input_names)
     graph = Graph(package, model.dtype, inputs)
     outputs = [graph.unique(name) for name in keys_of(model.output_structure, model.output_names)]
-    found = unfold(graph, model.graph, enter(graph, model, inputs), None)
-    finish(graph, leave(graph, model, found, outputs), inputs, outputs)
+    values = [Value(name) for name in enter(graph, model, inputs)]
+    found = [value.name for value in unfold(graph, model.graph, values, None)]
+    found = leave(graph, model, found, outputs)
+    states = [state for own in graph.lasting.values() for state in own]
+    finish(graph, [*found, *(state.last for state in states)], [*outputs, *next_names(graph, states)])
     return proto_of(graph, model, inputs, outputs, opset)
 
 
+def next_names(graph: Graph, states: Sequence[Lasting]) -> list[str]:
+    """The names of the outputs for states that last."""
+    for state in states:
+        state.next_name = graph.unique(state.next_name)
+    return [state.next_name for state in states]
+
+
 def check_values(model: Model) -> None:
-    """Refuse a model whose predictions depend on masks. Masks that affect only losses and metrics are allowed."""
+    """Refuse a model with layers whose way to read masks is not written."""
     for step in example_plan(model).steps:
         if isinstance(step.layer, Chosen):
             merge = step.layer.name.rpartition("/")[0]
@@ -101,10 +119,6 @@ def check_values(model: Model) -> None:
             raise ValueError(
                 f"Layer {step.layer.name!r} uses the masks of its inputs. ONNX has no masks: remove the masks, or pass "
                 "an attention_mask."
-            )
-        if isinstance(step.layer, RecurrenceStep) and step.layer.takes_mask:
-            raise ValueError(
-                f"Layer {step.layer.name!r} skips time steps that a mask hides. ONNX has no masks: remove the mask."
             )
         if isinstance(step.layer, GlobalPooling) and len(step.inputs) > 1:
             raise ValueError(
@@ -137,9 +151,9 @@ def leave(graph: Graph, model: Model, found: list[str], names: list[str]) -> lis
     return values
 
 
-def unfold(graph: Graph, described: Any, inputs: Sequence[str], training: bool | None) -> list[str]:
-    """Add the calls of a model's graph, whose inputs have these names; return the names of its outputs."""
-    at = {id(tensor): name for tensor, name in zip(described.inputs, inputs, strict=True)}
+def unfold(graph: Graph, described: Any, inputs: Sequence[Value], training: bool | None) -> list[Value]:
+    """Add the calls of a model's graph, whose inputs have these values; those of its outputs."""
+    at = {id(tensor): value for tensor, value in zip(described.inputs, inputs, strict=True)}
     for node in described.nodes:
         if all(id(tensor) in at for tensor in node.outputs):
             continue
@@ -154,17 +168,20 @@ def unfold(graph: Graph, described: Any, inputs: Sequence[str], training: bool |
     return [at[id(tensor)] for tensor in described.outputs]
 
 
-def write_call(graph: Graph, node: Node, sources: Sequence[str], training: bool | None) -> list[str]:
-    """Add a call of a layer and its activation; return the names of its outputs."""
+def write_call(graph: Graph, node: Node, sources: Sequence[Value], training: bool | None) -> list[Value]:
+    """Add a call of a layer and its activation; its outputs."""
     layer = node.layer
     graph.scope = layer.name
     if len(node.data) < len(node.inputs) and isinstance(layer, Merge) and layer.hidden_as is not None:
         raise ValueError(f"Layer {layer.name!r} was called with a mask that changes its output, but ONNX has no masks.")
-    sources = sources[: len(node.data)]
-    shapes = tuple(sample_shape(tensor) for tensor in node.data)
+    sources = given_masks(graph, node, sources)
+    names, shapes = tuple(source.name for source in sources), tuple(sample_shape(tensor) for tensor in node.data)
     settings = {} if node.arguments is None else node.arguments.settings
-    found = write(graph, Call(layer, tuple(sources), shapes, sample_shape(node.outputs[0]), training, settings))
-    return found if isinstance(found, list) else [found]
+    reads_masks = node.arguments is None or node.arguments.reads_masks
+    masks = tuple(source.mask for source in sources) if reads_masks else ()
+    found = write(graph, Call(layer, names, shapes, sample_shape(node.outputs[0]), training, settings, masks))
+    made = found if isinstance(found, list) else [found]
+    return [Value(*one) for one in zip(made, masks_of_outputs(graph, node, sources), strict=True)]
 
 
 def write(graph: Graph, call: Call) -> Any:
@@ -172,7 +189,9 @@ def write(graph: Graph, call: Call) -> Any:
     layer, shape = call.layer, call.output_shape
     if layer.is_model:
         described = graph_for(layer, [(None, *shape) for shape in call.input_shapes])
-        return unfold(graph, described, call.inputs, call.training)[0]
+        masks = call.masks or [None] * len(call.inputs)
+        values = [Value(*one) for one in zip(call.inputs, masks, strict=True)]
+        return unfold(graph, described, values, call.training)[0].name
     value = write_layer(graph, translation_of(layer), call)
     if isinstance(value, list):
         return value
@@ -197,10 +216,19 @@ def time_distributed(graph: Graph, call: Call) -> str:
             "must have a known number of time steps."
         )
     for t in range(shape[0]):
-        one = graph.add("Slice", x, np.array([t]), np.array([t + 1]), np.array([1]))
-        single = Call(inner, (graph.reshape(one, shape[1:]),), (shape[1:],), call.output_shape[1:], call.training)
+        one = graph.reshape(graph.add("Slice", x, np.array([t]), np.array([t + 1]), np.array([1])), shape[1:])
+        masks = (mask_of_step(call, t),)
+        single = Call(inner, (one,), (shape[1:],), call.output_shape[1:], call.training, masks=masks)
         found.append(graph.reshape(write(graph, single), (1, *call.output_shape[1:])))
     return graph.add("Concat", *found, axis=1)
+
+
+def mask_of_step(call: Call, t: int) -> Mask | None:
+    """The part of a mask that has something to say of the rows of a time step, if the layer reads it."""
+    mask: Mask | None = call.mask
+    if mask is None or not call.layer.layer.supports_masking or mask.shape[1:] != call.input_shapes[0][1:-1]:
+        return None
+    return mask.step(t)
 
 
 def write_layer(graph: Graph, translate: Translation, call: Call) -> Any:
@@ -244,9 +272,9 @@ def sample_shape(tensor: KerasTensor) -> tuple[int | None, ...]:
     return tuple(tensor.shape[1:])
 
 
-def finish(graph: Graph, found: list[str], inputs: list[str], outputs: list[str]) -> None:
+def finish(graph: Graph, found: list[str], outputs: list[str]) -> None:
     """Give the outputs their names. An input, or a value that is two outputs, needs an extra node."""
-    graph.drop_unused(found)
+    graph.nodes = read_nodes(graph.nodes, found)
     made = {name: node for node in graph.nodes for name in node.output}
     renamed: dict[str, str] = {}
     for value, output in zip(found, outputs, strict=True):
@@ -275,7 +303,10 @@ def proto_of(graph: Graph, model: Model, inputs: list[str], outputs: list[str], 
         )
         for name, tensor in zip([*inputs, *outputs], [*model.inputs, *model.outputs], strict=True)
     ]
-    made = helper.make_graph(graph.nodes, model.name, ends[: len(inputs)], ends[len(inputs) :], graph.constants)
+    states = [state for own in graph.lasting.values() for state in own]
+    starts = [*ends[: len(inputs)], *(state_info(graph, state.first, state) for state in states if state.first)]
+    ends = [*ends[len(inputs) :], *(state_info(graph, state.next_name, state) for state in states)]
+    made = helper.make_graph(graph.nodes, model.name, starts, ends, graph.constants)
     opsets = [helper.make_opsetid("", opset)]
     proto = helper.make_model(made, opset_imports=opsets, producer_name="cbackprop", producer_version=__version__)
     proto.ir_version = helper.find_min_ir_version_for(opsets)
@@ -283,6 +314,11 @@ def proto_of(graph: Graph, model: Model, inputs: list[str], outputs: list[str], 
         return bytes(proto.SerializeToString())
     except Exception as error:  # protobuf's error if the whole graph is too large
         raise ValueError(f"Model {model.name!r} does not fit into an ONNX file of 2 GB: {error}.") from error
+
+
+def state_info(graph: Graph, name: str, state: Lasting) -> Any:
+    """An input or output for a state that lasts."""
+    return graph.onnx.helper.make_tensor_value_info(name, graph.float_type, ["batch", *state.shape])
 
 
 def type_of(graph: Graph, dtype: str) -> int:

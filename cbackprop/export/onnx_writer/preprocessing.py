@@ -58,7 +58,7 @@ def discretization(graph: Graph, call: Call) -> str:
     return bins if layer.output_mode == "int" else _indicators(graph, call, bins, layer.bins)
 
 
-@translates(layers.Masking)
+@translates(layers.Masking, any_sizes=True)
 def masking(graph: Graph, call: Call) -> str:
     """The input where any feature differs from the mask value, else 0."""
     values = {"mask_value": call.layer.mask_value, "last": np.array([-1])}

@@ -58,12 +58,9 @@ def functions_of(cell: Any) -> list[tuple[str, tuple[float, ...]] | None]:
     return [None] if kind is None else [function_of(kernels[which]) for which in kind[2]]
 
 
-def has_operator(graph: Graph, layer: Any, length: int | None) -> bool:
-    """Whether operators compute all cells of a layer.
-
-    ONNX Runtime does not have them for float64. So there they are used only if the number of time steps is open.
-    """
-    return (graph.dtype == np.float32 or length is None) and all(None not in functions_of(cell) for cell in layer.cells)
+def has_operator(graph: Graph, layer: Any) -> bool:
+    """Whether operators compute all cells of a layer. For float64, ONNX Runtime has none of them."""
+    return graph.dtype == np.float32 and all(None not in functions_of(cell) for cell in layer.cells)
 
 
 def are_one_operator(first: Any, second: Any) -> bool:
@@ -76,31 +73,32 @@ def are_one_operator(first: Any, second: Any) -> bool:
     )
 
 
-def one_way(graph: Graph, layer: Any, x: str, states: Sequence[str], turned: bool = False) -> list[str]:
-    """Write a layer of one direction; return its output, and its last states if the layer returns them.
+def one_way(graph: Graph, layer: Any, x: str, states: Sequence[str], turned: bool = False) -> tuple[str, list[str]]:
+    """The output of a layer, and its last states if they are wanted.
 
     Outputs are in the order in which they are computed; with `turned`, in the reverse order.
     """
     value, last = graph.transpose(x, (1, 0, 2)), []
-    given = iter(states)
+    given, keeps = iter(states), layer.return_state or layer.stateful
     h = ""
     for number, cell in enumerate(layer.cells):
         is_last = number == len(layer.cells) - 1
         own = [next(given) for _ in flat_sizes(cell.state_size)] if states else []
-        wanted = [layer.return_sequences or not is_last, layer.return_state or not layer.return_sequences]
+        wanted = [layer.return_sequences or not is_last, keeps or not layer.return_sequences]
         direction = "reverse" if layer.go_backwards else "forward"
-        y, *found = operate(graph, [cell], value, [own], direction, wanted, layer.return_state)
+        y, *found = operate(graph, [cell], value, [own], direction, wanted, keeps)
         if y:
             value = graph.add("Squeeze", y, np.array([1]))
         rows = [graph.add("Squeeze", state, np.array([0])) for state in found if state]
         h = rows[0] if rows else ""
         last += rows
+    last = last if keeps else []
     if not layer.return_sequences:
-        return [h, *(last if layer.return_state else [])]
+        return h, last
     value = graph.transpose(value, (1, 0, 2))
     if layer.go_backwards != turned:  # the operator returns outputs in the order of the inputs
         value = graph.add("Slice", value, np.array([-1]), np.array([-(2**31)]), np.array([1]), np.array([-1]))
-    return [value, *(last if layer.return_state else [])]
+    return value, last
 
 
 def operate(
@@ -167,25 +165,26 @@ def weights_of(graph: Graph, cells: Sequence[Any], order: Sequence[int]) -> list
 REDUCTIONS = {"sum": "ReduceSum", "mul": "ReduceProd", "ave": "ReduceMean"}
 
 
-def both_ways(graph: Graph, layer: Any, x: str, states: Sequence[str]) -> list[str] | None:
-    """The outputs of a Bidirectional layer, if one operator computes both directions; else ``None``."""
+def both_ways(
+    graph: Graph, layer: Any, x: str, states: Sequence[Sequence[str]]
+) -> tuple[list[str], list[list[str]]] | None:
+    """The outputs of a Bidirectional layer, and the last states of each direction if they are wanted.
+
+    ``None`` if no operator computes both directions.
+    """
     ways = layer.forward_layer, layer.backward_layer
     if not are_one_operator(*ways):
         return None
-    cells = [way.cells[0] for way in ways]
-    half = len(states) // 2
-    given = [states[:half], states[half:]]
-    wanted = [layer.return_sequences, layer.return_state or not layer.return_sequences]
+    cells, keeps = [way.cells[0] for way in ways], layer.return_state or layer.stateful
+    wanted = [layer.return_sequences, keeps or not layer.return_sequences]
     turned = graph.transpose(x, (1, 0, 2))
-    y, *last = operate(graph, cells, turned, given, "bidirectional", wanted, layer.return_state)
+    y, *last = operate(graph, cells, turned, states, "bidirectional", wanted, keeps)
     axis = 1 if layer.return_sequences else 0
     outputs = merged(graph, layer.merge_mode, y if layer.return_sequences else last[0], axis, 2 * cells[0].units)
     if layer.return_sequences:
         outputs = [graph.transpose(output, (1, 0, 2)) for output in outputs]
-    if layer.return_state:
-        halves = [parted(graph, state, 0) for state in last]
-        outputs += [half[way] for way in (0, 1) for half in halves]
-    return outputs
+    halves = [parted(graph, state, 0) for state in last] if keeps else []
+    return outputs, [[half[way] for half in halves] for way in (0, 1)]
 
 
 def merged(graph: Graph, mode: str | None, value: str, axis: int, width: int) -> list[str]:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import cbackprop as cb
-from cbackprop import layers
+from cbackprop import activations, layers
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -74,7 +74,7 @@ def test_a_layer(tmp_path, rng, name, steps):
 
 
 def test_functions(tmp_path, rng):
-    """Those that the operators have, come back as they were; others are written step by step."""
+    """All come back as they were, those that the operators have and others, for which a loop is written."""
     names = ["relu", "tanh", "sigmoid", "softsign", "softplus", "linear", "hard_sigmoid", "sparse_sigmoid", "elu"]
     path = str(tmp_path / "m.onnx")
     for outer, inner in [*((name, "sigmoid") for name in names), *(("tanh", name) for name in names)]:
@@ -85,13 +85,13 @@ def test_functions(tmp_path, rng):
             (found,) = (one for one in again.layers if isinstance(one, layers.RNN))
             assert found.activation.kernel() == layer.activation.kernel()
             assert found.recurrent_activation.kernel() == layer.recurrent_activation.kernel()
-    for function in ("silu", "gelu"):
-        x = cb.Input((4, 2))
-        cb.export.onnx(cb.Model(x, layers.LSTM(3, function)(x)), path)
-        assert "LSTM" not in [node.op_type for node in onnx.load(path).graph.node]
-        open_input = cb.Input((None, 2))
-        with pytest.raises(ValueError, match=r"'own' has cells or activations .*known number of time steps"):
-            cb.export.onnx(cb.Model(open_input, layers.LSTM(3, function, name="own")(open_input)), path)
+    for steps, function in itertools.product((4, None), ("silu", activations.leaky_relu.bind(0.3))):
+        x = cb.Input((steps, 2))
+        layer = layers.LSTM(3, function, "softmax" if steps else "silu")
+        again = compare(random_bias(cb.Model(x, layer(x)), rng), path, rng, 4, [])
+        (found,) = (one for one in again.layers if isinstance(one, layers.RNN))
+        assert found.activation.kernel() == layer.activation.kernel()
+        assert found.recurrent_activation.kernel() == layer.recurrent_activation.kernel()
 
 
 @pytest.mark.parametrize("mode", ["concat", "sum", "mul", "ave", None])
@@ -250,6 +250,43 @@ def test_modules_of_pytorch_by_the_newer_exporter(tmp_path, name):
     for place, (mine, theirs) in enumerate(zip(model.predict(x.numpy(), verbose=0), wanted, strict=True)):
         moved = theirs.numpy().swapaxes(0, 1) if place else theirs.numpy()
         np.testing.assert_allclose(mine, moved, rtol=1e-5, atol=1e-5)
+
+
+class Packed(nn.Module):
+    """A recurrent module of PyTorch on packed sequences."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x, lengths):
+        first = self.module.batch_first
+        y, h = self.module(nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=first))
+        y, _ = nn.utils.rnn.pad_packed_sequence(y, batch_first=first, total_length=x.shape[1 if first else 0])
+        return y, *(h if isinstance(h, tuple) else (h,))
+
+
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
+def test_packed_sequences_of_pytorch(tmp_path, rng, name):
+    path, lengths = str(tmp_path / "m.onnx"), torch.tensor([6, 4, 1])
+    for options in ({"num_layers": 2, "bidirectional": True}, {"batch_first": True}):
+        torch.manual_seed(0)
+        module = Packed(getattr(nn, name)(3, 4, **options)).eval()
+        x = torch.randn(3, 6, 3) if "batch_first" in options else torch.randn(6, 3, 3)
+        axes = {0: "n", 1: "t"} if "batch_first" in options else {0: "t", 1: "n"}
+        torch.onnx.export(
+            module, (x, lengths), path, dynamo=False, input_names=["x", "lengths"], opset_version=17,
+            dynamic_axes={"x": axes, "lengths": {0: "n"}},
+        )  # fmt: skip
+        model = cb.export.from_onnx(path)
+        found = model.predict(
+            [x.numpy() if "batch_first" in options else x.numpy().swapaxes(0, 1), lengths.numpy()], verbose=0
+        )
+        with torch.no_grad():
+            wanted = module(x, lengths)
+        for place, (mine, theirs) in enumerate(zip(found, wanted, strict=True)):
+            moved = theirs.numpy() if place == 0 and "batch_first" in options else theirs.numpy().swapaxes(0, 1)
+            np.testing.assert_allclose(mine, moved, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("first", [True, False])

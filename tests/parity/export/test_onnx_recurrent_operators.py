@@ -15,8 +15,8 @@ DEFAULTS = {"RNN": ["Tanh"], "LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmo
 BATCH, STEPS, FEATURES, UNITS = 3, 5, 2, 4
 
 
-def info(name, *sizes):
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, sizes)
+def info(name, *sizes, kind=TensorProto.FLOAT):
+    return helper.make_tensor_value_info(name, kind, sizes)
 
 
 def arrays_of(rng, operator, ways, bias):
@@ -30,13 +30,15 @@ def arrays_of(rng, operator, ways, bias):
 
 
 def file_of(
-    path, operator, *, seed=0, ways=1, bias=True, states=None, wanted=(1, 1, 1), layout=0, more=(), **attributes
-):
+    path, operator, *, seed=0, ways=1, bias=True, states=None, wanted=(1, 1, 1), layout=0, more=(), steps=STEPS,
+    lengths=False, **attributes
+):  # fmt: skip
     """Write a graph of one operator: random weights, states as inputs ("data"), as constants ("same") or none."""
     rng = np.random.default_rng(seed)
     arrays = arrays_of(rng, operator, ways, bias)
-    inputs = [info("X", *(("n", STEPS) if layout else (STEPS, "n")), FEATURES)]
-    names = ["X", "W", "R", "B" if bias else "", ""]
+    inputs = [info("X", *(("n", steps) if layout else (steps, "n")), FEATURES)]
+    inputs += [info("lengths", "n", kind=TensorProto.INT32)] if lengths else []
+    names = ["X", "W", "R", "B" if bias else "", "lengths" if lengths else ""]
     for state in ["h", "c"][: 1 + (operator == "LSTM")] if states else []:
         names.append(state)
         if states == "data":
@@ -178,11 +180,35 @@ def test_lengths_and_peepholes_that_change_nothing(tmp_path):
     read_and_compare(path)
 
 
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+@pytest.mark.parametrize("operator", GATES)
+def test_lengths_that_are_data(tmp_path, operator, direction):
+    """All of a sequence, a part and nothing; a known number of steps and any; states to begin with and none."""
+    path, rng = str(tmp_path / "m.onnx"), np.random.default_rng(0)
+    ways, lengths = 2 if direction == "bidirectional" else 1, np.array([5, 2, 0, 1, 3, 4], "int32")
+    cases = [(None, STEPS, (1, 1, 1)), ("data", "t", (1, 1, 1)), ("data", STEPS, (0, 1, 0)), (None, "t", (1, 0, 0))]
+    for states, steps, wanted in cases:
+        model = file_of(
+            path, operator, ways=ways, states=states, wanted=wanted, steps=steps, lengths=True, direction=direction
+        )
+        shapes = {"X": (5, 6, FEATURES), "h": (ways, 6, UNITS), "c": (ways, 6, UNITS)}
+        data = {v.name: rng.normal(size=shapes.get(v.name, 6)).astype("float32") for v in model.graph.input}
+        data["lengths"] = lengths
+        results = onnxruntime.InferenceSession(path).run(None, data)
+        again = cb.export.from_onnx(path)
+        assert again.inputs[0].shape[1] == (None if steps == "t" else steps)
+        mine = again.predict([a if a.ndim == 1 else a.swapaxes(0, 1) for a in data.values()], verbose=0)
+        outputs = zip(model.graph.output, mine if isinstance(mine, list) else [mine], results, strict=True)
+        for value, ours, theirs in outputs:
+            moved = np.moveaxis(theirs, 2 if value.name == "Y" else 1, 0)
+            np.testing.assert_allclose(ours, moved, rtol=1e-5, atol=1e-5, err_msg=f"{value.name} {states} {steps}")
+
+
 REFUSED = {
     "clip": ("LSTM", {"clip": 3.0}, "clip=3"),
     "coupled": ("LSTM", {"input_forget": 1}, "input_forget=1"),
     "peepholes": ("LSTM", {"more": [(7, np.ones((1, 3 * UNITS)))]}, "peepholes, its input P"),
-    "lengths": ("GRU", {"more": [(4, np.array([5, 4, 3], "int32"))]}, "sequence_lens, its input 'more_4'"),
+    "lengths": ("GRU", {"more": [(4, np.array([5, 4, 3], "int32"))]}, "sequence_lens, its constant 'more_4'"),
     "functions": ("LSTM", {"activations": ["Sigmoid", "Tanh", "Relu"]}, "candidate and of its cell state differ"),
     "function": ("RNN", {"activations": ["ScaledTanh"], "activation_alpha": [2.0]}, "its function 'ScaledTanh'"),
     "no numbers": ("RNN", {"activations": ["Affine"]}, "its function 'Affine' has no alpha or beta"),
