@@ -16,7 +16,7 @@ __all__ = ["command"]
 @click.command("playground")
 @click.option("--html", "page", metavar="FILE", help="Write the page to this file, and do not open it.")
 def command(page: str | None) -> None:
-    """Open a page in which a small network learns before your eyes. It needs no server and no network."""
+    """Open a page in which a small network learns while you watch. It needs no server and no internet."""
     if page is not None:
         playground.write(page)
         return

@@ -1,4 +1,4 @@
-"""The playground: a page in which a small network learns before your eyes. It needs no server and no network."""
+"""The playground: a page in which a small network learns while you watch. It needs no server and no internet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MODULES = ("network.js", "settings.js", "data.js", "script.js", "playground.js")
 
 
 def page() -> str:
-    """The page as a string: the modules of its script in one.
+    """The page as a string, with the modules of its script combined into one.
 
     Examples
     --------
@@ -28,7 +28,7 @@ def page() -> str:
     def read(name: str) -> str:
         return folder.joinpath(name).read_text(encoding="utf-8")
 
-    # In one script the modules need not import each other.
+    # In a single script the modules need not import each other.
     parts = [re.sub(r"^import \{.*\n|^export (?=\w)", "", read(name), flags=re.MULTILINE) for name in MODULES]
     shown = read("playground.html").replace("{{style}}", read("playground.css"))
     return shown.replace("{{script}}", "\n".join(parts))
@@ -40,7 +40,7 @@ def write(path: str | PathLike[str]) -> None:
     Raises
     ------
     TypeError, ValueError
-        If `path` is no path to a page.
+        If `path` is not a path of a page.
     OSError
         If the file cannot be written.
 

@@ -10,7 +10,7 @@ export const SETS = {
       return [radius * Math.cos(angle), radius * Math.sin(angle), y];
     });
   },
-  // Those of cbackprop.datasets.spirals: pairs of points, mirrored at the origin.
+  // Like cbackprop.datasets.spirals: pairs of points, mirrored at the origin.
   spirals: () => Array.from({ length: 97 }, (_, i) => i / 96).flatMap((t) => {
     const radius = (6.5 - 6 * t) / 6.5, angle = 6 * Math.PI * t;
     const p = radius * Math.sin(angle), q = radius * Math.cos(angle);
@@ -46,7 +46,7 @@ export function parse(text) {
     const values = points.map((point) => point[k]);
     return { name, from: values.reduce((a, b) => Math.min(a, b)), to: values.reduce((a, b) => Math.max(a, b)) };
   });
-  // Halves, as the difference of large numbers is infinite.
+  // Halves, because the difference of large numbers can be infinite.
   const scaled = (value, { from, to }) => (to > from ? 2 * ((value / 2 - from / 2) / (to / 2 - from / 2)) - 1 : 0);
   return { points: points.map(([p, q, kind]) => [scaled(p, columns[0]), scaled(q, columns[1]), kinds.indexOf(kind)]), kinds, columns };
 }

@@ -6,8 +6,8 @@ import { scriptOf } from "./script.js";
 
 const byId = (id) => document.getElementById(id);
 const PLANE = 40; // cells of the large map along each side
-const SMALL = 16; // and of the map of a unit
-const EDGE = 1.2; // how far the plane goes from its middle
+const SMALL = 16; // and of a unit's map
+const EDGE = 1.2; // distance of the plane's edges from its center
 const state = {
   points: [], file: null, settings: null, network: null, optimizer: null, curve: [], next: 0, timer: null, last: null, cross: [0, 0],
 };
@@ -20,9 +20,9 @@ function color(share, dark) {
 }
 const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 
-// Where in the plane is what lies at these shares of its width, from the left, and of its height, from the top.
+// The point of the plane at these shares of its width, from the left, and of its height, from the top.
 const placeOf = (across, down) => [EDGE * (2 * across - 1), EDGE * (1 - 2 * down)];
-// And where that is in the drawing.
+// And the place of a point in the drawing.
 const drawnAt = ([p, q]) => [100 + p / EDGE * 100, 100 - q / EDGE * 100];
 
 function map(canvas, cells, share) {
@@ -69,7 +69,7 @@ const inputsOf = (points) => points.map(([p, q]) => [p, q]);
 const classesOf = (points) => points.map((point) => point[2]);
 const lossOf = (points) => state.network.loss(inputsOf(points), classesOf(points));
 
-// A step on the next batch. After the last batch an epoch is over.
+// A step on the next batch. The last batch ends the epoch.
 export function step() {
   const size = state.settings.batch || state.points.length, batch = state.points.slice(state.next, state.next + size);
   const result = state.network.gradients(inputsOf(batch), classesOf(batch));
@@ -81,7 +81,7 @@ export function step() {
   state.curve.push(lossOf(state.points));
 }
 
-// Steps until an epoch is over.
+// Steps until the epoch ends.
 export function epoch() {
   if (!state.points.length) return;
   do step(); while (state.next);
@@ -137,8 +137,8 @@ function add(kind) {
 function removeNearest() {
   if (!state.points.length) return;
   const [p, q] = state.cross, far = state.points.map((point) => Math.hypot(point[0] - p, point[1] - q));
-  const nearest = far.lastIndexOf(Math.min(...far)); // of several, the one that was added last
-  change(state.points.filter((_, i) => i !== nearest), "no point any more at " + inWords(state.points[nearest]));
+  const nearest = far.lastIndexOf(Math.min(...far)); // among several, the one added last
+  change(state.points.filter((_, i) => i !== nearest), "removed the point at " + inWords(state.points[nearest]));
 }
 
 function move(right, up) {
@@ -200,7 +200,7 @@ function drawNetwork() {
   byId("network").replaceChildren(svg);
 }
 
-// The same numbers as those that a mouse finds in the drawing, for a keyboard and for a finger.
+// The numbers that a mouse shows in the drawing, for keyboards and touch screens.
 function drawNumbers() {
   if (!byId("weights").open) return;
   const gradients = state.last?.gradients;

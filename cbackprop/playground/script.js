@@ -1,4 +1,4 @@
-// The network as a script for this library. Of a file, it says how the numbers in it were made.
+// The network as a script for this library. For a file, the script says how its numbers were scaled.
 export function scriptOf(network, optimizer, points, batch, file) {
   const number = (v) => (Number.isFinite(v) ? String(v) : 'float("' + String(v).toLowerCase().replace("infinity", "inf") + '")');
   const numbers = (values) => "[" + Array.from(values, number).join(", ") + "]";

@@ -1,4 +1,4 @@
-// What the fields of the page ask for. A field with anything else is an error that says what it takes.
+// Read the fields of the page. A wrong value throws an error that says what is expected.
 const number = (field, fits, what) => {
   const text = field.value.trim(), value = Number(text);
   if (text === "" || !fits(value)) throw new Error(what);
@@ -10,13 +10,13 @@ const READ = {
   units: (field) => {
     const given = field.value.split(/[,;\s]+/).filter(Boolean).map(Number);
     if (given.length > 4 || given.some((n) => !Number.isInteger(n) || n < 1 || n > 12)) {
-      throw new Error("Hidden units must be 1 to 12 in each of up to 4 layers, as 4, 3.");
+      throw new Error("Hidden units must be 1 to 12 in each of up to 4 layers, such as 4, 3.");
     }
     return given;
   },
   activation: (field) => field.value,
   optimizer: (field) => field.value,
-  rate: (field) => number(field, (v) => Number.isFinite(v) && v >= 0, "The learning rate must be a number from 0 on, as 0.03."),
+  rate: (field) => number(field, (v) => Number.isFinite(v) && v >= 0, "The learning rate must be a number from 0 on, such as 0.03."),
   batch: (field) => number(field, whole, "The batch size must be a whole number from 0 on."),
   seed: (field) => number(field, whole, "The seed must be a whole number from 0 on."),
 };

@@ -12,19 +12,19 @@ __all__ = ["check"]
 
 
 def check(name: str, answer: Any) -> bool:
-    """Say whether an answer is right, and if not, give a hint.
+    """Check whether an answer is right. If not, give a hint.
 
     Parameters
     ----------
     name : str
-        The exercise: its page and number, as ``"neuron/1"``.
+        The exercise: its page and number, as in ``"neuron/1"``.
     answer : object
-        A number, a shape, an array, or a function, as the exercise asks. Numbers count to three digits.
+        A number, a shape, an array, or a function, depending on the exercise. Numbers are compared to three digits.
 
     Returns
     -------
     bool
-        Whether it is right. A line is printed.
+        Whether it is right. The result is also printed.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def check(name: str, answer: Any) -> bool:
 
     References
     ----------
-    The course is in the documentation, under Learn.
+    The course is in the documentation, in the section Learn.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The questions of exercises, and checks of their answers."""
+"""The exercises' questions, and checks of the answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Exercise:
         The page and the number: ``"neuron/1"``.
     question : str
     judge : callable
-        From the answer to ``None`` if it is right, and else to a hint.
+        Returns ``None`` for a right answer, and a hint otherwise.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Exercise:
 
 
 def register(name: str, question: str, judge: Callable[[Any], str | None]) -> None:
-    """Enter an exercise."""
+    """Add an exercise."""
     _known[name] = Exercise(name, question, judge)
 
 
@@ -46,7 +46,7 @@ def exercises() -> dict[str, Exercise]:
     >>> len(cb.teach.exercises())
     24
     >>> cb.teach.exercises()["batches/1"].question
-    'How many steps has an epoch of 100 samples in batches of 32?'
+    'How many steps does an epoch of 100 samples have in batches of 32?'
     """
     return dict(_known)
 
@@ -57,7 +57,7 @@ def shown(answer: Any) -> str:
 
 
 def close(right: Any, hint: str) -> Callable[[Any], str | None]:
-    """Judge a number, or an array, to three digits."""
+    """Judge a number or an array, to three digits."""
 
     def judge(answer: Any) -> str | None:
         try:
@@ -73,7 +73,7 @@ def close(right: Any, hint: str) -> Callable[[Any], str | None]:
 
 
 def on_examples(right: Callable[..., Any], examples: Callable[[], list[tuple[Any, ...]]], hint: str) -> Any:
-    """Judge a function: it must return what another one does, for some arguments."""
+    """Judge a function: it must return the same values as the right one for some arguments."""
 
     def judge(answer: Any) -> str | None:
         if not callable(answer):
@@ -82,7 +82,7 @@ def on_examples(right: Callable[..., Any], examples: Callable[[], list[tuple[Any
             copies = [np.array(value) if isinstance(value, np.ndarray) else value for value in arguments]
             try:
                 found = answer(*copies)
-            except Exception as error:  # the learner's own code may raise anything, and that is the hint
+            except Exception as error:  # the learner's code may raise anything; the error is the hint
                 return f"It raised {type(error).__name__}: {error}"
             wanted = right(*arguments)
             found, wanted = (value if isinstance(value, tuple) else (value,) for value in (found, wanted))

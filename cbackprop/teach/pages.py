@@ -1,4 +1,5 @@
-"""The exercises of each page of the course. What is right is computed by the library, or follows from the question."""
+"""The exercises of each page of the course. The right answers are computed by the library, or follow from the
+question."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ Array = NDArray[Any]
 
 
 def drawn(*shapes: tuple[int, ...]) -> Callable[[], list[tuple[Any, ...]]]:
-    """Arguments of these shapes, drawn at random but always the same."""
+    """Random arguments of these shapes, the same in each run."""
 
     def make() -> list[tuple[Any, ...]]:
         rng = np.random.default_rng(0)
@@ -31,14 +32,14 @@ def drawn(*shapes: tuple[int, ...]) -> Callable[[], list[tuple[Any, ...]]]:
 # 1. One neuron: w = (0.5, -0.6), b = 0.1, tanh
 
 register("neuron/1", "What is z of the neuron of this page for x = (1, 1)?", close(0.0, "z = 0.5·1 − 0.6·1 + 0.1"))
-register("neuron/2", "And its output a for x = (0, 1)?", close(np.tanh(-0.5), "z is −0.5. What does tanh make of it?"))
+register("neuron/2", "And its output a for x = (0, 1)?", close(np.tanh(-0.5), "z is −0.5. Now apply tanh."))
 register(
     "neuron/3",
     "Write neuron(w, b, x), which returns a = tanh(z).",
     on_examples(
         lambda w, b, x: np.tanh(w @ x + b),
         drawn((4,), (), (4,)),
-        "Multiply by element, add up, add b, then tanh.",
+        "Multiply elementwise, sum, add b, then apply tanh.",
     ),
 )
 
@@ -47,7 +48,7 @@ register(
 register("layer/1", "What is the shape of W of a layer of 3 units with 5 inputs?", close((5, 3), "(inputs, units)"))
 register(
     "layer/2",
-    "How many numbers are learned in a network of 2 inputs, 3 units and 1 unit?",
+    "How many numbers does a network of 2 inputs, 3 units and 1 unit learn?",
     close(13, "Each unit has a weight for each input, and a bias."),
 )
 register(
@@ -83,7 +84,7 @@ def probabilities() -> list[tuple[Any, ...]]:
 
 register(
     "loss/3",
-    "Write slope(y, p), the derivative of the mean binary cross-entropy by each prediction.",
+    "Write slope(y, p), the derivative of the mean binary cross-entropy with respect to each prediction.",
     on_examples(slope_of_crossentropy, probabilities, "(p − y) / (p (1 − p)), divided by the samples."),
 )
 
@@ -92,7 +93,7 @@ register(
 register(
     "chain/1",
     "What is dL/dw of L = (w x − y)² for w = 2, x = 3, y = 5?",
-    close(6, "2 (w x − y) times the derivative of w x by w."),
+    close(6, "2 (w x − y) times the derivative of w x with respect to w."),
 )
 register(
     "chain/2",
@@ -109,7 +110,7 @@ register(
 
 
 def xor_delta() -> float:
-    """The number that the page asks for, by a trace."""
+    """The number for which the page asks, computed by a trace."""
     model = Sequential(
         [
             Input((2,), dtype="float64"),
@@ -130,12 +131,12 @@ def judge_xor_delta(answer: Any) -> str | None:
 
 
 def softsign_model(backward: Any) -> Any:
-    """A network with a layer a = z / (1 + |z|) in Python, whose backward pass is given."""
+    """A network with a Python layer a = z / (1 + |z|) that has this backward pass."""
 
     methods = {
         "call": lambda self, inputs: inputs / (1 + np.abs(inputs)),
         "backward": lambda self, inputs, outputs, delta: backward(inputs, outputs, delta),
-        "__module__": "__main__",  # as the learner's own: the library does not look for it among its layers
+        "__module__": "__main__",  # like the learner's own: not looked up among the library's layers
     }
     softsign = type("Softsign", (Layer,), methods)
     parts = [Input((2,)), layers.Dense(3, name="first"), softsign(), layers.Dense(1)]
@@ -151,7 +152,7 @@ def judge_backward(answer: Any) -> str | None:
     rng = np.random.default_rng(0)
     try:
         report = softsign_model(answer).check_gradients(rng.normal(size=(4, 2)), rng.normal(size=(4, 1)))
-    except Exception as error:  # the learner's own code may raise anything, and that is the hint
+    except Exception as error:  # the learner's own code may raise anything, and the error is the hint
         return f"It raised {type(error).__name__}: {error}"
     if report.max_relative_error < 1e-5:
         return None
@@ -176,7 +177,7 @@ register(
         "Back through W2, then times the slope 1 − a².",
     ),
 )
-register("hidden/3", "Write the right backward(inputs, outputs, delta) of the layer with the bug.", judge_backward)
+register("hidden/3", "Write the correct backward(inputs, outputs, delta) of the layer with the bug.", judge_backward)
 
 # 6. The update
 
@@ -216,7 +217,7 @@ register(
 
 register(
     "batches/1",
-    "How many steps has an epoch of 100 samples in batches of 32?",
+    "How many steps does an epoch of 100 samples have in batches of 32?",
     close(4, "The last batch may be smaller than the others."),
 )
 register(
@@ -235,11 +236,11 @@ register(
 register("wrong/1", "What is the largest slope of the sigmoid?", close(0.25, "a (1 − a) is largest for a = 0.5."))
 register(
     "wrong/2",
-    "By at most what number do the slopes of 10 sigmoid layers multiply a delta?",
+    "By what factor at most do the slopes of 10 sigmoid layers multiply a delta?",
     close(0.25**10, "Each slope is at most 0.25, and they are multiplied."),
 )
 register(
     "wrong/3",
-    "L = 2 w². From which learning rate on does gradient descent no longer come nearer to 0?",
+    "L = 2 w². From which learning rate on does gradient descent no longer approach 0?",
     close(0.5, "A step multiplies w by 1 − 4 η."),
 )

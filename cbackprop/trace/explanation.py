@@ -40,7 +40,7 @@ def check_unit(layer: LayerTrace, unit: Any) -> tuple[int, ...]:
 
 
 def explain_unit(trace: Trace, layer: LayerTrace, unit: Any, sample: Any, time: Any) -> str:
-    """z, a, dL/da and delta of a unit for a sample."""
+    """z, a, dL/da and delta of a unit for one sample."""
     place = check_unit(layer, unit)
     sample = check_index("sample", sample, trace.samples, "the number of samples")
     at = (sample, *place)
@@ -53,9 +53,9 @@ def explain_unit(trace: Trace, layer: LayerTrace, unit: Any, sample: Any, time: 
             place = (output_of(layer, sample, shown_time), place[-1])
             at, own_time = (sample, *place), shown_time
         lines = time_step_lines(layer, at, shown_time)
-        is_output = shown_time == own_time  # of other steps nothing but the state goes on
+        is_output = shown_time == own_time  # other steps only pass on their state
     elif time is not None:
-        raise ValueError(f"time is for LSTM, GRU and SimpleRNN, but {layer.title!r} is a {layer.kind}.")
+        raise ValueError(f"time can only be used for LSTM, GRU and SimpleRNN, but {layer.title!r} is a {layer.kind}.")
     else:
         lines = output_lines(layer, at)
     lines.insert(0, f"sample {sample}, unit {place[0] if len(place) == 1 else place} of {layer.title!r}")
@@ -65,7 +65,7 @@ def explain_unit(trace: Trace, layer: LayerTrace, unit: Any, sample: Any, time: 
     if layer.delta is not None and has_slope:
         lines.append(f"δ = {delta_in_figures(trace, layer, at)}")
     if layer.delta is None and layer.above is None:
-        lines.append("No trained weight is before it, so nothing is sent back to it.")
+        lines.append("There is no trained weight before it, so dL/da is not computed.")
     return "\n".join(lines)
 
 
@@ -78,7 +78,7 @@ def check_index(name: str, given: Any, count: int, what: str) -> int:
 
 
 def output_lines(layer: LayerTrace, at: tuple[int, ...]) -> list[str]:
-    """z and a of a unit; of a layer without weights and activation, its output."""
+    """z and a of a unit. For a layer without weights and activation: its output."""
     a, z = number(layer.a[at]), z_in_figures(layer, at)
     if layer.function != "linear":
         return [f"z = {z}", f"a = {layer.function}(z) = {a}"]
@@ -88,7 +88,7 @@ def output_lines(layer: LayerTrace, at: tuple[int, ...]) -> list[str]:
 
 
 def z_in_figures(layer: LayerTrace, at: tuple[int, ...]) -> str:
-    """The weighted sum of a unit in figures, if its value is such a sum."""
+    """z of a unit, written as a weighted sum if it is one."""
     found = number(layer.z[at]) if layer.z.shape == layer.a.shape else "see trace.z"
     if layer.is_dense:
         kernel = layer.weight("kernel").before[:, at[-1]]
@@ -107,7 +107,7 @@ def readers_of(trace: Trace, layer: LayerTrace) -> list[LayerTrace]:
 
 
 def above_in_figures(trace: Trace, layer: LayerTrace, at: tuple[int, ...]) -> str:
-    """dL/da: what the layers above send back, or the loss."""
+    """dL/da: the sum over the layers that read the output, or the slope of the loss."""
     assert layer.above is not None
     found, readers = number(layer.above[at]), readers_of(trace, layer)
     if not readers:
@@ -140,11 +140,11 @@ def delta_in_figures(trace: Trace, layer: LayerTrace, at: tuple[int, ...]) -> st
     slope = slopes.get(layer.function, number(layer.slope[at]))
     left = "dL/da·f'(z)" if layer.function == "linear" else f"dL/da·({slope_formula(layer.function)})"
     known = f"{left} = {above}·{slope} = {found}"
-    return known + ("   (the engine goes from z to δ at once)" if layer.linked else "")
+    return known + ("   (the engine computes δ directly from z)" if layer.linked else "")
 
 
 def parse_weight(trace: Trace, text: Any) -> tuple[WeightTrace, tuple[int, ...]]:
-    """The weight and the index in ``"hidden/kernel[1,0]"``."""
+    """Return the weight and the index of a text such as ``"hidden/kernel[1,0]"``."""
     if not isinstance(text, str):
         raise TypeError(f"weight must be a string such as 'hidden/kernel[1,0]', but got {type(text).__name__}.")
     path, index = (text, ()) if text in trace.weights else split_index(text)
@@ -156,14 +156,15 @@ def parse_weight(trace: Trace, text: Any) -> tuple[WeightTrace, tuple[int, ...]]
         first = ",".join("0" * len(shape))
         raise ValueError(f"weight must have an index into the shape {shape}, as '{path}[{first}]', but got {text!r}.")
     if len(index) != len(shape) or any(i >= size for i, size in zip(index, shape, strict=True)):
-        raise ValueError(f"The index of {path!r} must be one into the shape {shape}, but got {text!r}.")
+        raise ValueError(f"The index of {path!r} does not fit the shape {shape}: got {text!r}.")
     return found, index
 
 
 def split_index(text: str) -> tuple[str, tuple[int, ...] | None]:
-    """The name and the index in ``"hidden[1,0]"``; ``()`` without brackets, and ``None`` if these hold no index.
+    """Split ``"hidden[1,0]"`` into name and index. Without brackets the index is ``()``; if they hold no index,
+    ``None``.
 
-    The name of a layer may have brackets, too, so the last ones count.
+    Names of layers may contain brackets, too, so the last ones are used.
     """
     match = re.fullmatch(r"(.*)\[([^\[\]]*)\]\s*", text, re.DOTALL)
     if match is None:
@@ -177,7 +178,7 @@ def split_index(text: str) -> tuple[str, tuple[int, ...] | None]:
 
 
 def weight_of(trace: Trace, path: str) -> WeightTrace:
-    """The weight with this path, or the only one whose path ends so."""
+    """The weight with this path, or the only one whose path ends with it."""
     for name in (path, path.rstrip(), path.strip()):  # spaces may be part of a layer's name
         if name in trace.weights:
             return trace.weights[name]
@@ -188,7 +189,7 @@ def weight_of(trace: Trace, path: str) -> WeightTrace:
 
 
 def explain_weight(trace: Trace, text: str) -> str:
-    """The gradient as a sum over samples, the optimizer's line, and the central difference."""
+    """The gradient as a sum over samples, the optimizer's update, and the central difference."""
     weight, index = parse_weight(trace, text)
     lines = gradient_lines(trace, weight, index)
     lines += [f"{trace.rule.name}: {trace.rule.formula()}", *trace.rule.figures(weight, index)]
@@ -232,7 +233,7 @@ def gradient_lines(trace: Trace, weight: WeightTrace, index: tuple[int, ...]) ->
 
 
 def linear_gradient_line(users: list[LayerTrace], weight: WeightTrace, index: tuple[int, ...]) -> str:
-    """The same for layers other than Dense: a sum, if the only layer is linear in the weight."""
+    """Like `gradient_lines` for layers other than Dense: a sum, if the only layer is linear in the weight."""
     assert weight.gradient is not None
     total, kinds = number(weight.gradient[index]), ", ".join(dict.fromkeys(layer.kind for layer in users))
     terms = gradient_terms(users[0], weight, index) if len(users) == 1 else None

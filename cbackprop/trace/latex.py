@@ -28,7 +28,7 @@ FUNCTIONS = {
 
 
 def plain(text: str) -> str:
-    """A text in which no character is a command."""
+    """Escape the special characters of LaTeX."""
     return re.sub(r"[\\~^#$%&_{}]", lambda match: SPECIAL.get(match[0], "\\" + match[0]), text)
 
 
@@ -42,7 +42,7 @@ def number(value: Any) -> str:
 
 
 def matrix(array: NDArray[Any]) -> str:
-    """A small array with its numbers, a large one by its shape."""
+    """A small array with its numbers; a large one as its shape."""
     rows = array.reshape(1, -1) if array.ndim < 2 else array
     if rows.ndim > 2 or rows.shape[0] > MOST_ROWS or rows.shape[1] > MOST_COLUMNS or array.size == 0:
         return r"\mathbb{R}^{" + r" \times ".join(map(str, array.shape)) + "}"
@@ -51,7 +51,7 @@ def matrix(array: NDArray[Any]) -> str:
 
 
 def equation(left: str, array: NDArray[Any]) -> str:
-    """An array under its name; a large one is an element of a space."""
+    """An array with its name. For a large one, only the space in which it lies."""
     right = matrix(array)
     relation = r"\in" if right.startswith(r"\mathbb") else "="
     return rf"{left} &{relation} {right} \\"
@@ -83,7 +83,7 @@ def to_latex(trace: Trace) -> str:
 
 
 def sub(symbol: str) -> str:
-    """``W1`` with its number below: ``W_{1}``; ``W1 of query`` with both."""
+    """``W1`` with its number as a subscript: ``W_{1}``. ``W1 of query`` has both as subscripts."""
     match = re.fullmatch(r"(\D*?)_?(\d+)(?: of (.*))?", symbol)
     if match is None:
         return symbol

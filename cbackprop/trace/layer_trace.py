@@ -27,17 +27,17 @@ class WeightTrace:
     Attributes
     ----------
     name : str
-        Such as ``"kernel"``. In a layer with several of one name, also whose it is: ``"query/kernel"``.
+        Such as ``"kernel"``. If a layer has several with the same name, the owner is added: ``"query/kernel"``.
     before, after : ndarray
         The weight before and after the step.
     gradient : ndarray or None
         dL/dweight, shaped like the weight; ``None`` for a weight that is not trained. If a layer is called several
         times, it is the sum over the calls.
     memory_before, memory_after : dict of str to ndarray
-        What the optimizer remembers of the weight, by the names of its slots.
+        The optimizer's state of the weight (such as moments), by the names of its slots.
     path : str
-        The variable's path, such as ``"hidden/kernel"``. If weights of nested models have the same one, these models'
-        names are in front: ``"encoder/hidden/kernel"``.
+        The variable's path, such as ``"hidden/kernel"``. If weights of nested models have the same path, the names of
+        these models are put in front: ``"encoder/hidden/kernel"``.
     """
 
     name: str
@@ -50,7 +50,7 @@ class WeightTrace:
 
     @property
     def step(self) -> Array:
-        """How far the weight went: after - before."""
+        """The change of the weight: after - before."""
         with np.errstate(invalid="ignore", over="ignore"):  # a weight may have become infinite
             difference: Array = self.after - self.before
         return difference
@@ -63,7 +63,7 @@ class WeightTrace:
 
 @dataclass(frozen=True, repr=False)
 class Part:
-    """One step of the plan that a call of a layer consists of.
+    """One step of the plan in a call of a layer.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class Part:
     inputs : list of ndarray
     output : ndarray
     delta : ndarray or None
-        dL/doutput; ``None`` where the step needs none, because no trained weight is before it.
+        dL/doutput; ``None`` where it is not needed, because there is no trained weight before the step.
     """
 
     name: str
@@ -89,12 +89,12 @@ class Part:
 
 @dataclass(frozen=True, repr=False)
 class LayerTrace:
-    """One call of a layer in one training step. Samples lie along the first axis of all arrays but weights.
+    """One call of a layer in one training step. Samples are along the first axis of all arrays except weights.
 
     Attributes
     ----------
     name : str
-        The layer's name, behind those of the nested models that it is in: ``"encoder/hidden"``.
+        The layer's name. For nested models, their names are put in front: ``"encoder/hidden"``.
     call : int
         Which call of the layer this is, from 0.
     calls : int
@@ -106,35 +106,35 @@ class LayerTrace:
     sources : list of str
         Where each input comes from: the names of layers, or of inputs of the model.
     inputs : list of ndarray
-        What the layer reads.
+        The inputs of the call.
     z : ndarray
-        What goes into the activation. Without one it is the output.
+        The input of the activation. Without an activation, the output.
     a : ndarray
         The output, a = f(z).
     slope : ndarray or None
-        f'(z), shaped like z. ``None`` if the activation couples the units, as softmax does: its derivative is a matrix.
+        f'(z), shaped like z. ``None`` if the activation couples the units, like softmax: its derivative is a matrix.
     above : ndarray or None
-        dL/da: what comes from the layers above, or from the loss. ``None`` if no trained weight is before it.
+        dL/da, from the layers that read the output, or from the loss. ``None`` if there is no trained weight before it.
     delta : ndarray or None
         dL/dz.
     below : list of (ndarray or None)
-        dL/dinput for each input, added up over all readers of that input; ``None`` where it is not needed.
+        dL/dinput for each input, summed over all readers of that input; ``None`` where it is not needed.
     weights : list of WeightTrace
     parts : list of Part
-        The steps of the plan that the call consists of.
+        The steps of the plan in this call.
     times : dict of str to ndarray
         For a recurrent layer: z, gates, states and dL/dz at each time step, each (samples, time, ...).
     heads : dict of str to ndarray
-        For attention: queries, keys and values (samples, time, heads, ...), the scores and the weights that softmax
-        makes of them (samples, heads, queries, keys), and the derivatives of the loss by each.
+        For attention: queries, keys and values (samples, time, heads, ...), the scores and their softmax, the weights
+        (samples, heads, queries, keys), and the derivatives of the loss with respect to each.
     derived : tuple of str
-        Names of attributes that the engine does not compute in a step; here they were, by the NumPy twin.
+        Names of attributes that the engine does not compute in a step. The NumPy twin has computed them for the trace.
     linked : bool
-        Whether the loss and the activation are computed at once. The engine then goes from z to delta directly, and
-        `above` and `slope` are its two factors.
+        Whether the engine computes loss and activation together. It then computes delta from z directly. `above` and
+        `slope` are the two factors of delta.
     make_twin : callable or None
-        From the number of the first sample: the forward and the backward pass of the step that computes z, in NumPy, as
-        functions of inputs and weights. ``None`` where they would change the layer.
+        From the number of the first sample: the forward and backward pass of the step that computes z, in NumPy, as
+        functions of inputs and weights. ``None`` if running them would change the layer.
     """
 
     name: str
@@ -166,7 +166,7 @@ class LayerTrace:
 
     @property
     def title(self) -> str:
-        """The name, and which call it is if there are several."""
+        """The name, with the number of the call if there are several."""
         return self.name if self.calls == 1 else f"{self.name} (call {self.call})"
 
     @property
@@ -194,7 +194,7 @@ class LayerTrace:
         raise ValueError(f"Layer {self.name!r} has no weight {name!r}: it has {known}.")
 
     def arrays(self) -> dict[str, Array]:
-        """Everything as arrays, by name."""
+        """All arrays by name."""
         named: dict[str, Any] = {}
         named |= {"x" if len(self.inputs) == 1 else f"x{k}": array for k, array in enumerate(self.inputs)}
         named |= {"z": self.z, "a": self.a, "slope": self.slope, "above": self.above, "delta": self.delta}
@@ -214,7 +214,7 @@ class LayerTrace:
 def paths_apart(
     calls: Iterable[tuple[LayerTrace, list[Variable]]], variables: Iterable[Variable]
 ) -> dict[Variable, str]:
-    """A path for each variable that no other one has: its own, or behind the nested models that its layer is in."""
+    """A unique path for each variable: its own, with the names of nested models in front where needed."""
     listed = list(variables)
     owners: dict[Variable, str] = {}
     for layer, used in calls:
@@ -234,7 +234,7 @@ def paths_apart(
 
 
 def told_apart(weights: Iterable[WeightTrace]) -> list[WeightTrace]:
-    """The weights of a layer, those of one name with as much of their paths as tells them apart."""
+    """The weights of a layer. If several have the same name, enough of their paths is added to distinguish them."""
     found = list(weights)
     for name in {weight.name for weight in found}:
         alike = [weight for weight in found if weight.name == name]
@@ -248,7 +248,7 @@ def told_apart(weights: Iterable[WeightTrace]) -> list[WeightTrace]:
 
 
 def owners_of(weights: list[WeightTrace]) -> list[str]:
-    """The parts of the weights' paths in which these differ, without the last."""
+    """The parts of the weights' paths that differ, without the last part."""
     paths = [weight.path.split("/")[:-1] for weight in weights]
     if len({len(path) for path in paths}) > 1:
         return ["/".join(path) for path in paths]

@@ -1,9 +1,9 @@
-"""The products whose sum is a unit, or a gradient, of any layer.
+"""The products whose sum is z of a unit, or a gradient, for any layer.
 
 A layer that is linear in its input, such as a convolution, a pooling or a crop, computes z = J x + z(0). Its NumPy twin
-gives a row of J: it is the delta of the input for a delta that is 1 at one unit. For a weight that is 1 at one place
-and 0 elsewhere, the twin gives the numbers that the deltas are multiplied by in the gradient.
-To find out whether a layer is linear, the sum is compared with what the engine has computed.
+gives a row of J: the delta of the input, if delta is 1 at one unit and 0 elsewhere. For a weight that is 1 at one place
+and 0 elsewhere, the twin's output gives the factors of the deltas in the gradient. Whether a layer is linear is found
+out by comparing the sum with the engine's result.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ __all__ = ["gradient_terms", "unit_terms"]
 
 Array = NDArray[Any]
 Terms = list[tuple[float, float]]
-# How far sums may be from what the engine has computed, in units of its last place and of their largest term.
+# The largest difference between sums and the engine's results, in units of the last place of the largest term.
 ROOM = 200
 
 
 def unit_terms(layer: LayerTrace, at: tuple[int, ...]) -> tuple[Terms, float] | None:
-    """The pairs (coefficient, input) of z at (sample, unit), and what is added to their products; or ``None``."""
+    """The pairs (coefficient, input) of z at (sample, unit), and the constant added to their products; or ``None``."""
     if layer.make_twin is None or layer.z.shape != layer.a.shape:
         return None
     sample, parameters = slice(at[0], at[0] + 1), [weight.before for weight in layer.weights]
@@ -41,7 +41,7 @@ def unit_terms(layer: LayerTrace, at: tuple[int, ...]) -> tuple[Terms, float] | 
 
 
 def gradient_terms(layer: LayerTrace, weight: WeightTrace, index: tuple[int, ...]) -> Terms | None:
-    """The pairs (input, delta) whose products a gradient is the sum of; or ``None``."""
+    """The pairs (input, delta) whose products add up to a gradient; or ``None``."""
     if layer.make_twin is None or layer.delta is None or layer.delta.shape != layer.z.shape:
         return None
     parameters = [np.zeros_like(each.before) for each in layer.weights]

@@ -1,4 +1,4 @@
-"""dL/da of an output in figures, for the losses that are used most."""
+"""dL/da of an output with its numbers, for the most common losses."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 
 __all__ = ["loss_slope_in_figures"]
 
-# Each in symbols, in figures and as a number, from the prediction ŷ, the target y, and n, which the mean is over.
+# The slope in symbols, with numbers, and as a number: from the prediction ŷ, the target y, and the count n of the mean.
 Slope = tuple[str, Callable[[float, float, int], str], Callable[[float, float, int], float]]
 
 
 def error(p: float, y: float) -> str:
-    """ŷ − y in figures."""
+    """ŷ − y with its numbers."""
     return f"{number(p)} {signed(-y) if y else '− 0'}"
 
 
 def squared(p: float, y: float, n: int) -> str:
-    """That of the mean squared error."""
+    """The slope of the mean squared error."""
     return f"2·({error(p, y)})/{n}"
 
 
 def binary(p: float, y: float, n: int) -> str:
-    """That of the binary cross-entropy."""
+    """The slope of the binary cross-entropy."""
     return f"({error(p, y)})/({number(p)}·(1 − {number(p)}))/{n}"
 
 
 def categorical(p: float, y: float, n: int) -> str:
-    """That of the cross-entropy of classes."""
+    """The slope of the cross-entropy of classes."""
     return f"(1 − {number(y)}/{number(p)})/{n}"
 
 
@@ -51,10 +51,10 @@ SLOPES: dict[str, Slope] = {
 
 
 def loss_slope_in_figures(trace: Trace, layer: LayerTrace, at: tuple[int, ...]) -> str | None:
-    """``2·(ŷ − y)/n = 2·(−0.4621 − 1)/4``, or ``None`` where the loss is another one.
+    """``2·(ŷ − y)/n = 2·(−0.4621 − 1)/4``, or ``None`` for other losses.
 
-    The number of the trace is compared with what the formula gives: sample weights, and options of a loss such as label
-    smoothing, change it, and then nothing is claimed.
+    The result of the formula is compared with the trace. If they differ, because of sample weights or options of the
+    loss such as label smoothing, the result is ``None``.
     """
     judged = [output for output in trace.outputs if np.array_equal(output.prediction, layer.a)]
     if len(judged) != 1 or judged[0].loss not in SLOPES or layer.above is None:
@@ -74,7 +74,7 @@ def loss_slope_in_figures(trace: Trace, layer: LayerTrace, at: tuple[int, ...]) 
 
 
 def target_of(judged: Judged, at: tuple[int, ...]) -> float | None:
-    """The target of one number of a prediction; of whole-number classes 1 for the right one, and else 0."""
+    """The target of one number of a prediction. For integer classes it is 1 for the true class and 0 otherwise."""
     target: Any = judged.target
     if target is None:
         return None

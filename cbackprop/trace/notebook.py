@@ -1,4 +1,4 @@
-"""A trace as tables with shades, for a notebook: no script, and colors that suit light and dark pages."""
+"""A trace as shaded tables for notebooks: without scripts, and with colors for light and dark pages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ POSITIVE, NEGATIVE = "70,130,220", "225,120,40"
 
 
 def heat_table(array: Array) -> str:
-    """A small array as a table, each number on a shade of its size; a large one in a line."""
+    """A small array as a table whose cells are shaded by size; a large one as a line."""
     rows = array.reshape(1, -1) if array.ndim < 2 else array.reshape(-1, array.shape[-1])
     if rows.shape[0] > MOST_ROWS or rows.shape[1] > MOST_COLUMNS or array.size == 0:
         return f"<span>{html.escape(summary(array))}</span>"
@@ -40,7 +40,7 @@ def _cell(value: float, largest: float) -> str:
 
 
 def to_notebook(trace: Trace) -> str:
-    """The trace, a layer in each fold."""
+    """The trace, with a collapsible section for each layer."""
     head = (
         f"<div><b>One step of {html.escape(trace.model)}</b>: {trace.samples} samples, "
         f"{html.escape(trace.rule.name)}, η = {number(trace.rule.rate)}, "

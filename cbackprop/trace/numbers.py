@@ -17,7 +17,7 @@ MOST_TERMS = 6  # of a sum
 
 
 def number(value: Any, digits: int = 4) -> str:
-    """A number with so many significant digits and a true minus sign."""
+    """A number with this many significant digits and a true minus sign."""
     value = float(value)
     if value == 0:
         return "0"
@@ -27,7 +27,7 @@ def number(value: Any, digits: int = 4) -> str:
 
 
 def factor(value: Any) -> str:
-    """A number behind a multiplication sign: in brackets if it is negative."""
+    """A number after a multiplication sign: in brackets if it is negative."""
     return f"({number(value)})" if float(value) < 0 else number(value)
 
 
@@ -53,7 +53,7 @@ def sum_in_figures(factors: list[tuple[Any, Any]], rest: Any = None) -> str:
 
 
 def shape_of(array: Array) -> str:
-    """A shape as it stands beside a product: ``(4,2)``."""
+    """A shape as text: ``(4,2)``."""
     return f"({','.join(map(str, array.shape))})"
 
 

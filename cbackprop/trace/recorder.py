@@ -1,4 +1,4 @@
-"""Reads the buffers of an engine after a training step, and sorts them by layers."""
+"""Reads the buffers of an engine after a training step, and assigns them to layers."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class Judged:
 
 
 class Recorder:
-    """Reads what an engine with a `TracedPlan` has left in its buffers.
+    """Reads the buffers of an engine with a `TracedPlan`.
 
     Parameters
     ----------
     engine : Engine
-        After a training step, without update.
+        After a training step without an update.
     names : list of str
-        Of the inputs of the model.
+        The names of the model's inputs.
     data : Data
         The samples of the step.
     training : bool
@@ -78,7 +78,7 @@ class Recorder:
     # Buffers
 
     def value(self, buffer: int, shape: tuple[int, ...]) -> Array:
-        """A copy of what a step read from a buffer, whatever has been written over it later."""
+        """A copy of the value that a step read from a buffer, even if the buffer was overwritten later."""
         return self._copy(self.values[self.plan.origins.get(buffer, buffer)], shape)
 
     def delta(self, buffer: int, shape: tuple[int, ...]) -> Array | None:
@@ -91,7 +91,7 @@ class Recorder:
         return copied
 
     def _makers(self) -> dict[int, str]:
-        """Who wrote each buffer: a layer, or an input of the model."""
+        """The writer of each buffer: a layer, or an input of the model."""
         names = dict(zip(self.plan.inputs, self.names, strict=False))
         for index, output, _ in self.plan.places:
             step = self.plan.steps[index]
@@ -104,13 +104,13 @@ class Recorder:
         return names
 
     def _source(self, buffer: int, names: dict[int, str]) -> str:
-        """Who wrote what a step reads from a buffer."""
+        """The writer of the value that a step reads from a buffer."""
         return names.get(self.plan.origins.get(buffer, buffer), "")
 
     # Layers
 
     def layers(self) -> list[tuple[LayerTrace, list[Variable]]]:
-        """All calls of layers, in the order in which they ran, still without weights, and the variables of each."""
+        """All calls of layers in the order of the forward pass, still without weights, and the variables of each."""
         groups = groupby(self._steps(), key=lambda item: item[0].within)
         found = [(within, list(steps)) for within, steps in groups if within]
         merged: dict[tuple[Call, ...], list[tuple[Step, int, int, int]]] = {}
@@ -180,7 +180,7 @@ class Recorder:
         )
 
     def _outer_inputs(self, steps: list[tuple[Step, int, int, int]]) -> list[tuple[int, tuple[int, ...]]]:
-        """The buffers that the steps read from others, with the shape of a sample."""
+        """The buffers that the steps read from other layers, with the shape of a sample."""
         own = {buffer for _, _, output, delta in steps for buffer in (output, delta)}
         found: dict[int, tuple[int, ...]] = {}
         for step, index, _, _ in steps:
@@ -194,7 +194,7 @@ class Recorder:
         return self.delta(buffer, step.output_shape)
 
     def _through(self, step: Step, z: Array, above: Array) -> Array:
-        """dL/dz of an activation that is a layer of its own, from dL/da."""
+        """dL/dz of an activation that is a separate layer, from dL/da."""
         twin = find("reference.layers", step.implementation)(step.layer, step.input_shapes, step.output_shape, 0)
         twin.forward([z], [], Batch(self.training, self.iteration))
         found: Array = twin.backward(above, [], [True])[0][0]
@@ -210,7 +210,7 @@ class Recorder:
     def _repeated(self, steps: list[tuple[Step, int, int, int]], wanted: str) -> dict[str, Array]:
         """The inside of recurrent steps or attention. The engine keeps only parts, so the twin computes it again.
 
-        `wanted` is the method of the twins that tells it: ``"time_steps"`` or ``"heads"``.
+        `wanted` is the method of the twins that returns it: ``"time_steps"`` or ``"heads"``.
         """
         compiled = [place for place in steps if not place[0].layer.is_python]
         kinds = [(place, find("reference.layers", place[0].implementation)) for place in compiled]
@@ -224,7 +224,7 @@ class Recorder:
         return found
 
     def _repeat(self, kind: Any, step: Step, index: int, delta: Array | None) -> Any:
-        """A twin that has run forward and back."""
+        """A twin after its forward and backward pass."""
         twin = kind(step.layer, step.input_shapes, step.output_shape, self.plan.uses[index])
         parameters = [variable.array for variable in step.layer.variables[: twin.n_weights]]
         inputs = [self.value(*pair) for pair in zip(step.inputs, step.input_shapes, strict=True)]
@@ -233,15 +233,15 @@ class Recorder:
         return twin
 
     def _mode(self, step: Step) -> bool:
-        """Whether a step ran as in training."""
+        """Whether a step ran in training mode."""
         return self.training if step.training is None else step.training
 
     def _twin_maker(
         self, steps: list[tuple[Step, int, int, int]], inputs: list[int]
     ) -> Callable[[int], tuple[Any, Any]] | None:
-        """The twin of the step that computes z from the layer's inputs; ``None`` if this is not a single step.
+        """The twin of the step that computes z from the layer's inputs. ``None`` if there is no such single step.
 
-        Nor may the step change weights or states by itself.
+        It is also ``None`` if the step changes weights or states.
         """
         computing = [place for place in steps if not place[0].layer.is_activation]
         if len(computing) != 1 or computing[0] is not steps[0]:
@@ -261,7 +261,7 @@ class Recorder:
 
             def forward(given: list[Array], parameters: list[Array]) -> Array:
                 shaped = [x.reshape(-1, *shape) for x, shape in zip(given, step.input_shapes, strict=True)]
-                for k, mask in masks.items():  # which positions count is no number that products are made of
+                for k, mask in masks.items():  # masks are no factors of products
                     shaped[k] = mask[first : first + len(shaped[k])]
                 shown: Array = twin.forward(shaped, parameters, batch)
                 return shown
@@ -320,7 +320,7 @@ class Recorder:
         return None if mask is None else self.values[mask.buffer][: self.samples].reshape(-1).astype(np.float64)
 
     def _from_loss(self, step: Step, z: Array, a: Array) -> Array:
-        """dL/da of an activation that the loss has taken over, which the engine does not compute."""
+        """dL/da of an activation that is computed together with the loss: the engine does not compute it."""
         index = self.plan.outputs.index(step.output)
         targets = targets_of(self.data, index, slice(None), self.samples, step.output_shape, self.engine.dtype)
         _, delta, _ = self._head(index, False).judge(a, targets, self._mask(index))
@@ -331,7 +331,7 @@ class Recorder:
 def in_shapes(
     buffers: list[tuple[int, tuple[int, ...]]], shapes: list[tuple[int, ...]]
 ) -> list[tuple[int, tuple[int, ...]]]:
-    """Buffers with the shapes that a call has for them, instead of those of its steps."""
+    """Buffers with the shapes of the call instead of those of its steps."""
     if len(buffers) == len(shapes):
         pairs = zip(buffers, shapes, strict=True)
     else:
@@ -347,13 +347,13 @@ def variables_of(steps: list[tuple[Step, int, int, int]]) -> list[Variable]:
 
 
 def title_of(within: tuple[Call, ...]) -> str:
-    """The names of the nested models that a call is in, and that of the layer."""
+    """The names of the nested models around a call, and the name of the layer."""
     return "/".join(call.layer.name for call in within)
 
 
 def slope_of(function: Any, z: Array, a: Array) -> Array | None:
-    """f'(z) of an activation that computes each number from one number; ``None`` of others."""
-    # Here, because SciPy's special functions take as long to import as all of this package.
+    """f'(z) of an elementwise activation; ``None`` for others."""
+    # Imported here, because SciPy's special functions take as long to import as all of this package.
     from cbackprop.reference import activations
 
     if function.axis is not None or function.halves:

@@ -1,4 +1,4 @@
-"""The optimizer's line: how a gradient becomes a step, in figures."""
+"""The optimizer's update rule: how a gradient becomes a step, with its numbers."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Rule:
     Attributes
     ----------
     name : str
-        Its class.
+        The optimizer's class.
     rate : float
         The learning rate of this step.
     iteration : int
         The number of steps before.
     settings : dict of str to float
-        Its other numbers, such as ``momentum``.
+        Its other hyperparameters, such as ``momentum``.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Rule:
         return known[0](self.settings) if known else f"w ← {self.name}(w, dL/dw)"
 
     def figures(self, weight: WeightTrace, index: tuple[int, ...]) -> list[str]:
-        """The rule for one number of a weight. What the engine has computed is compared with what the rule gives."""
+        """The rule for one number of a weight, if its result agrees with the engine's."""
         old, new = float(weight.before[index]), float(weight.after[index])
         if weight.gradient is None:
             return [f"w stays {number(old)}: it is not trained"]

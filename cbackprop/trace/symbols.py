@@ -1,4 +1,4 @@
-"""The names that formulas give to the arrays of a trace: X, Z1, A1, δ1, W1, b1."""
+"""The symbols of arrays in the formulas of a trace: X, Z1, A1, δ1, W1, b1."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def slope_formula(function: str) -> str:
 
 
 class Symbols:
-    """Names by the number of a layer in the trace, from 1, and by its weights.
+    """Symbols from the number of a layer in the trace, from 1, and from the names of its weights.
 
     Parameters
     ----------
@@ -49,13 +49,14 @@ class Symbols:
         return self.numbers[layer.title]
 
     def source(self, name: str) -> str:
-        """The name of the value that a layer reads: of an input of the model, or of a layer's output."""
+        """The symbol of a value that a layer reads: an input of the model, or the output of a layer."""
         if name in self.inputs:
             return self.inputs[name]
         title = self.by_source.get(name, name)
         return f"A{self.numbers[title]}" if title in self.numbers else name or "?"
 
     def weight(self, layer: LayerTrace, name: str) -> str:
-        """A weight: W, U and b for kernel, recurrent kernel and bias, else its own name; and whose it is."""
+        """The symbol of a weight: W, U and b for kernel, recurrent kernel and bias, otherwise its name; and its
+        owner."""
         owner, _, own = name.rpartition("/")
         return f"{LETTERS.get(own, own + '_')}{self.number(layer)}" + (f" of {owner}" if owner else "")

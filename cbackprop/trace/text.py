@@ -22,7 +22,7 @@ TITLES = ("1. Forward pass", "2. Loss", "3. Backward pass", "4. Update")
 
 
 def to_text(trace: Trace) -> str:
-    """The four parts of a step, one after the other."""
+    """The four parts of a step in order."""
     head = f"One step of {trace.model!r}: {trace.samples} samples, {trace.dtype}, engine {trace.engine!r}"
     lines = [fitted(head)]
     for stage, title in zip(STAGES, TITLES, strict=True):
@@ -44,7 +44,7 @@ def stage_lines(trace: Trace, stage: str) -> list[str]:
 
 
 def named(name: str, array: object) -> list[str]:
-    """An array under its name and shape."""
+    """An array below its name and shape."""
     return [fitted(f"{name} {shape_of(array)}"), *matrix_lines(array)]  # type: ignore[arg-type]
 
 
@@ -74,7 +74,7 @@ def forward_lines(layer: LayerTrace, symbols: Symbols) -> Iterator[str]:
 
 
 def head_lines(layer: LayerTrace, stage: str) -> Iterator[str]:
-    """The results of the heads of attention; in the backward pass, the derivatives of the loss by them."""
+    """The results of the heads of attention; in the backward pass, the derivatives of the loss with respect to them."""
     for name, array in layer.heads.items():
         if name.startswith("dL/d") == (stage == "backward"):
             yield from named(f"  each head: {name}", array)
@@ -107,7 +107,7 @@ def backward_lines(layer: LayerTrace, symbols: Symbols) -> Iterator[str]:
             yield from named(f"  f'(Z{k}) = {slope_formula(layer.function)}{mark}", layer.slope)
     if layer.delta is not None:
         if layer.linked:
-            made = f"δ{k} from loss and {layer.function} at once"
+            made = f"δ{k} from loss and {layer.function} together"
         elif layer.function == "linear":
             made = f"δ{k} = dL/dA{k}"
         else:
@@ -160,5 +160,5 @@ def update_lines(trace: Trace) -> Iterator[str]:
 
 
 def wrapped(line: str) -> list[str]:
-    """A line, broken into several at the last column."""
+    """A line, wrapped at the last column."""
     return textwrap.wrap(line, COLUMNS, subsequent_indent="    ", break_long_words=True) or [""]

@@ -1,4 +1,4 @@
-"""The arithmetic of one unit of a recurrent layer at one time step, in figures."""
+"""The arithmetic of one unit of a recurrent layer at one time step, with its numbers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["has_time_steps", "output_of", "time_of", "time_step_lines"]
 
 Array = NDArray[Any]
 CELLS = ("SimpleRNN", "LSTM", "GRU")
-# The usual functions of gates; for another function only its value is shown.
+# The usual functions of gates. For other functions only the value is shown.
 FUNCTIONS: dict[str, Callable[[float], float]] = {"sigmoid": lambda z: (1 + math.tanh(z / 2)) / 2, "tanh": math.tanh}
 
 
 def has_time_steps(layer: LayerTrace) -> bool:
-    """Whether a layer is one cell that goes through time steps."""
+    """Whether a layer is one cell that runs over time steps."""
     return layer.kind in CELLS and "h" in layer.times and len(layer.weights) >= 2
 
 
@@ -38,17 +38,17 @@ def time_step_lines(layer: LayerTrace, at: tuple[int, ...], time: int) -> list[s
 
 
 def time_of(layer: LayerTrace, at: tuple[int, ...]) -> int:
-    """The time step whose h is the output. Engine and twin may round differently, so it is the nearest h."""
+    """The time step whose h is the output. Engine and twin may round differently, so the nearest h is taken."""
     return nearest(layer.times["h"][at[0]], layer.a[at[:-1]], at[1] if len(at) == 3 else -1)
 
 
 def output_of(layer: LayerTrace, sample: int, time: int) -> int:
-    """Where in a sequence of outputs that of a time step is."""
+    """The index of a time step's output in the sequence of outputs."""
     return nearest(layer.a[sample], layer.times["h"][sample, time], time)
 
 
 def nearest(rows: Array, row: Array, preferred: int) -> int:
-    """Which row is nearest to another. Masked steps repeat a state; of equal rows the preferred one, or the last."""
+    """The row nearest to `row`. Masked steps repeat a state: among equal rows, the preferred one or the last."""
     far = np.abs(rows - row).max(axis=-1)
     far[np.isnan(far)] = np.inf  # in a network that has diverged
     (equal,) = np.nonzero(far == far.min())
@@ -75,7 +75,7 @@ def gate_lines(layer: LayerTrace, sample: int, time: int, unit: int, shown: dict
 def z_in_figures(
     layer: LayerTrace, sample: int, time: int, column: tuple[int, int], z: float, shown: dict[str, float]
 ) -> str:
-    """The sum over the inputs and over the states before, where that is what the cell has computed."""
+    """z as a sum over the inputs and over the previous states, if it agrees with the cell's result."""
     units = layer.times["h"].shape[-1]
     j = column[0] * units + column[1]
     kernel, recurrent = (layer.weight(name).before for name in ("kernel", "recurrent_kernel"))
@@ -109,13 +109,13 @@ def biases_of(layer: LayerTrace, column: int) -> tuple[float, float]:
 
 
 def then(pairs: list[tuple[Any, Any]]) -> str:
-    """A sum that goes on."""
+    """A sum as the continuation of another one."""
     text = sum_in_figures(pairs)
     return f"− {text[1:]}" if text.startswith("−") else f"+ {text}"
 
 
 def applied(name: str, z: float, value: float) -> str:
-    """A gate from its z, by the function that gives what the cell has computed."""
+    """A gate as a function of its z: the function whose result agrees with the cell's."""
     for function, of in FUNCTIONS.items():
         if is_near(of(z), value):
             return f"{function}({name}) = {number(value)}"
@@ -123,7 +123,7 @@ def applied(name: str, z: float, value: float) -> str:
 
 
 def state_lines(kind: str, shown: dict[str, float]) -> list[str]:
-    """The new states from the gates and the states before."""
+    """The new states from the gates and the previous states."""
     h = shown["h"]
     if kind == "LSTM":
         f, i, g, o, c = (shown[name] for name in ("f", "i", "g", "o", "c"))
@@ -139,16 +139,16 @@ def state_lines(kind: str, shown: dict[str, float]) -> list[str]:
 
 
 def delta_lines(layer: LayerTrace, sample: int, time: int, unit: int) -> list[str]:
-    """dL/dz of each gate at this time step, with all that comes from later ones."""
+    """dL/dz of each gate at this time step, including the contributions of later steps."""
     delta = layer.times.get("delta")
     if delta is None:
         return []
     gates, units = gates_of(layer) or [""], layer.times["h"].shape[-1]
     values = [float(delta[sample, time, position * units + unit]) for position in range(len(gates))]
     named = [f"{gate}: {number(value)}" if gate else number(value) for gate, value in zip(gates, values, strict=True)]
-    return [f"δ = dL/dz, with what later time steps send back: {', '.join(named)}"]
+    return [f"δ = dL/dz, including later time steps: {', '.join(named)}"]
 
 
 def is_near(found: float, right: float) -> bool:
-    """Whether two numbers are the same but for rounding in float32."""
+    """Whether two numbers are equal up to rounding in float32."""
     return abs(found - right) <= 1e-4 * max(abs(found), abs(right)) + 1e-6

@@ -27,29 +27,30 @@ Array = NDArray[Any]
 class Trace:
     """Every number of one training step. `Model.trace` makes it.
 
-    A unit computes z and a = f(z). The loss sends back dL/da (`above`), and with the slope f'(z) that becomes
-    delta = dL/dz. Inputs and delta give the gradient of each weight, and the optimizer turns it into a step.
+    A unit computes z and a = f(z). The backward pass starts with the loss and gives dL/da (`above`). Multiplied by the
+    slope f'(z), that is delta = dL/dz. Inputs and delta give the gradient of each weight, and the optimizer turns the
+    gradient into a step.
 
     Attributes
     ----------
     model, engine, dtype : str
-        The names of the model, its engine and its float type.
+        The names of the model, its engine and its data type.
     training : bool
-        Whether dropout and the like were active.
+        Whether dropout and similar layers were active.
     inputs : dict of str to ndarray
         The samples, by the names of the model's inputs.
     outputs : list of Judged
         For each output with a loss: ``name``, ``loss``, ``prediction``, ``target``, the loss ``mean`` of the batch, and
         the loss of each of the ``samples``.
     layers : list of LayerTrace
-        Each call of a layer, in the order of the forward pass. ``trace["hidden"]`` finds one by its name, and
-        ``trace["hidden", 1]`` the second call of a layer.
+        All calls of layers, in the order of the forward pass. ``trace["hidden"]`` finds one by its name, and
+        ``trace["hidden", 1]`` is the second call of a layer.
     weights : dict of str to WeightTrace
         By path, such as ``"hidden/kernel"``.
     loss : float
-        That of the batch, with the weights of the outputs' losses and with regularizers.
+        The loss of the batch, including the weights of the outputs' losses and the regularizers.
     loss_after : float
-        That of the same samples after the step.
+        The loss of the same samples after the step.
     rule : Rule
         The optimizer.
 
@@ -95,7 +96,7 @@ class Trace:
         """The call of a layer, by the layer's name, or by (name, number of the call)."""
         name, call = key if isinstance(key, tuple) and len(key) == 2 else (key, None)
         if not isinstance(name, str):
-            raise TypeError(f"A layer is found by its name, or by (name, call), but got {key!r}.")
+            raise TypeError(f"The key must be the name of a layer, or (name, call), but got {key!r}.")
         if call is not None:
             check_integer("call", call, 0)
         found = [layer for layer in self.layers if layer.name == name]
@@ -104,17 +105,19 @@ class Trace:
             known = [layer.name for layer in self.layers]
             raise ValueError(f"There is no layer {name!r} in this trace. {nearest(name, known)}")
         if call is None and len(found) > 1:
-            raise ValueError(f"Layer {name!r} is called {len(found)} times: say which call, as ({name!r}, 0).")
+            raise ValueError(
+                f"Layer {name!r} is called {len(found)} times: give the number of the call, as in ({name!r}, 0)."
+            )
         chosen = [layer for layer in found if layer.call == call] if call is not None else found
         if not chosen:
-            raise ValueError(f"Layer {name!r} is called {len(found)} times: there is no call {call!r}, from 0 on.")
+            raise ValueError(f"The call of layer {name!r} must be at most {len(found) - 1}, but is {call!r}.")
         return chosen[0]
 
     def apply(self) -> None:
-        """Make exactly this step: the weights and the optimizer become what the trace says.
+        """Make exactly this step: set the weights and the state of the optimizer to those after the step.
 
-        With ``training=True``, and for every network in which that changes nothing, it is the step of
-        `Model.train_on_batch`, to the same bits.
+        It is the step of `Model.train_on_batch`, with the same bits, if the trace was made with ``training=True``, or
+        if `training` makes no difference for the network.
 
         Raises
         ------
@@ -131,26 +134,26 @@ class Trace:
         weight: str | None = None,
         time: int | None = None,
     ) -> str:
-        """The arithmetic of a unit, or of a weight, in figures.
+        """The arithmetic of a unit, or of a weight, with its numbers.
 
         Parameters
         ----------
         layer : str or tuple (str, int), optional
             The layer's name, or (name, number of the call).
         unit : int or tuple of int, default 0
-            Which number of the layer's output: along its last axis, or by an index with an entry for each of its axes.
+            The unit: an index along the last axis of the layer's output, or an index with an entry for each axis.
         sample : int, default 0
         weight : str, optional
-            Instead of a layer: a weight by its path, and an index, as in ``"hidden/kernel[1,0]"``.
+            Instead of a layer: the path of a weight and an index, as in ``"hidden/kernel[1,0]"``.
         time : int, optional
-            For an LSTM, a GRU or a SimpleRNN: which time step to show. By default, the one that made the output.
+            For an LSTM, a GRU or a SimpleRNN: the time step to show. By default, the one that made the output.
 
         Returns
         -------
         str
-            For a unit: z, a, what comes from above, and delta; of a recurrent layer the gates and states at a time
-            step. For a weight: the sum over samples, the optimizer's
-            line, and the central difference of the loss, computed in float64.
+            For a unit: z, a, dL/da and delta; for a recurrent layer also the gates and states at a time step. For a
+            weight: the sum over samples, the optimizer's update, and the central difference of the loss, computed in
+            float64.
 
         Raises
         ------
@@ -160,19 +163,19 @@ class Trace:
             For a weight, if layers of the model have changed since the trace was made.
         """
         if (layer is None) == (weight is None):
-            raise ValueError("Say what to explain: a layer, or weight=..., but not both.")
+            raise ValueError("Give either a layer or weight=..., and not both.")
         if weight is not None:
             return explanation.explain_weight(self, weight)
-        with np.errstate(all="ignore"):  # numbers of a network that has diverged
+        with np.errstate(all="ignore"):  # the network may have diverged
             return explanation.explain_unit(self, self[layer], unit, sample, time)
 
     def to_dict(self) -> dict[str, Any]:
-        """All arrays by name: of each layer as ``"hidden/z"``, ``"hidden/dkernel"``; losses and inputs beside them.
+        """All arrays by name: for each layer as ``"hidden/z"``, ``"hidden/dkernel"``; also the losses and inputs.
 
         Returns
         -------
         dict of str to ndarray or float
-            Calls after the first of a shared layer have the number in their name: ``"hidden:1/z"``.
+            For shared layers, later calls have their number in the name: ``"hidden:1/z"``.
         """
         found: dict[str, Any] = {"loss": self.loss, "loss_after": self.loss_after, "learning_rate": self.rule.rate}
         found |= {f"inputs/{name}": array for name, array in self.inputs.items()}
@@ -189,10 +192,10 @@ class Trace:
         return latex.to_latex(self)
 
     def to_html(self, path: str | PathLike[str]) -> None:
-        """Write one web page that shows the step. It needs no network.
+        """Write a web page that shows the step. It needs no internet.
 
-        The network is drawn; a click on a unit or a connection shows its equation; the forward and the backward pass
-        can be stepped through.
+        The page draws the network. A click on a unit or a connection shows its equation. Buttons step through the
+        forward and the backward pass.
 
         Parameters
         ----------
@@ -213,9 +216,9 @@ class Trace:
         return text.to_text(self)
 
     def __repr__(self) -> str:
-        """A line."""
+        """One line."""
         return f"<Trace of {self.model!r}: {self.samples} samples, loss {self.loss:.6g} → {self.loss_after:.6g}>"
 
     def _repr_html_(self) -> str:
-        """Tables for a notebook, without script."""
+        """Tables for a notebook, without scripts."""
         return notebook.to_notebook(self)

@@ -138,7 +138,7 @@ def test_page(tmp_path, capsys):
         (["xor", "--explain", "hidden[0 0]"], "--explain takes"),
         (["xor", "--explain", "hidden/kernel[0 0]"], "weight must be a path and an index"),
         (["xor", "--explain", f"hidden[{'1' * 5000}]"], "--explain takes"),
-        (["xor", "--html", "\0.html"], "path must be the name of a file"),
+        (["xor", "--html", "\0.html"], "path must not contain a zero byte"),
         (["xor", "--activation", "tanhh"], "tanh"),
         (["xor", "--optimizer", "sdg"], "sgd"),
         (["nothing.csv", "--target", "a"], "nothing.csv"),

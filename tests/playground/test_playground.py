@@ -316,7 +316,7 @@ def test_points_are_drawn_with_keys(page, tmp_path):
         "cross at (0.60, 0.05)",
         "point of class 1 at (0.60, 0.05), 1 point",
     ]
-    assert "no point any more at (-0.20, -0.15), 4 points" in found["said"]
+    assert "removed the point at (-0.20, -0.15), 4 points" in found["said"]
     assert found["learned"].startswith("epoch 1, step 1, loss 0.")
 
 

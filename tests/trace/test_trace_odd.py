@@ -224,7 +224,7 @@ def test_what_is_no_page(tmp_path):
     (tmp_path / "folder.html").mkdir()
     with pytest.raises(IsADirectoryError, match="folder"):
         trace.to_html(tmp_path / "folder.html")
-    with pytest.raises(ValueError, match="path must be the name of a file"):
+    with pytest.raises(ValueError, match="path must not contain a zero byte"):
         trace.to_html(f"{tmp_path}/\0.html")
 
 

@@ -30,7 +30,7 @@ def test_text(trace):
     for product in (
         "X (4,2) @ W1 (2,3) + b1 (3) = Z1 (4,3)", "A1 (4,3) @ W2 (3,1) + b2 (1) = Z2 (4,1)",
         "A1ᵀ (3,4) @ δ2 (4,1) = dW2 (3,1)", "Xᵀ (2,4) @ δ1 (4,3) = dW1 (2,3)", "tanh(Z1) = A1 (4,3)",
-        "δ2 from loss and sigmoid at once", "dL/dA2  (derived) (4,1)",
+        "δ2 from loss and sigmoid together", "dL/dA2  (derived) (4,1)",
     ):  # fmt: skip
         assert product in text
     for heading in ("1. Forward pass", "2. Loss", "3. Backward pass", "4. Update"):
@@ -95,7 +95,7 @@ def test_figures_of_a_unit(trace):
         "z = 0.6·0.09967 − 0.5·0 + 0.4·(−0.09967) + 0.05 = 0.06993",
         "a = sigmoid(z) = 0.5175",
         "dL/da = (ŷ − y)/(ŷ·(1 − ŷ))/n = (0.5175 − 0)/(0.5175·(1 − 0.5175))/4 = 0.5181   from the loss  (derived)",
-        "δ = dL/da·(a·(1 − a)) = 0.5181·0.5175·(1 − 0.5175) = 0.1294   (the engine goes from z to δ at once)",
+        "δ = dL/da·(a·(1 − a)) = 0.5181·0.5175·(1 − 0.5175) = 0.1294   (the engine computes δ directly from z)",
     ]
 
 
@@ -262,7 +262,7 @@ def test_figures_of_a_time_step(make):
     for time, error in ((4, ValueError), (-1, ValueError), ("a", TypeError)):
         with pytest.raises(error, match="time must be"):
             trace.explain("cell", time=time)
-    with pytest.raises(ValueError, match="time is for LSTM"):
+    with pytest.raises(ValueError, match="time can only be used for LSTM"):
         trace.explain("end", time=0)
 
 

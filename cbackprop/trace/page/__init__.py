@@ -1,4 +1,4 @@
-"""The web page of a trace: one file, which asks no network for anything."""
+"""The web page of a trace: a single file that needs no internet."""
 
 from cbackprop.trace.page.write import check_page_path, page_of, write_page
 

@@ -1,5 +1,5 @@
 "use strict";
-// Everything that is shown comes from the trace; the script only adds up products, to show that they are the sums.
+// All numbers come from the trace. The script only writes the products of sums.
 (function () {
   const frames = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
@@ -66,7 +66,7 @@
     return "4. Update: loss " + text(frame.loss) + " \u2192 " + text(frame.lossAfter);
   }
 
-  // What a unit shows so far: a on the way forward, delta on the way back.
+  // What a unit shows so far: a in the forward pass, delta in the backward pass.
   function shown(column, all, stage) {
     const done = all.slice(0, stage + 1), layer = column.layer;
     if (!layer) return { name: "x", array: column.array };
@@ -190,7 +190,7 @@
     if (delta && perSample(delta) === perSample(a)) {
       const product = above && slope ? text(at(above, i, j)) + "\u00b7" + bracketed(at(slope, i, j)) + " = " : "";
       lines.push("\u03b4 = dL/da\u00b7f'(z) = " + product + text(at(delta, i, j)));
-      if (layer.linked) lines.push("The engine computes \u03b4 from z at once: loss and " + layer.function + " cancel.");
+      if (layer.linked) lines.push("The engine computes \u03b4 directly from z: loss and " + layer.function + " cancel.");
     }
     return lines;
   }

@@ -1,4 +1,4 @@
-"""Writes traces as a page: a template, a style, a script, and the numbers as JSON."""
+"""Write traces as a page: a template, a style, a script, and the numbers as JSON."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ if TYPE_CHECKING:
 
 __all__ = ["check_page_path", "page_of", "write_page"]
 
-# Larger arrays are shown by their range and mean: a browser has to hold all numbers of all steps of a film.
+# Larger arrays are shown by their range and mean: the browser holds all numbers of all steps.
 MOST_NUMBERS = 2000
-# The page has the arithmetic of a layer's units in words if these are at most so many, over all samples; and central
-# differences of a model's weights, each of which takes two losses, if these are at most so many.
+# A page contains the explanations of a layer's units if there are at most this many, over all samples. It contains the
+# central differences of a model's weights, which need two losses each, if there are at most this many weights.
 MOST_EXPLAINED = 60
 
 
 def check_page_path(path: str | PathLike[str]) -> Path:
-    """The path of a page.
+    """Check the path of a page.
 
     Raises
     ------
     TypeError, ValueError
-        If it is no path, or its suffix is not that of a page.
+        If it is not a path, or its suffix is not that of a page.
     FileNotFoundError, IsADirectoryError
-        If there is no such folder, or the page would be one.
+        If the folder does not exist, or the path is a folder.
     """
     if not isinstance(path, (str, PathLike)) or not isinstance(fspath(path), str):
         raise TypeError(f"path must be a str or a PathLike, but got {type(path).__name__}.")
     found = Path(fspath(path))
     if found.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"path must end in .html, as the file is a web page, but got {str(found)!r}.")
+        raise ValueError(f"path must end in .html, because the file is a web page, but got {str(found)!r}.")
     if "\0" in str(found):
-        raise ValueError(f"path must be the name of a file, but got {str(found)!r} with a zero byte.")
+        raise ValueError(f"path must not contain a zero byte, but got {str(found)!r}.")
     if not found.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(found.parent))
     if found.is_dir():
@@ -56,7 +56,7 @@ def check_page_path(path: str | PathLike[str]) -> Path:
 
 
 def write_page(path: str | PathLike[str], traces: Sequence[Trace]) -> None:
-    """Write one page that shows these steps of a training."""
+    """Write a page that shows these training steps."""
     check_page_path(path).write_text(page_of(traces), encoding="utf-8")
 
 
@@ -70,10 +70,10 @@ def page_of(traces: Sequence[Trace]) -> str:
     if len(traces) == 1:
         _add_differences(traces[0], frames[0])
     data = json.dumps(frames, ensure_ascii=False, separators=(",", ":"))
-    # A model's name may hold what would end the script.
+    # A model's name may contain text that would end the script.
     data = data.replace("<", "\\u003c")
     title = html.escape(f"One step of {traces[0].model}" if len(traces) == 1 else f"Training of {traces[0].model}")
-    # All at once: a model's name may hold a mark.
+    # Replaced at once, because a model's name may contain a placeholder.
     texts = {"title": title, "style": style, "script": script, "data": data}
     return re.sub(r"\{\{(title|style|script|data)\}\}", lambda mark: texts[mark[1]], template)
 
@@ -125,7 +125,8 @@ def _layer(trace: Trace, layer: LayerTrace) -> dict[str, Any]:
 
 
 def _explained(trace: Trace, layer: LayerTrace) -> list[list[list[str]]] | None:
-    """For each sample and unit the lines of `Trace.explain`, where a page does not make them itself of few numbers."""
+    """The lines of `Trace.explain` for each sample and unit, if the page cannot compute them itself and they are
+    few."""
     shape = layer.a.shape
     if layer.is_dense or not layer.weights or len(shape) != 2 or not 0 < layer.a.size <= MOST_EXPLAINED:
         return None
@@ -133,7 +134,7 @@ def _explained(trace: Trace, layer: LayerTrace) -> list[list[list[str]]] | None:
 
 
 def _from_loss(trace: Trace, layer: LayerTrace) -> list[list[str | None]] | None:
-    """For each sample and unit of an output how dL/da follows from the loss, where it has few numbers."""
+    """How dL/da follows from the loss, for each sample and unit of an output, if they are few."""
     if any(layer.name in other.sources for other in trace.layers) or layer.a.ndim != 2 or layer.a.size > MOST_EXPLAINED:
         return None
     samples, units = map(range, layer.a.shape)
@@ -141,12 +142,12 @@ def _from_loss(trace: Trace, layer: LayerTrace) -> list[list[str | None]] | None
 
 
 def _lines(trace: Trace, layer: LayerTrace, unit: int, sample: int) -> list[str]:
-    """Those after the first, which says which unit it is."""
+    """The lines of an explanation without the first one, which names the unit."""
     return trace.explain((layer.name, layer.call), unit=unit, sample=sample).splitlines()[1:]
 
 
 def _add_differences(trace: Trace, frame: dict[str, Any]) -> None:
-    """Central differences of the loss by the weights that a page draws as connections, if they are few."""
+    """Central differences of the loss for the weights that the page draws as connections, if they are few."""
     drawn = [
         (weight, shown)
         for layer, part in zip(trace.layers, frame["layers"], strict=True)
@@ -171,7 +172,7 @@ def _weight(weight: WeightTrace) -> dict[str, Any]:
 
 
 def _array(array: NDArray[Any]) -> dict[str, Any]:
-    """An array: all numbers of a small one, or what a large one is like."""
+    """An array: all numbers if it is small, otherwise its range and mean."""
     values = np.asarray(array, np.float64).ravel()
     found: dict[str, Any] = {"shape": list(array.shape)}
     if values.size <= MOST_NUMBERS:
@@ -182,6 +183,6 @@ def _array(array: NDArray[Any]) -> dict[str, Any]:
 
 
 def _number(value: Any) -> float | str:
-    """A number with nine digits, which float32 has; JSON has no NaN and no infinity."""
+    """A number with nine digits, enough for float32. NaN and infinity, which JSON lacks, become texts."""
     value = float(value)
     return float(f"{value:.9g}") if np.isfinite(value) else str(value)
