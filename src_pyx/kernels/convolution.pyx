@@ -190,8 +190,9 @@ cdef void run_sweep(
 ) noexcept nogil:
     """The output positions of a sweep for one sample. If kernel_row is 0, the kernel is in panels.
 
-    Rows that read the same taps, and are adjacent in the output, are computed together. `done` is called with rows
-    while they are in the cache; `position` is the number of the sample's first position.
+    Rows that read the same taps, and whose positions are equally far from each other in the output, are computed
+    together. `done` is called with rows while they are in the cache; `position` is the number of the sample's first
+    position.
     """
     cdef const Axis* axes = sweep.axes
     cdef Py_ssize_t z, y, rows, line, count, first, end, next_first, next_end
@@ -205,7 +206,7 @@ cdef void run_sweep(
             while line < rows:
                 taps_inside(sweep, y + line, &first, &end)
                 count = 1
-                while (sweep.is_row or spread != NULL) and line + count < rows:
+                while (sweep.runs_on or spread != NULL) and line + count < rows:
                     taps_inside(sweep, y + line + count, &next_first, &next_end)
                     if next_first != first or next_end != end:
                         break
@@ -257,6 +258,30 @@ cdef void convolve(
     Done done, void* layer, const void* batch,  # called with these when rows are done, unless NULL
 ) noexcept nogil:
     """maps = image * kernel + bias."""
+    cdef Py_ssize_t joined = together(conv, samples, conv.joins_forward)
+    if joined:
+        convolve_samples(
+            conv.together, joined // conv.n_together, 0, image, kernel, bias, add, maps, workspace, done, layer, batch
+        )
+    if joined < samples:
+        convolve_samples(
+            conv, samples - joined, joined, image + joined * conv.image_size, kernel, bias, add,
+            maps + joined * conv.maps_size, workspace, done, layer, batch,
+        )
+
+
+cdef inline Py_ssize_t together(Convolution conv, Py_ssize_t samples, bint joins) noexcept nogil:
+    """How many samples are computed together with others."""
+    return samples // conv.n_together * conv.n_together if joins else 0
+
+
+cdef void convolve_samples(
+    Convolution conv, Py_ssize_t samples,
+    Py_ssize_t first,           # samples in front of these
+    const floating* image, const floating* kernel, const floating* bias, bint add, floating* maps, void* workspace,
+    Done done, void* layer, const void* batch,
+) noexcept nogil:
+    """The same for samples as they are."""
     kernel = reaching_taps(conv, kernel, &workspace)
     cdef Py_ssize_t positions = conv.maps_size // conv.filters
     cdef Py_ssize_t inner = conv.filters // conv.groups, sample, group, row = conv.filters
@@ -270,7 +295,7 @@ cdef void convolve(
                 &conv.forward, image + sample * conv.image_size, panels, add, maps + sample * conv.maps_size, strip
             )
             if done != NULL:
-                done(layer, batch, sample * positions, positions)
+                done(layer, batch, (first + sample) * positions, positions)
         return
     if conv.planar_forward:
         panels = strip + planes_room(&conv.forward)
@@ -281,7 +306,7 @@ cdef void convolve(
                 strip,
             )
             if done != NULL:
-                done(layer, batch, sample * positions, positions)
+                done(layer, batch, (first + sample) * positions, positions)
         return
     if conv.forward.multiplies_less:
         convolve_by_tiles(
@@ -299,7 +324,7 @@ cdef void convolve(
     for sample in range(samples):
         run_sweep(
             conv, &conv.forward, image + sample * conv.image_size, kernel, row, bias, add,
-            maps + sample * conv.maps_size, strip, NULL, done, layer, batch, sample * positions,
+            maps + sample * conv.maps_size, strip, NULL, done, layer, batch, (first + sample) * positions,
         )
 
 
@@ -328,6 +353,21 @@ cdef void convolve_back(
 ) noexcept nogil:
     """image = the transposed convolution of maps, + bias. For deltas: the gradient of the image from that of the
     maps."""
+    cdef Py_ssize_t joined = together(conv, samples, conv.joins_back)
+    if joined:
+        convolve_samples_back(conv.together, joined // conv.n_together, maps, kernel, bias, add, image, workspace)
+    if joined < samples:
+        convolve_samples_back(
+            conv, samples - joined, maps + joined * conv.maps_size, kernel, bias, add, image + joined * conv.image_size,
+            workspace,
+        )
+
+
+cdef void convolve_samples_back(
+    Convolution conv, Py_ssize_t samples, const floating* maps, const floating* kernel, const floating* bias, bint add,
+    floating* image, void* workspace,
+) noexcept nogil:
+    """The same for samples as they are."""
     kernel = reaching_taps(conv, kernel, &workspace)
     cdef Py_ssize_t sample, i, group, size
     cdef Py_ssize_t width = padded_columns(computed_columns(conv, &conv.back[0], image), image)
@@ -394,6 +434,23 @@ cdef void convolve_kernel(
     void* workspace,            # kernel_numbers(), destroyed
 ) noexcept nogil:
     """The gradient of rows of the kernel: for each, the sum over positions of the input there times the maps."""
+    cdef Py_ssize_t joined = together(conv, samples, conv.together is not None)
+    if joined:
+        convolve_kernel_of(
+            conv.together, joined // conv.n_together, image, maps, maps_padded, begin, end, add, gradient, workspace
+        )
+    if joined < samples:
+        convolve_kernel_of(
+            conv, samples - joined, image + joined * conv.image_size, maps + joined * conv.maps_size, maps_padded,
+            begin, end, add or joined > 0, gradient, workspace,
+        )
+
+
+cdef void convolve_kernel_of(
+    Convolution conv, Py_ssize_t samples, const floating* image, const floating* maps, bint maps_padded,
+    Py_ssize_t begin, Py_ssize_t end, bint add, floating* gradient, void* workspace,
+) noexcept nogil:
+    """The same for samples as they are."""
     cdef floating* sums = <floating*>workspace
     cdef Py_ssize_t first, last
     if conv.taps_at == NULL:

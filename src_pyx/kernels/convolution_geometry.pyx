@@ -31,6 +31,8 @@ cdef enum:
     STRIP_POSITIONS = 512
     # The number of positions over which the gradient of a kernel is summed before it is written.
     GRADIENT_POSITIONS = 128
+    # Samples of one line that are computed together at most. Threads have multiples of so many, if they have many.
+    MOST_TOGETHER = 16
     # Numbers in the largest vector.
     MOST_LANES = 16
     # The most numbers of a stretched image that are written at a time, unless that is too few rows.
@@ -83,11 +85,13 @@ cdef class Convolution:
     channels, filters, groups : int
     may_spread : bool, default True
         If False, backward sweeps compute positions of the image, never contributions of positions of the maps.
+    may_join : bool, default True
+        If False, samples of few positions are not computed together.
     """
 
     def __cinit__(
         self, tuple image, tuple maps, tuple kernel, tuple stride, tuple dilation, tuple before, Py_ssize_t channels,
-        Py_ssize_t filters, Py_ssize_t groups, bint may_spread=True,
+        Py_ssize_t filters, Py_ssize_t groups, bint may_spread=True, bint may_join=True,
     ):
         cdef int axis
         cdef Py_ssize_t i
@@ -123,6 +127,8 @@ cdef class Convolution:
             )
         sizes = [self.forward.strip_size, *[self.back[i].strip_size for i in range(self.n_back)]]
         self.strip_room = (max(sizes) + 2 * MOST_LANES) // MOST_LANES * MOST_LANES
+        if may_join:
+            self.make_together(whole, may_spread)
 
     def __dealloc__(self):
         free(self.back)
@@ -251,7 +257,7 @@ cdef class Convolution:
             or x.in_begin < 0 or x.in_begin + x.length > sweep.in_sizes[2]
         )
         sweep.columns = columns
-        sweep.is_row = y.out_step == x.out_step == 1 and x.count == sweep.out_sizes[2]
+        sweep.runs_on = y.out_step == 1 and x.count * x.out_step == sweep.out_sizes[2]
         planes = max(z.taps, 1)
         fit = (STRIP_NUMBERS // (planes * x.length * channels) - y.reach) // y.in_step + 1
         sweep.rows = max(min(y.count, STRIP_POSITIONS // x.count, fit), 1)
@@ -337,6 +343,30 @@ cdef class Convolution:
         to.at, to.kernel = self.keep(np.add.outer(at, last)), self.keep(rows_of_kernel)
         return 0
 
+    cdef int make_together(self, object whole, bint may_spread) except -1:
+        """Several samples of one line are one image of several lines.
+
+        Products then have more rows, and a gradient is written after longer sums. A pass has the same bits with and
+        without others if it is done in the same way.
+        """
+        cdef Py_ssize_t n = 1
+        cdef Convolution found
+        while n < MOST_TOGETHER and n * self.maps[2] < GRADIENT_POSITIONS:
+            n *= 2
+        lines = {sizes[:2] for sizes in (whole.image, whole.maps, whole.kernel)} == {(1, 1)}
+        if n == 1 or not lines or whole.before[:2] != (0, 0):
+            return 0
+        strides = {name: (1, 1, getattr(whole, name)[2]) for name in ("stride", "dilation")}
+        found = Convolution(
+            *whole._replace(image=(1, n, self.image[2]), maps=(1, n, self.maps[2]), **strides), may_spread, False
+        )
+        self.together, self.n_together = found, n
+        self.joins_forward = (
+            self.planar_forward == found.planar_forward and self.stretched_forward == found.stretched_forward
+        )
+        self.joins_back = self.planar_back == found.planar_back and self.spreads == found.spreads
+        return 0
+
     cdef const Py_ssize_t* keep(self, table) except? NULL:
         """The address of a table, which lives as long as this object."""
         cdef const Py_ssize_t[::1] view = np.append(np.ascontiguousarray(table, np.intp).reshape(-1), 0)
@@ -345,6 +375,10 @@ cdef class Convolution:
 
     cdef Py_ssize_t forward_numbers(self) noexcept:
         """The workspace that `convolve` needs, in numbers."""
+        return max(self.forward_alone(), 0 if self.together is None else self.together.forward_alone())
+
+    cdef Py_ssize_t forward_alone(self) noexcept:
+        """The same for single samples."""
         if self.stretched_forward:
             packed = (self.kernel_rows + 1) * (self.filters + MOST_LANES)
             return self.taps_room + stretched_room(&self.forward) + packed
@@ -356,6 +390,10 @@ cdef class Convolution:
 
     cdef Py_ssize_t back_numbers(self) noexcept:
         """The workspace that `convolve_back` needs, in numbers."""
+        return max(self.back_alone(), 0 if self.together is None else self.together.back_alone())
+
+    cdef Py_ssize_t back_alone(self) noexcept:
+        """The same for single samples."""
         if self.planar_back:
             return self.taps_room + self.kernel_rows * self.filters + max(
                 [planes_room(&self.back[i]) for i in range(self.n_back)]
@@ -370,6 +408,10 @@ cdef class Convolution:
 
     cdef Py_ssize_t kernel_numbers(self) noexcept:
         """The workspace that `convolve_kernel` needs, in numbers."""
+        return max(self.kernel_alone(), 0 if self.together is None else self.together.kernel_alone())
+
+    cdef Py_ssize_t kernel_alone(self) noexcept:
+        """The same for single samples."""
         if self.stretched_gradient:
             return self.taps_room + stretched_gradient_room(&self.forward, self.kernel_rows)
         if self.planar_gradient:

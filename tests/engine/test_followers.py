@@ -51,6 +51,24 @@ def test_predictions_are_those_of_the_twin(activation, rows):
     np.testing.assert_allclose(model.predict(x, verbose=0), twin.predict(x, verbose=0), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("rows", [1, 16, 21])
+def test_samples_of_one_line_that_are_computed_together(rows):
+    """Those that are left over are told apart from them."""
+    x = inputs = cb.Input((11, 3))
+    for strides in (1, 2):
+        x = layers.Conv1D(7, 3, padding="causal", strides=strides)(x)
+        x = layers.Activation("relu")(layers.BatchNormalization()(x))
+    model = cb.Model(inputs, layers.Flatten()(x))
+    rng = np.random.default_rng(3)
+    for weight in model.weights:
+        weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+    twin = cb.models.clone_model(model)
+    twin.set_weights(model.get_weights())
+    twin.compile("sgd", "mse", engine="reference")
+    x = rng.normal(size=(rows, 11, 3))
+    np.testing.assert_allclose(model.predict(x, verbose=0), twin.predict(x, verbose=0), rtol=1e-4, atol=1e-5)
+
+
 def test_a_loss_keeps_the_activation_that_it_takes_over():
     """The last activation is left to the loss in training, and must not run there."""
     x = inputs = cb.Input((5, 5, 1))

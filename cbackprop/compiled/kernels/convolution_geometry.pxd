@@ -25,6 +25,9 @@ cdef class Convolution:
     cdef Py_ssize_t strip_room                  # numbers of the largest strip, and of what is read behind it
     cdef const Py_ssize_t* lines_at             # (rows of the sweep,): where in a strip each row of positions begins
     cdef const Py_ssize_t* kernel_at            # (kernel_rows,): where in a strip each row of the kernel reads
+    cdef Convolution together                   # of several samples, as lines of one image; None if that gains nothing
+    cdef Py_ssize_t n_together                  # how many
+    cdef bint joins_forward, joins_back         # whether such passes give the same bits
     cdef list tables                            # what pointers point into: kept alive here
 
     cdef int leave_out_taps(self, tuple kernel, tuple parts) except -1
@@ -36,11 +39,15 @@ cdef class Convolution:
     cdef int choose_back(self, bint may_spread, list classes) except -1
     cdef int make_gradient(self) except -1
     cdef int make_stretching(self) except -1
+    cdef int make_together(self, object whole, bint may_spread) except -1
     cdef Sweep make_sweep(self, list axes, bint forward, Py_ssize_t packed, Py_ssize_t columns) except *
     cdef const Py_ssize_t* keep(self, table) except? NULL
     cdef Py_ssize_t spread_row_numbers(self) noexcept
     cdef Py_ssize_t forward_numbers(self) noexcept
+    cdef Py_ssize_t forward_alone(self) noexcept
     cdef Py_ssize_t back_numbers(self) noexcept
+    cdef Py_ssize_t back_alone(self) noexcept
     cdef Py_ssize_t kernel_numbers(self) noexcept
+    cdef Py_ssize_t kernel_alone(self) noexcept
 
 cdef const floating* reaching_taps(Convolution conv, const floating* kernel, void** workspace) noexcept nogil

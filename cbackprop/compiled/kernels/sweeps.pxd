@@ -39,7 +39,7 @@ cdef struct Sweep:
     bint pads                   # some taps are outside of the input
     bint copies                 # so that it is copied, with zeros around it; else such taps are left out
     Py_ssize_t columns          # numbers that a position computes for each group
-    bint is_row                 # whole rows of output positions follow each other in the output
+    bint runs_on                # the first position of a row is as far behind the last one as they are from each other
     Py_ssize_t rows             # rows of output positions that are computed at a time
     Py_ssize_t strip_rows, strip_columns    # of the input, as it is read for them
     Py_ssize_t run              # numbers that follow each other in the input from each tap on

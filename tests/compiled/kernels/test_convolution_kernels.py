@@ -76,11 +76,15 @@ def expected(case, what, image, kernel, maps):
     return np.einsum("sptgc,spgf->tcgf", patches, maps)
 
 
-def check(case, dtype, rng, array=np.empty):
-    conv = Convolution(
+def convolution_of(case):
+    return Convolution(
         *(case.image, case.maps, case.kernel, case.stride, case.dilation, case.before),
         *(case.channels, case.filters, case.groups, case.run is from_python.convolution),
     )
+
+
+def check(case, dtype, rng, array=np.empty):
+    conv = convolution_of(case)
     counts = {
         "image": case.samples * math.prod(case.image) * case.channels,
         "kernel": math.prod(case.kernel) * case.channels // case.groups * case.filters,
@@ -176,6 +180,45 @@ def test_few_channels_and_filters(seed, dtype):
         check(few_channels_and_filters(rng), dtype, rng)
 
 
+def lines(rng):
+    """A convolution along one axis of more samples than are computed together."""
+    case = Case(rng, False)
+    while case.image[1] * case.maps[1] * case.kernel[1] > 1:
+        case = Case(rng, False)
+    case.samples = int(rng.integers(2, 40))
+    return case
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("seed", range(20))
+def test_samples_of_one_line(seed, dtype):
+    """Several are computed together, as lines of one image."""
+    rng = np.random.default_rng(seed)
+    for _ in range(3):
+        check(lines(rng), dtype, rng)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("seed", range(20))
+def test_samples_of_one_line_have_the_bits_that_they_have_alone(seed, dtype):
+    rng = np.random.default_rng(seed)
+    for case in (lines(rng) for _ in range(3)):
+        conv = convolution_of(case)
+        image, maps = math.prod(case.image) * case.channels, math.prod(case.maps) * case.filters
+        taps = math.prod(case.kernel) * case.channels // case.groups * case.filters
+        draw = lambda n: rng.normal(size=n + SLACK).astype(dtype)  # noqa: E731
+        images, kernel, outputs = draw(case.samples * image)[:-SLACK], draw(taps), draw(case.samples * maps)
+        for what in ("maps", "image"):
+            alone = images.copy(), outputs.copy()
+            case.run(conv, what, images, kernel, outputs)
+            for i in range(case.samples):
+                one = alone[0][i * image : (i + 1) * image], alone[1][i * maps : (i + 1) * maps + SLACK].copy()
+                case.run(conv, what, one[0], kernel, one[1])
+                alone[1][i * maps : (i + 1) * maps] = one[1][:maps]
+            np.testing.assert_array_equal(alone[0], images, strict=True)
+            np.testing.assert_array_equal(alone[1][:-SLACK], outputs[:-SLACK], strict=True)
+
+
 @pytest.mark.parametrize("sizes", [(5, 300, 16, 48), (33, 17, 128, 64), (3, 401, 40, 200)])
 def test_rows_too_long_for_the_tiles_of_one_turn(sizes):
     rng = np.random.default_rng(1)
@@ -217,6 +260,7 @@ def test_nothing_outside_of_the_arrays_is_read(at_end, deep):
         cases += [three_by_three(rng, size, size + 1, 16 + size, 20) for size in range(6, 12)]
         cases += [three_by_three(rng, 4, size, 9, size % 5 + 1) for size in range(20, 26)]
         cases += [few_channels_and_filters(rng) for _ in range(20)]
+        cases += [lines(rng) for _ in range(20)]
     for case in cases:
         check(case, "float32", rng, lambda n, dtype: beside_locked_pages((n,), dtype, at_end))
 
