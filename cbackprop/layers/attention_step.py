@@ -104,6 +104,8 @@ class AttentionPast:
     keys, values : ndarray (rows, length, key_heads, ...)
     time : ndarray of int (1,)
         How many time steps there were.
+    shown : ndarray of uint8 (rows, length), or None
+        Which time steps a mask has not hidden, if there is a mask.
     """
 
     def __init__(self, rows: int, length: int, layer: Any) -> None:
@@ -111,6 +113,17 @@ class AttentionPast:
         self.keys = np.zeros((rows, length, layer.key_heads, layer.features), layer.dtype)
         self.values = np.zeros((rows, length, layer.key_heads, layer.values), layer.dtype)
         self.time = np.zeros(1, np.intp)
+        self.shown: NDArray[np.uint8] | None = None
+
+    @property
+    def arrays(self) -> list[NDArray[Any]]:
+        """All that is remembered."""
+        return [self.keys, self.values, *([] if self.shown is None else [self.shown]), self.time]
+
+    def expect_mask(self) -> None:
+        """Remember a mask, too."""
+        if self.shown is None:
+            self.shown = np.zeros(self.keys.shape[:2], np.uint8)
 
 
 class AttentionStep(Operation):
@@ -187,6 +200,7 @@ class AttentionStep(Operation):
         if past is not None:
             self.keys, self.causal = past.length, False
             self.lasting, self.time, self.couples_samples = [past.keys, past.values], past.time, "always"
+            self.shown = past.shown
         self._weights = {name: weight for name, weight in (weights or {}).items() if weight is not None}
 
     @property

@@ -270,12 +270,6 @@ class HeadAttention(RandomLayer):
 
     def expand(self, steps: Steps, inputs: list[Value], shape: Any, mask: Mask | None) -> Any:
         """The projections, the step between them, and what brings axes into its order and back."""
-        if self._past is not None and any(one.mask is not None for one in inputs[:3]):
-            raise ValueError(
-                f"The model cannot be given one time step after the other: {type(self).__name__} {self.name!r} is "
-                "behind a mask, as Masking or Embedding(..., mask_zero=True) makes it, and does not remember which "
-                "time steps were hidden."
-            )
         made = self.projections()
         query = inputs[0]
         plain = [one._replace(mask=None) for one in inputs[:3]]
@@ -286,6 +280,9 @@ class HeadAttention(RandomLayer):
         )
         sizes = self._sizes(q.shape, v.shape, len(self.positions(len(query.shape) + 1)))
         sights, read = self._sights(steps, inputs, sizes, order[: len(query.shape) - 1])
+        if self._past is not None and sights:  # all inputs are the same, and so are their masks
+            sights, read = sights[:1], read[:1]
+            self._past.expect_mask()
         scores = bool(steps.settings.get("return_attention_scores"))
         causal, hides = bool(steps.settings.get("use_causal_mask")), any(one.mask is not None for one in inputs[:3])
         step = self._step(sizes, sights, hides, scores, causal, len(query.shape) + 1)

@@ -382,13 +382,14 @@ class Model(Trainer, FileMethods, Layer):
         TypeError, ValueError
             If `batch_size` is not a positive integer, the model has no shape yet, or a layer needs several time steps
             at once: `Bidirectional`, ``go_backwards=True``, pooling or convolution over time, layers in Python,
-            attention without ``use_causal_mask=True`` or after a mask.
+            attention without ``use_causal_mask=True`` or with a mask that its call is given.
 
         Notes
         -----
         Self-attention keeps the keys and values of earlier time steps, and a call compares one query with them. All
-        inputs must be sequences. If a mask hides a time step, states do not change and outputs of recurrent layers are
-        0.
+        inputs must be sequences. If a mask hides a time step, states do not change, outputs of recurrent layers are 0,
+        and attention at later steps does not see it. What attention returns at the hidden step itself means nothing:
+        `predict` computes it from later steps, too.
 
         Examples
         --------

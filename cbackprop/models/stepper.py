@@ -98,9 +98,9 @@ class Stepper:
 
     @property
     def states(self) -> list[NDArray[Any]]:
-        """The states of all recurrent layers, layer by layer; then keys, values and their number for attention."""
+        """The states of all recurrent layers, layer by layer; then what attention remembers."""
         found = [state.array for copy in self._copies.values() for state in copy.states or []]
-        return found + [array for past in self._pasts.values() for array in (past.keys, past.values, past.time)]
+        return found + [array for past in self._pasts.values() for array in past.arrays]
 
     def reset(self) -> None:
         """Start again: set all states to 0."""

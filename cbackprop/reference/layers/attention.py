@@ -42,7 +42,7 @@ class Attention(Layer):
         any_seen = self.seen.any(axis=-1, keepdims=True)
         s = self.s = np.where(self.seen, self._scores(parameters), -np.inf)
         if not spec.hidden_is_zero:  # a query that sees no key gets the mean of all
-            s = np.where(any_seen, s, 0)
+            s = np.where(any_seen, s, np.where(self.reached, 0, -np.inf))
         top = np.where(np.isfinite(s), s, np.finfo(s.dtype).min).max(axis=-1, keepdims=True)
         e = np.exp(s - top)
         total = e.sum(axis=-1, keepdims=True)
@@ -67,14 +67,21 @@ class Attention(Layer):
         spec, rows = self.spec, len(inputs[0])
         t, s = np.arange(spec.queries)[:, None], np.arange(spec.keys)
         positions = np.ones((spec.queries, spec.keys), bool)
+        self.reached = np.ones(spec.keys, bool)  # those that there are so far
         if spec.lasting:
             t = t + spec.time[0]
+            self.reached = s <= t
             spec.time[0] += 1
         if spec.causal or spec.lasting:
             positions &= s <= t
         if spec.window:
             positions &= abs(s - t) < spec.window
         seen = np.broadcast_to(positions, (rows, spec.outer * spec.heads, spec.queries, spec.keys))
+        if spec.lasting and spec.masks:
+            now = spec.time[0] - 1
+            spec.shown[:, now] = inputs[3].reshape(rows) != 0
+            both = spec.shown[:, now, None] & spec.shown
+            return (seen & (both[:, None, None] != 0)).reshape(rows, 1, spec.key_heads, -1, 1, spec.keys)
         given = iter(inputs[3:])
         for mask in spec.masks:
             places = mask.groups[:, None, None] + mask.rows[:, None] + mask.columns
