@@ -16,11 +16,13 @@ import machine
 from ranks_model import NETWORK_CARDS, WANTED, efficiency, fitted, most_ranks, sum_seconds
 from report import Report, number, share
 
-# Name, widths, samples of each rank in a batch.
+# Name, widths (of a network that `ranks_worker.NAMED` describes: the classes), samples of each rank in a batch.
 NETWORKS = (
     ("64-64-10", [64, 64, 10], 32),
     ("784-512-256-10", [784, 512, 256, 10], 256),
     ("784-2048-2048-10", [784, 2048, 2048, 10], 256),
+    ("LeNet-5", [10], 64),
+    ("LSTM 128 of 50 steps", [10], 64),
 )
 RANKS = (1, 2, 4)
 MORE_RANKS = (16, 128, 1024)
@@ -93,13 +95,13 @@ def model_tables(results: dict[int, Any], report: Report) -> dict[str, Any]:
     link = fitted(results[2]["sums"]["any order"])
     report.say("", f"Two ranks here: {1e6 * link.latency:.1f} µs a message, {1e-9 / link.byte:.2f} GB/s.")
     cores = len(machine.cpus())
-    report.table("What the model says of what was measured", ["network", "ranks", "measured, ms", "model, ms"])
+    titles = ["network", "ranks", "measured, ms", "model, ms", "each for itself, ms", "waiting and sum, ms"]
+    report.table("What the model says of what was measured", titles)
     for ranks, result in results.items():
-        for name, found in result["networks"].items():
-            alone = statistics.median(found["times"]["alone"])
-            together = statistics.median(found["times"].get("ranks", found["times"]["alone"]))
+        for name, found in result["networks"].items() if ranks > 1 else ():
+            alone, apart, together = (statistics.median(found["times"][kind]) for kind in ("alone", "apart", "ranks"))
             said = alone * max(1.0, ranks / cores) + sum_seconds(ranks, found["weights"], link)
-            report.row(name, str(ranks), number(1e3 * together), number(1e3 * said))
+            report.row(name, str(ranks), *(number(1e3 * each) for each in (together, said, apart, together - apart)))
     links = {"this machine": link, **NETWORK_CARDS}
     titles = ["network", "connection", *(f"{ranks} ranks" for ranks in MORE_RANKS), f"ranks up to {WANTED:.0%}"]
     report.table("Efficiency of more ranks, by the model", titles)
@@ -119,9 +121,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.3, help="about how long one rank trains in a round")
     parser.add_argument("--only", default="", help="networks whose names contain this")
+    parser.add_argument("--ranks", type=int, nargs="+", default=RANKS, help="1, 2 and perhaps others")
     parser.add_argument("--no-peers", action="store_true", help="without PyTorch")
     parser.add_argument("--output", type=Path)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if not {1, 2} <= set(options.ranks):
+        parser.error("--ranks must have 1 and 2: the model is fitted to what these take.")
+    return options
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -129,7 +135,7 @@ def main(arguments: list[str] | None = None) -> None:
     networks = [list(network) for network in NETWORKS if options.only in network[0]]
     report = Report("ranks")
     report.say(f"{machine.processor()}, {len(machine.cpus())} processors. Medians of {options.rounds} rounds.")
-    results = {ranks: measured(ranks, networks, options) for ranks in RANKS}
+    results = {ranks: measured(ranks, networks, options) for ranks in options.ranks}
     times_table(results, report)
     sums_table(results, report)
     report.data = {"measured": results, "model": model_tables(results, report)}

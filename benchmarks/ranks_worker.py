@@ -23,22 +23,53 @@ MOST_STEPS = 300
 LATENCY_SIZES, VECTOR_SIZES = (1, 16, 256), (2**14, 2**16, 2**18, 535_818, 2**20, 2**22)
 
 
-def data(widths: list[int], samples: int) -> tuple[Any, Any]:
+# Networks other than chains of dense layers: the shape of a sample, its operations in a step, the layers but the last.
+NAMED: dict[str, tuple[tuple[int, ...], float, Callable[[], list[Any]]]] = {
+    "LeNet-5": (
+        (28, 28, 1),
+        2.5e6,
+        lambda: [
+            layers.Conv2D(6, 5, padding="same", activation="tanh"),
+            layers.AveragePooling2D(2),
+            layers.Conv2D(16, 5, activation="tanh"),
+            layers.AveragePooling2D(2),
+            layers.Flatten(),
+            *(layers.Dense(width, "tanh") for width in (120, 84)),
+        ],
+    ),
+    "LSTM 128 of 50 steps": ((50, 32), 25e6, lambda: [layers.LSTM(128)]),
+}
+
+
+def shape_of(name: str, widths: list[int]) -> tuple[int, ...]:
+    return NAMED[name][0] if name in NAMED else (widths[0],)
+
+
+def hidden_of(name: str, widths: list[int]) -> list[Any]:
+    return NAMED[name][2]() if name in NAMED else [layers.Dense(width, "relu") for width in widths[1:-1]]
+
+
+def operations_of(name: str, widths: list[int]) -> float:
+    """Roughly, of a sample in a step."""
+    return NAMED[name][1] if name in NAMED else 6 * sum(a * b for a, b in pairwise(widths))
+
+
+def data(shape: tuple[int, ...], classes: int, samples: int) -> tuple[Any, Any]:
     rng = np.random.default_rng(0)
-    return rng.normal(size=(samples, widths[0])).astype("float32"), rng.integers(0, widths[-1], samples)
+    return rng.normal(size=(samples, *shape)).astype("float32"), rng.integers(0, classes, samples)
 
 
 class Ours:
     """cbackprop: `fit`, by all ranks or by rank 0 alone."""
 
-    def __init__(self, widths: list[int], batch: int, steps: int, distribution: Any) -> None:
+    def __init__(self, name: str, widths: list[int], batch: int, steps: int, distribution: Any) -> None:
         self.distribution = distribution
         self.ranks = 1 if distribution is None else distribution.num_processes
         self.batch = batch * self.ranks
-        self.x, self.y = data(widths, self.batch * steps)
+        shape = shape_of(name, widths)
+        self.x, self.y = data(shape, widths[-1], self.batch * steps)
         cb.utils.set_random_seed(1)
-        hidden = [layers.Dense(width, "relu") for width in widths[1:-1]]
-        self.model = cb.Sequential([cb.Input((widths[0],)), *hidden, layers.Dense(widths[-1], "softmax")])
+        self.model = cb.Sequential([cb.Input(shape), *hidden_of(name, widths), layers.Dense(widths[-1], "softmax")])
         self.model.compile("adam", "sparse_categorical_crossentropy")
 
     def run(self) -> None:
@@ -54,7 +85,7 @@ class Theirs:
         from torch.nn.parallel import DistributedDataParallel
 
         self.torch, self.batch = torch, batch
-        x, y = data(widths, batch * steps)
+        x, y = data((widths[0],), widths[-1], batch * steps)
         self.x, self.y = torch.from_numpy(x), torch.from_numpy(y)
         parts: list[Any] = []
         for inner, outer in pairwise(widths):
@@ -86,12 +117,12 @@ def begin_theirs(rank: int, ranks: int) -> bool:
 
 
 def quietly(comm: Any, act: Callable[[], None], alone: bool) -> float:
-    """Seconds of a run of all ranks, or of rank 0 while the others sleep."""
+    """Seconds of a run of all ranks, from the first that begins to the last that ends, or of rank 0 alone."""
     comm.Barrier()
     begin = time.perf_counter()
     if not alone or comm.rank == 0:
         act()
-    taken = time.perf_counter() - begin
+    end = time.perf_counter()
     if alone and comm.rank == 0:
         for rank in range(1, comm.size):
             comm.send(None, rank)
@@ -99,7 +130,8 @@ def quietly(comm: Any, act: Callable[[], None], alone: bool) -> float:
         time.sleep(0.001)
     if alone and comm.rank:
         comm.recv(source=0)
-    return float(comm.bcast(taken, 0))
+    begins, ends = zip(*comm.allgather((begin, end)), strict=True)  # by a clock of the machine
+    return float(ends[0] - begins[0] if alone else max(ends) - min(begins))
 
 
 def sums(communicator: Any, comm: Any, repetitions: int) -> dict[str, dict[int, float]]:
@@ -138,14 +170,15 @@ def main() -> None:
     with_peers = given.peers and ranks > 1 and begin_theirs(any_order.rank, ranks)
     results: dict[str, Any] = {"ranks": ranks, "networks": {}}
     for name, widths, batch in json.loads(given.networks):
-        operations = 6 * batch * sum(a * b for a, b in pairwise(widths))
-        steps = min(max(int(given.seconds * 5e10 / operations), 2), MOST_STEPS)
-        runs: dict[str, tuple[Any, bool]] = {"alone": (Ours(widths, batch, steps, None), True)}
+        steps = min(max(int(given.seconds * 5e10 / batch / operations_of(name, widths)), 2), MOST_STEPS)
+        single = Ours(name, widths, batch, steps, None)
+        runs: dict[str, tuple[Any, bool]] = {"alone": (single, True)}
         if ranks > 1:
-            runs["ranks"] = (Ours(widths, batch, steps, any_order), False)
+            runs["apart"] = (single, False)  # all ranks at the same time, each for itself
+            runs["ranks"] = (Ours(name, widths, batch, steps, any_order), False)
         if in_order is not None:
-            runs["in order"] = (Ours(widths, batch, steps, in_order), False)
-        if with_peers:
+            runs["in order"] = (Ours(name, widths, batch, steps, in_order), False)
+        if with_peers and name not in NAMED:
             runs["PyTorch DDP"] = (Theirs(widths, batch, steps), False)
         times: dict[str, list[float]] = {kind: [] for kind in runs}
         for number in range(given.rounds + 1):
@@ -153,8 +186,7 @@ def main() -> None:
                 taken = quietly(comm, run.run, alone)
                 if number:
                     times[kind].append(taken / steps)
-        weights = sum((a + 1) * b for a, b in pairwise(widths))
-        results["networks"][name] = {"times": times, "batch": batch, "weights": weights}
+        results["networks"][name] = {"times": times, "batch": batch, "weights": single.model.count_params()}
     results["sums"] = sums(any_order.communicator, comm, 10 * given.rounds) if ranks > 1 else {}
     if any_order.rank == 0:
         print(json.dumps(results), flush=True)
