@@ -3,11 +3,13 @@
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from delayed_machines import why_not
 from mpi_ranks import launcher, needs_mpi
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -24,6 +26,14 @@ def test_the_benchmark_runs(tmp_path):
     assert set(found["measured"]) == {"1", "2", "4"}
     for result in found["measured"].values():
         assert all(seconds > 0 for seconds in result["networks"]["64-64-10"]["times"]["alone"])
+
+
+@pytest.mark.skipif(bool(why_not()) or shutil.which("tc") is None, reason="needs network namespaces, and tc")
+def test_the_benchmark_of_overlapped_sums_runs():
+    command = [sys.executable, str(BENCHMARKS / "overlap.py"), "--rates", "1gbit", "--batches", "8", "--rounds", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "| 1gbit | 8 |" in done.stdout
 
 
 @pytest.fixture

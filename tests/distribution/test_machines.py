@@ -1,16 +1,14 @@
 """Ranks on several machines, with a network between them on which each message takes two milliseconds."""
 
-import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rank_cases
-from delayed_machines import machines, why_not
+from delayed_machines import machines
 from mpi_ranks import run_ranks, succeed
 
 DELAY = 0.002
@@ -104,12 +102,3 @@ model.fit(x, x[:, :1], epochs=10**7, verbose=0)
     ended = run_ranks(2, tmp_path, program, act=kill, start=start((1, 1)))
     assert ended.status != 0
     assert ended.seconds < 60
-
-
-@pytest.mark.skipif(bool(why_not()) or shutil.which("tc") is None, reason="needs network namespaces, and tc")
-def test_the_benchmark_of_overlapped_sums_runs():
-    program = Path(__file__).parents[2] / "benchmarks" / "overlap.py"
-    options = ["--rates", "1gbit", "--batches", "8", "--rounds", "1"]
-    done = subprocess.run([sys.executable, str(program), *options], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "| 1gbit | 8 |" in done.stdout
