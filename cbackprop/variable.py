@@ -18,6 +18,7 @@ from cbackprop import config, initializers
 from cbackprop.absent import attribute_missing
 from cbackprop.acts_as_array import ActsAsArray
 from cbackprop.compiled.kernels.memory import aligned_zeros
+from cbackprop.initializers.initializer import checks_values
 from cbackprop.validation import check_boolean, check_integer, check_items, check_memory, check_name, named
 
 __all__ = ["AtRest", "ParameterStore", "Variable", "are_blank", "blank_variables"]
@@ -300,16 +301,47 @@ class Variable(ActsAsArray):
             initializer, shape = shape, initializer
             if isinstance(trainable, str):
                 trainable, name = autocast, trainable
-        start, self.shape, self.dtype = _first_values(initializer, shape, dtype)
-        self.size = math.prod(self.shape)
+        self._begin(*_first_values(initializer, shape, dtype), trainable, name, regularizer, constraint)
+
+    @classmethod
+    def _of_checked(
+        cls,
+        start: Callable[..., ArrayLike],
+        shape: tuple[int, ...],
+        dtype: str,
+        trainable: Any = True,
+        name: Any = None,
+        regularizer: Any = None,
+        constraint: Any = None,
+    ) -> Variable:
+        """A variable of an initializer, a shape and a float type that the caller has checked."""
+        variable = cls.__new__(cls)
+        variable._begin(start, shape, dtype, trainable, name, regularizer, constraint)
+        return variable
+
+    def _begin(
+        self,
+        start: Callable[..., ArrayLike],
+        shape: tuple[int, ...],
+        dtype: str,
+        trainable: Any,
+        name: Any,
+        regularizer: Any,
+        constraint: Any,
+    ) -> None:
+        self.shape, self.dtype = shape, dtype
+        self.size = math.prod(shape)
         self.name = self.path = _checked_name(name)
         self.trainable = check_boolean("trainable", trainable)
         self.regularizer = regularizer
         self.constraint = constraint
-        ParameterStore([self], [self._first_value(start)], self.dtype)
+        ParameterStore([self], [self._first_value(start)], dtype)
 
     def _first_value(self, initializer: Callable[..., ArrayLike]) -> NDArray[Any]:
         left = _left_to_make.get()
+        if left is None and checks_values(initializer):
+            values = initializer._values_for(self.shape, self.dtype)
+            return values if values.shape == self.shape else self.check(values)
         if left is None:
             return self.check(initializer(self.shape, dtype=self.dtype), finite=True)
         if self.size > left:

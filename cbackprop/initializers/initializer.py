@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from cbackprop.compiled.kernels.vectors import is_finite
 from cbackprop.config import check_float_type, floatx
 from cbackprop.registry import Registry
 from cbackprop.spec import Spec
 from cbackprop.validation import check_integer
 
-__all__ = ["Initializer", "check_seed", "check_shape", "registry", "rounded"]
+__all__ = ["Initializer", "check_seed", "check_shape", "checks_values", "registry", "rounded"]
 
 registry = Registry("initializer", "initializers")
 
@@ -65,8 +66,12 @@ class Initializer(Spec):
             If a dimension is negative, if this initializer does not support the shape, if `dtype` is another type, or
             if a value is too large for it.
         """
+        return self._values_for(check_shape(shape), check_float_type(floatx() if dtype is None else dtype))
+
+    def _values_for(self, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+        """The initial values, for a shape and a type that have been checked."""
         with np.errstate(over="ignore"):  # infinite values are refused
-            return _rounded(self._values(check_shape(shape)), dtype, self)
+            return _rounded(self._values(shape), dtype, self)
 
     def _values(self, shape: tuple[int, ...]) -> NDArray[Any]:
         """New float64 values of the checked `shape`. Initializers of this package define only this method."""
@@ -100,16 +105,21 @@ def rounded(values: NDArray[Any], dtype: DTypeLike | None, source: object) -> ND
     ValueError
         If `dtype` is not a float type of this library, or a value is too large for it; the message names `source`.
     """
-    with np.errstate(over="ignore"):
-        return _rounded(values, dtype, source)
-
-
-def _rounded(values: NDArray[Any], dtype: DTypeLike | None, source: object) -> NDArray[Any]:
     float_type = check_float_type(floatx() if dtype is None else dtype)
+    with np.errstate(over="ignore"):
+        return _rounded(values, float_type, source)
+
+
+def _rounded(values: NDArray[Any], float_type: str, source: object) -> NDArray[Any]:
     result = np.asarray(values, float_type, order="C")
-    if not np.isfinite(result).all():
+    if not is_finite(result):
         raise ValueError(f"{source} holds values too large for dtype {float_type!r}.")
     return result
+
+
+def checks_values(initializer: Any) -> TypeGuard[Initializer]:
+    """Whether this is an `Initializer` that computes values as those of this library do, which checks them."""
+    return isinstance(initializer, Initializer) and type(initializer).__call__ is Initializer.__call__
 
 
 def check_seed(seed: Any) -> int | None:

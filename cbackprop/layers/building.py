@@ -11,7 +11,7 @@ from cbackprop.layers.call_context import naming
 from cbackprop.layers.shapes import check_input_shape
 from cbackprop.layers.unknown_sizes import has_unknown, shape_between, tried
 
-__all__ = ["check_begun", "checked_build", "resolve_unknown"]
+__all__ = ["build_for", "check_begun", "checked_build", "resolve_unknown"]
 
 Build = TypeVar("Build", bound=Callable[..., None])
 
@@ -50,26 +50,48 @@ def checked_build(build: Build) -> Build:
                 layer.check_built_for(shape)
             elif shape is not None and not layer.is_python and other is None:
                 layer.compute_output_shape(shape)
-            if layer.built:
-                return
-            # Weights of a build that failed, or that another thread of the parent process had begun.
-            del layer._variables[layer.__dict__.pop("_begun", len(layer._variables)) :]
-            layer.__dict__["_begun"] = len(layer._variables)
-            kept = set(layer._variables)
-            layer._base_variables = [variable for variable in layer._base_variables if variable in kept]
-            try:
-                _build_base(layer, build, *args, **kwargs)
-                if other is not None:
-                    _check_built_for_any(layer, given, other)
-            except BaseException:
-                _forget_weights(layer, layer.__dict__.pop("_begun"))
-                raise
-            del layer.__dict__["_begun"]
-            layer.built = True
-            layer._build_shape = given if len(args) + len(kwargs) == 1 else kwargs or None
-            layer._locked = True
+            if not layer.built:
+                _make_weights(layer, build, args, kwargs, given, other)
 
+    checked.unchecked = build  # type: ignore[attr-defined]
     return cast(Build, checked)
+
+
+def build_for(layer: Any, input_shape: Any) -> None:
+    """As ``layer.build(input_shape)``, where `compute_output_shape` has taken this known shape just before."""
+    build = type(layer).build
+    if layer.is_python or len(layer.input_arguments) > 1 or not hasattr(build, "unchecked"):
+        layer.build(input_shape)
+        return
+    with layer._making, naming(layer):
+        if not layer.built:
+            _make_weights(layer, build.unchecked, (input_shape,), {}, input_shape, None)
+
+
+def _make_weights(
+    layer: Any, build: Callable[..., None], args: tuple[Any, ...], kwargs: dict[str, Any], given: Any, other: Any
+) -> None:
+    """Run `build` for checked shapes while no other thread makes weights; `given` is the shape for `build_from_config`.
+
+    With an `other` example of unknown sizes, the weights must fit that, too.
+    """
+    begun = layer.__dict__.pop("_begun", None)
+    if begun is not None:  # weights of a build that failed, or that another thread of the parent process had begun
+        del layer._variables[begun:]
+        kept = set(layer._variables)
+        layer._base_variables = [variable for variable in layer._base_variables if variable in kept]
+    layer.__dict__["_begun"] = len(layer._variables)
+    try:
+        _build_base(layer, build, *args, **kwargs)
+        if other is not None:
+            _check_built_for_any(layer, given, other)
+    except BaseException:
+        _forget_weights(layer, layer.__dict__.pop("_begun"))
+        raise
+    del layer.__dict__["_begun"]
+    layer.built = True
+    layer._build_shape = given if len(args) + len(kwargs) == 1 else kwargs or None
+    layer._locked = True
 
 
 def _build_base(layer: Any, build: Callable[..., None], *args: Any, **kwargs: Any) -> None:

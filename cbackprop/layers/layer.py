@@ -21,7 +21,7 @@ from cbackprop.layers.activation_call import ActivationCall
 from cbackprop.layers.activation_shape import activated_shape
 from cbackprop.layers.adjusting import adjust, check_fixed, check_set, note_set
 from cbackprop.layers.applied_activation import applied
-from cbackprop.layers.building import check_begun, checked_build, resolve_unknown
+from cbackprop.layers.building import build_for, check_begun, checked_build, resolve_unknown
 from cbackprop.layers.call_arguments import BUILT_IN, CallArguments, map_shapes
 from cbackprop.layers.call_context import current_call, works
 from cbackprop.layers.compiled_connection import check_float_types, check_inputs, connect_compiled
@@ -158,6 +158,15 @@ class Layer(Operation, Spec):
     # The input shape that the weights were made for.
     _build_shape: Any = None
 
+    # Set by the constructor: the weights that `add_weight` made, and those of them that classes of this library made;
+    # what `add_loss` has added, by step; whether no more weights can be added; calls on symbolic tensors.
+    _variables: list[Variable]
+    _base_variables: list[Variable]
+    _added_losses: dict[Any, list[Any]]
+    _locked: bool
+    nodes: list[Node]
+    built: bool
+
     # The type of results for users, if it is not a float type. Between layers, numbers have the model's float type.
     output_dtype: str | None = None
 
@@ -184,12 +193,8 @@ class Layer(Operation, Spec):
             input_shape = (check_integer("input_dim", input_dim, 1),)
         if input_shape is not None:
             self.batch_input_shape = (None, *check_sizes("input_shape", input_shape))
-        self._variables: list[Variable] = []
-        self._base_variables: list[Variable] = []
-        self._added_losses: dict[Any, list[Any]] = {}
-        self._locked = False
-        self.nodes: list[Node] = []
-        self.built = False
+        # What nobody gave need not be looked at by `__setattr__`, which takes most of the time to make a layer.
+        self.__dict__.update(_variables=[], _base_variables=[], _added_losses={}, _locked=False, nodes=[], built=False)
 
     if not TYPE_CHECKING:
 
@@ -226,8 +231,7 @@ class Layer(Operation, Spec):
         elif name in state:
             note_set(self, name)
         locked = state.get("_locked")
-        watched = (self.holds_layers or locked) and not self.is_model
-        adds = watched and isinstance(value, (Layer, list, tuple, dict)) and value and holds(value, Layer)
+        adds = isinstance(value, MAY_HOLD_LAYERS) and self._adds_layers(value)
         if adds and locked:
             raise ValueError(
                 f"{self._title()} is built: it can take no other layers, but got one as {name}. Make layers in "
@@ -239,6 +243,11 @@ class Layer(Operation, Spec):
             given[name] = value
         if adds:
             sublayers(self)  # notes their order
+
+    def _adds_layers(self, value: Any) -> bool:
+        """Whether an attribute of this value adds layers to this one, which is told of them."""
+        watched = (self.holds_layers or self.__dict__.get("_locked")) and not self.is_model
+        return bool(watched and value and holds(value, Layer))
 
     def _title(self) -> str:
         """The layer's name in messages."""
@@ -531,7 +540,7 @@ class Layer(Operation, Spec):
         shape: Any = self.compute_output_shape(input_shape)
         map_shapes(lambda one: check_memory(f"the output of layer {self.name!r}", one), shape)
         if not self.built:
-            self.build(input_shape)
+            build_for(self, input_shape)
         self.check_built_for(input_shape)
         return shape
 
@@ -839,6 +848,8 @@ class Layer(Operation, Spec):
 
 
 Layer.kind_of_layers = Layer
+# What must be searched for layers when it is set as an attribute.
+MAY_HOLD_LAYERS = (Layer, list, tuple, dict)
 
 
 def _forget_makers() -> None:

@@ -62,7 +62,7 @@ def new_weight(
     shape = check_shape(f"the shape of weight {name!r}", () if shape is None else shape)
     first = named("initializer", initializers.get, "glorot_uniform" if initializer is None else initializer)
     added, held = regularizers.get(regularizer), constraints.get(constraint)
-    variable = Variable(first, shape, layer.dtype, trainable, name=name, regularizer=added, constraint=held)
+    variable = Variable._of_checked(first, shape, layer.dtype, trainable, name, added, held)
     _try(variable)
     variable.path = path_of(layer, name)
     layer._variables.append(variable)

@@ -38,7 +38,7 @@ def logs_in(model: Any, engine: Engine, sums: Any) -> dict[str, float]:
     """The losses and metrics of an earlier epoch of `Engine.train_epochs`, from its sums."""
     names = _names_for(model, engine)
     logs = names.losses(*engine.losses_in(sums)) | names.metrics(engine.metrics_in(sums))
-    return dict(sorted(logs.items()))
+    return logs if len(logs) == 1 else dict(sorted(logs.items()))
 
 
 def _names_for(model: Any, engine: Engine) -> ResultNames:

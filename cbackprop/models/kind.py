@@ -77,7 +77,9 @@ def _is_own(thing: Any) -> bool:
 
 
 def _kind_of_layer(layer: Layer, trained: set[Any]) -> Hashable:
-    unlike = layer.is_python or layer.is_model or layer.holds_layers or layer.reads_rows or hasattr(layer, "adapt")
+    unlike = (
+        layer.is_python or layer.is_model or layer.holds_layers or layer.reads_rows or hasattr(type(layer), "adapt")
+    )
     if not _is_own(layer) or unlike or layer.activity_regularizer is not None:
         raise UnlikeError
     cls: Any = type(layer)  # which mypy does not take for hashable

@@ -97,7 +97,8 @@ class QuietEpochs:
             logs = logs_in(run.model, engine, sums)
         run.watch.look(logs, epoch, None, CALLER)
         run.display.end(logs)
-        run.callbacks.on_epoch_end(epoch, logs)
+        for history in run.callbacks.callbacks:  # there are no others, see `epochs_at_once`
+            history.on_epoch_end(epoch, logs)
         return logs
 
     def _go_back(self, before: dict[str, Any], epoch: int, done: int, count: int) -> None:

@@ -65,16 +65,17 @@ class Sequential(Model):
 
     graph_arguments = frozenset({"layers"})
 
+    _input: InputLayer | None = None
+    # Whether the shape came from data, and the shape that further data may have.
+    _shaped_by_data: bool = False
+    _open_input: KerasTensor | None = None
+    _nested: Any = None  # symbolic inputs, where the first layer takes several
+
     def __init__(self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
         Layer.__init__(self, name=name)
         self._refuse_what_is_never_called()
         Trainer.__init__(self)
         self._stack: list[Layer] = []
-        self._input: InputLayer | None = None
-        # Whether the shape came from data, and the shape that further data may have.
-        self._shaped_by_data = False
-        self._open_input: KerasTensor | None = None
-        self._nested: Any = None  # symbolic inputs, where the first layer takes several
         if layers is not None and not isinstance(layers, (list, tuple)):
             raise TypeError(f"layers must be a list of layers, but got {type(layers).__name__}. Forgot the brackets?")
         for layer in layers or ():

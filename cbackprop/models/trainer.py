@@ -49,33 +49,48 @@ __all__ = ["Trainer"]
 class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods, ResultMethods):
     """The part of `Model` that trains it."""
 
-    stop_training: bool
-    stop_evaluating: bool
-    stop_predicting: bool
     output_structure: Any
     built: bool
 
+    # These are the same in all new models. As attributes of the class they need not be set in each.
+    optimizer: optimizers.Optimizer | None = None
+    history: History | None = None
+    stop_training: bool = False
+    stop_evaluating: bool = False
+    stop_predicting: bool = False
+    compiled: bool = False
+    run_eagerly: Any = False
+    jit_compile: Any = "auto"
+    _at_once: int = 1
+    _loss_tracker: Any = None
+    _compile_metrics: Any = None
+    _trainable_when_compiled: list[Variable] | None = None
+    _objectives: list[Objective] | None = None
+    _plan: Plan | PlansOfSizes | None = None
+    _engine: Engine | None = None
+    _predictor: Engine | None = None
+    _position: Position | None = None  # of the last call of `fit`
+    _rests_at: Any = None  # see `lay_down_engine`
+    _resumption: Resumption | None = None  # where the next call may resume
+
+    _losses_shown: dict[str, float]
+    _output_losses: dict[str, Any]
+    _runs: set[TrainingRun]
+    _settings: dict[str, Any]
+    _gradient_engines: dict[Any, Engine]
+    _showing: dict[Any, Engine]
+    _model_lock: ModelLock
+
     def __init__(self) -> None:
-        self.optimizer: optimizers.Optimizer | None = None
-        self.history: History | None = None
-        self.stop_training = self.stop_evaluating = self.stop_predicting = False
-        self.compiled = False
-        self.run_eagerly, self._at_once, self.jit_compile = False, 1, "auto"
-        self._losses_shown: dict[str, float] = {}
-        self._loss_tracker, self._compile_metrics, self._output_losses = None, None, {}
-        self._runs: set[TrainingRun] = set()  # current calls of `fit`; callbacks and other threads may add more
-        self._settings: dict[str, Any] = {}
-        self._trainable_when_compiled: list[Variable] | None = None
-        self._objectives: list[Objective] | None = None
-        self._plan: Plan | PlansOfSizes | None = None
-        self._engine: Engine | None = None
-        self._predictor: Engine | None = None
-        self._gradient_engines: dict[Any, Engine] = {}  # see `gradients.kept`
-        self._showing: dict[Any, Engine] = {}  # see `calls.run_shown`
-        self._model_lock = ModelLock()  # shared by all engines
-        self._position: Position | None = None  # of the last call of `fit`
-        self._rests_at: Any = None  # see `lay_down_engine`
-        self._resumption: Resumption | None = None  # where the next call may resume
+        self.__dict__.update(
+            _losses_shown={},
+            _output_losses={},
+            _runs=set(),  # current calls of `fit`; callbacks and other threads may add more
+            _settings={},
+            _gradient_engines={},  # see `gradients.kept`
+            _showing={},  # see `calls.run_shown`
+            _model_lock=ModelLock(),  # shared by all engines
+        )
 
     def _forget_engine(self) -> None:
         """Drop everything that was prepared, because the graph or the settings have changed."""
