@@ -65,15 +65,14 @@ class ParameterStore:
 
     def __init__(self, variables: Iterable[Variable], values: Iterable[NDArray[Any]], dtype: DTypeLike) -> None:
         listed = list(variables)
-        self._known = [weakref.ref(variable) for variable in listed]
+        self._known = list(map(weakref.ref, listed))
         self.dtype = np.dtype(dtype)
-        offsets, end = [], 0
+        offsets = [0]
         for variable in listed:
-            offsets.append(end)
-            end = self.next_offset(end + variable.size)
-        self.values = aligned_zeros(end, self.dtype)
+            offsets.append(self.next_offset(offsets[-1] + variable.size))
+        self.values = vector = aligned_zeros(offsets.pop(), self.dtype)
         for variable, offset, value in zip(listed, offsets, values, strict=True):
-            self.values[offset : offset + variable.size] = value.reshape(-1)
+            vector[offset : offset + variable.size] = value.reshape(-1)
             variable.position = self, offset
         ParameterStore.generation += 1
 

@@ -56,6 +56,9 @@ def check_shape(name: str, shape: Any, minimum: int = 1) -> tuple[int, ...]:
     ValueError
         If a dimension is smaller.
     """
+    if type(shape) is tuple and all(type(size) is int and minimum <= size < 2**48 for size in shape):
+        check_memory(name, shape)  # as nearly always; what follows takes several times as long
+        return shape
     if isinstance(shape, (int, np.integer)) and not isinstance(shape, bool):
         shape = (shape,)
     sizes = check_items(name, shape, "a tuple of integers")
