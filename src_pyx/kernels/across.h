@@ -1,9 +1,9 @@
-/* Tiles of a few rows that read B where its columns, not its rows, lie one behind the other in memory.
+/* Tiles of a few rows that read B with its columns, not its rows, contiguous in memory.
 
    tiles.h includes this file for the largest vectors. JOIN(c, load) joins load(c), load(c + 4), ..., four numbers of
    every fourth column, to a vector; LOAD_FOUR(p) and LOAD_FEW(p, count) load such numbers. A vector of the same element
-   of many columns comes from transposing 4 x 4 numbers. That takes as long as multiplying it two or three times, so B
-   is packed instead where it meets many rows. */
+   of many columns is made by transposing 4 x 4 numbers. That takes as long as two or three multiplications of it, so B
+   is packed instead if it is used for many rows. */
 
 #define COLUMN(c) LOAD_FOUR(b + (c) * b_column)
 #define PART_OF_COLUMN(c) LOAD_FEW(b + (c) * b_column, few)
@@ -24,7 +24,7 @@
     const VECTOR x3 = SHUFFLE(high_01, high_23, BLOCKS(2, 3, LANES_ + 2, LANES_ + 3)); \
     (void)x3;
 
-/* Where so many columns begin; behind the last one, it again. */
+/* The beginnings of the columns; the last one is repeated. */
 static inline void NAME(find_columns)(ptrdiff_t columns, ptrdiff_t b_column, ptrdiff_t* offsets) {
     for (ptrdiff_t c = 0; c < LANES; c++) offsets[c] = (c < columns ? c : columns - 1) * b_column;
 }
@@ -44,7 +44,8 @@ static inline void NAME(find_columns)(ptrdiff_t columns, ptrdiff_t b_column, ptr
         if (few > 1) STEP(ROWS, 1) \
         if (few > 2) STEP(ROWS, 2) \
     }
-/* BY_STEPS: whether whole vectors find their columns by steps of b_column. For more rows, registers do not suffice. */
+/* BY_STEPS: whether whole vectors find their columns by steps of b_column. For more rows, there are not enough
+   registers. */
 #define TILE_ACROSS(ROWS, BY_STEPS) \
     static NEVER_INLINE void NAME(across_##ROWS)(const PRODUCT* p, const REAL* row_bias) { \
         const ptrdiff_t a_row = p->a_row, a_column = p->a_column, b_column = p->b_row, c_row = p->c_row; \
@@ -70,7 +71,7 @@ static inline void NAME(find_columns)(ptrdiff_t columns, ptrdiff_t b_column, ptr
 TILE_ACROSS(1, 1) TILE_ACROSS(2, 1) TILE_ACROSS(3, 1) TILE_ACROSS(4, 1)
 TILE_ACROSS(5, 0) TILE_ACROSS(6, 0) TILE_ACROSS(7, 0) TILE_ACROSS(8, 0)
 
-/* C (rows, columns) = A B + bias + row_bias; element (p, j) of B is at p + j b_column. Only one bias may be there. */
+/* C (rows, columns) = A B + bias + row_bias; element (p, j) of B is at p + j b_column. Give at most one bias. */
 static void OF_TYPE(multiply_across)(
     ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t k, const REAL* a, ptrdiff_t a_row, ptrdiff_t a_column,
     const REAL* b, ptrdiff_t b_column, const REAL* bias, const REAL* row_bias, int add, REAL* c, ptrdiff_t c_row,
@@ -93,7 +94,7 @@ static void OF_TYPE(multiply_across)(
 }
 #endif
 
-/* A panel of B as in pack_columns. Behind the columns that there are, vectors hold the last one again. */
+/* A panel of B as in pack_columns. Vectors are filled up with copies of the last column. */
 static NEVER_INLINE void OF_TYPE(pack_across)(
     ptrdiff_t k, ptrdiff_t columns, ptrdiff_t width, const REAL* b, ptrdiff_t b_column, REAL* panel
 ) {

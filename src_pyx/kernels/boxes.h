@@ -1,12 +1,12 @@
-/* Boxes within larger boxes, for samples of three axes: numbers that lie side by side are copied at once.
+/* Boxes within larger boxes, for samples of three axes: contiguous numbers are copied together.
 
-   whole (3,) IN: numbers along each axis of the larger box; part (3,) IN: of the smaller one; start (3,) IN: where that
-   begins. */
+   whole (3,) IN: numbers along each axis of the larger box; part (3,) IN: of the smaller one; start (3,) IN: the
+   beginning of the smaller one in the larger one. */
 
 #include <stddef.h>
 #include <string.h>
 
-/* Where row j of plane i of the smaller box is in the larger one. */
+/* The place of row j of plane i of the smaller box in the larger one. */
 static inline ptrdiff_t row_at(const ptrdiff_t* whole, const ptrdiff_t* start, ptrdiff_t i, ptrdiff_t j) {
     return ((start[0] + i) * whole[1] + start[1] + j) * whole[2] + start[2];
 }
@@ -22,7 +22,7 @@ static void take_box(
 
 /* y (whole) OUT = x (part) IN, and 0 around it; numbers of `bytes` bytes.
 
-   What is 0 lies in one piece from the end of a row to the next, so that all is written in the order of memory. */
+   The zeros from the end of a row to the next row are contiguous, so everything is written in the order of memory. */
 static void put_box(
     const ptrdiff_t* whole, const ptrdiff_t* part, const ptrdiff_t* start, ptrdiff_t bytes, const char* x, char* y) {
     ptrdiff_t run = part[2] * bytes, written = 0;

@@ -1,14 +1,14 @@
-/* Sums over rows for each channel, in double precision, and maps of rows, for numbers (rows, count) of which those of a
-   channel lie `step` apart.
+/* Sums over rows for each channel, in double precision, and maps of rows, for numbers (rows, count). Numbers of the
+   same channel are `step` apart.
 
-   channels_of.h is included here for each float type. Sums of a few channels stay in registers while rows pass by; a few
-   rows at a time, so that rows that are long stay in the cache until all their channels are through. The sum of a channel
-   is taken in the order of rows. */
+   channels_of.h is included here for each float type. Sums of a few channels stay in registers during the loop over
+   rows. The loop takes a few rows at a time, so that long rows stay in the cache until all their channels are done. The
+   sum of a channel is taken in the order of rows. */
 
 #include <stddef.h>
 
 #if defined(__GNUC__)
-/* Channels whose numbers fill a vector of doubles. */
+/* The number of channels that fill a vector of doubles. */
 #define FEW 4
 typedef double Doubles __attribute__((vector_size(32)));
 typedef double DoublesAnywhere __attribute__((vector_size(32), aligned(8), may_alias));
@@ -19,7 +19,7 @@ typedef double DoublesAnywhere __attribute__((vector_size(32), aligned(8), may_a
 #include <immintrin.h>
 #endif
 
-/* Bytes of rows that are gone through again for the next channels. */
+/* Bytes of the rows that are read again for the next channels. */
 #define CLOSE_BYTES 16384
 
 static inline ptrdiff_t rows_at_once(ptrdiff_t row_bytes) {

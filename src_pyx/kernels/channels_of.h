@@ -9,7 +9,7 @@ typedef REAL NAME(Vector) __attribute__((vector_size(32), aligned(sizeof(REAL)),
 #endif
 #define REALS(p) (*(NAME(Vector)*)(p))
 
-/* A function of some rows and 4 or 16 channels: BEGIN, STEP and END for each vector, with REPEAT as often as there are. */
+/* A function of some rows and 4 or 16 channels: BEGIN, STEP and END are repeated by REPEAT for each vector. */
 #define ROWS_OF(REPEAT, BEGIN, STEP, END, NEXT) \
     REPEAT(BEGIN) \
     for (ptrdiff_t r = 0; r < rows; r++) { REPEAT(STEP) NEXT } \
@@ -18,7 +18,8 @@ typedef REAL NAME(Vector) __attribute__((vector_size(32), aligned(sizeof(REAL)),
 #define TWICE(X) X(0) X(1)
 #define FOUR_TIMES(X) X(0) X(1) X(2) X(3)
 
-/* All channels but the last few, from c on: 16 at a time, then 4. POINTERS are declared for each, and moved by NEXT. */
+/* All channels but the last few, from c on: 16 at a time, then 4. POINTERS are declared for each step, and moved by
+   NEXT. */
 #define SUM_CHANNELS(POINTERS, BEGIN, STEP, END, NEXT) \
     for (; c + 4 * FEW <= count; c += 4 * FEW) { POINTERS ROWS_OF(FOUR_TIMES, BEGIN, STEP, END, NEXT) } \
     for (; c + FEW <= count; c += FEW) { POINTERS ROWS_OF(ONCE, BEGIN, STEP, END, NEXT) }
@@ -104,7 +105,7 @@ static void NAME(add_products)(
     }
 }
 
-/* y = (x - center) scale + offset, where each channel has its own. */
+/* y = (x - center) scale + offset, with a center, a scale and an offset for each channel. */
 static void NAME(map_channels)(
     ptrdiff_t rows, ptrdiff_t step, ptrdiff_t count, const REAL* x, const REAL* center, const REAL* scale,
     const REAL* offset, REAL* y
@@ -138,7 +139,7 @@ static void NAME(map_channels)(
     }
 }
 
-/* dx = (dy - a - b (x - center)) scale, where each channel has its own; added to what is there if `add`. */
+/* dx = (dy - a - b (x - center)) scale, with numbers for each channel; added to dx if `add`. */
 static void NAME(map_deltas)(
     ptrdiff_t rows, ptrdiff_t step, ptrdiff_t count, const REAL* x, const REAL* dy, const REAL* a, const REAL* b,
     const REAL* center, const REAL* scale, int add, REAL* dx

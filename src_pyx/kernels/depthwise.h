@@ -1,4 +1,4 @@
-/* Depthwise convolutions: each channel of an image with a kernel of its own. Channels come last and fill vectors.
+/* Depthwise convolutions: each channel of an image has its own kernel. Channels come last and fill vectors.
 
    depthwise_of.h is included here for each float type and size of vectors. */
 
@@ -21,7 +21,7 @@
 #define NEVER_INLINE
 #endif
 
-/* Which numbers the positions of a row read, and where their results are. Steps are counted in numbers. */
+/* The numbers that the positions of a row read, and the places of their results. Steps are counted in numbers. */
 typedef struct {
     ptrdiff_t taps[3];
     ptrdiff_t tap_step[3];     /* in the input, from one tap to the next */
@@ -30,7 +30,8 @@ typedef struct {
     ptrdiff_t out_row, out_step;
 } DepthwiseTaps;
 
-/* X for each of 1 to 8 positions. STEPS does the same for numbers of the input: no macro is expanded within itself. */
+/* X for each of 1 to 8 positions. STEPS does the same for numbers of the input, because a macro cannot be expanded
+   within itself. */
 #define REPEAT_1(X) X(0)
 #define REPEAT_2(X) REPEAT_1(X) X(1)
 #define REPEAT_3(X) REPEAT_2(X) X(2)
@@ -78,7 +79,7 @@ typedef struct {
 #define depthwise_gradient_half_double depthwise_gradient_double
 #endif
 
-/* Some channels of `count` positions, without the others between them. */
+/* Some channels of `count` positions, stored without the other channels. */
 static inline void gather_channels(
     ptrdiff_t count, size_t bytes, const char* from, ptrdiff_t from_step, char* to
 ) {

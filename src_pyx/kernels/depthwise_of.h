@@ -1,9 +1,9 @@
 /* Depthwise convolutions for one float type and one vector of channels. depthwise.h includes this file with REAL, BYTES
    (of a vector) and NAME(x) defined.
 
-   A strip of up to eight positions of a row stays in registers while all taps pass by. For common widths of kernels a
-   number of the input is loaded once for all positions of the strip that read it: SHARED. Each sum is a variable of its
-   own, because gcc 12 keeps an array of vectors in memory; hence the macros. */
+   A strip of up to eight positions of a row stays in registers during the loop over taps. For common widths of kernels,
+   a number of the input is loaded once for all positions of the strip that read it: SHARED. Each sum is a separate
+   variable, because gcc 12 keeps an array of vectors in memory; hence the macros. */
 
 #if BYTES == 0 /* no vectors in this compiler's C: a vector of one number */
 #define LANES 1
@@ -19,9 +19,9 @@ typedef REAL NAME(Anywhere) __attribute__((vector_size(BYTES), aligned(sizeof(RE
 #define LOAD(p) ((VECTOR)*(const NAME(Anywhere)*)(p))
 #define STORE(p, v) *(NAME(Anywhere)*)(p) = v
 
-/* In what follows, i is a position of a strip, N how many there are, j counts the numbers that they read in a row, T is
-   how many taps a row of the kernel has, S how many taps lie between two positions. All are constants, so that only the
-   pairs that belong together become code. */
+/* Below, i is a position of a strip and N the number of positions; j counts the numbers that they read in a row; T is
+   the number of taps in a row of the kernel, and S the distance between two positions in taps. All are constants, so
+   that only the matching pairs become code. */
 #define BEGIN(i) VECTOR s##i = start;
 #define WRITE(i) STORE(y + i * out_step, s##i);
 
@@ -91,7 +91,7 @@ typedef void (*NAME(Strip))(
 static const NAME(Strip) NAME(strips)[5][8] = {
     STRIPS_OF(ANY), STRIPS_OF(2_1), STRIPS_OF(3_1), STRIPS_OF(3_2), STRIPS_OF(5_1)};
 
-/* Which of these strips fits. */
+/* Choose the right one of these strips. */
 static int NAME(shape)(const DepthwiseTaps* p) {
     const int once = p->in_step == p->tap_step[2], twice = p->in_step == 2 * p->tap_step[2];
     if (p->taps[2] == 2 && once) return 1;
@@ -100,8 +100,8 @@ static int NAME(shape)(const DepthwiseTaps* p) {
     return 0;
 }
 
-/* One vector of channels of `count` positions of a row: y = bias + the sum over taps of x there times the kernel. The
-   row is cut into strips that differ by one position at most. */
+/* One vector of channels of `count` positions of a row: y = bias + the sum over taps of the input times the kernel. The
+   row is divided into strips whose sizes differ by at most one position. */
 static void NAME(depthwise_row)(
     const DepthwiseTaps* p, ptrdiff_t count,
     const REAL* x,      /* IN, padded */
@@ -119,8 +119,8 @@ static void NAME(depthwise_row)(
     strip[small - 1](p, strips - longer, x, kernel, bias, y);
 }
 
-/* The derivative by the kernel. Sums for all taps of R rows of the kernel stay in registers while positions pass by,
-   N at a time; then they are added to the gradient. */
+/* The gradient of the kernel. Sums for all taps of R rows of the kernel stay in registers during the loop over
+   positions, N at a time; then they are added to the gradient. */
 #define TAP_SUMS(r) VECTOR s##r##_0 = zero, s##r##_1 = zero, s##r##_2 = zero, s##r##_3 = zero, s##r##_4 = zero;
 #define ADD_TAP(r, t) if (t < T) STORE(g + r * row_step + t * p->kernel_step[2], \
     LOAD(g + r * row_step + t * p->kernel_step[2]) + s##r##_##t);
@@ -175,7 +175,7 @@ GRADIENT(3, 3, 2)
 GRADIENT(2, 5, 1)
 GRADIENT(1, 5, 1)
 
-/* Any tap: sums of every eighth position, which are added in the end. */
+/* Any tap: sums over every eighth position, which are added at the end. */
 #define ZERO(i) VECTOR s##i = zero;
 #define PRODUCT(i) s##i += LOAD(at + i * in_step) * LOAD(d + i * out_step);
 static NEVER_INLINE void NAME(gradient_any)(
@@ -198,7 +198,7 @@ static NEVER_INLINE void NAME(gradient_any)(
     STORE(g, LOAD(g) + (((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))));
 }
 
-/* One vector of channels: what `count` positions of each of some rows give to the derivative by the kernel. */
+/* One vector of channels: the contribution of `count` positions of some rows to the gradient of the kernel. */
 static void NAME(depthwise_gradient)(
     const DepthwiseTaps* p, ptrdiff_t rows, ptrdiff_t count,
     const REAL* x,  /* IN, padded */

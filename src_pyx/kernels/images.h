@@ -1,10 +1,10 @@
-/* Parts of images, signals and volumes, repetitions, and other sizes, the channels last.
+/* Parts of images, signals and volumes, repetitions, and resizing, with the channels last.
 
    images_of.h is included here for each float type. */
 
 #include "boxes.h"
 
-/* Numbers that are added up side by side. */
+/* How many numbers are summed in parallel. */
 #define BLOCK 16
 
 #define REAL float

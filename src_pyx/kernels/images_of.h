@@ -33,7 +33,7 @@ static inline void NAME(repeat_pixels)(
 
 /* y OUT = x (planes, rows, width, channels) IN, whose first three axes are repeated `times` (3,) IN times.
 
-   Only the first of equal rows is made of pixels: the others, and equal planes, are copies of what was just written. */
+   Only the first of equal rows is made from pixels. The others, and equal planes, are copies of those just written. */
 static void NAME(repeat_volume)(const ptrdiff_t* sizes, const ptrdiff_t* times, const REAL* x, REAL* y)
 {
     ptrdiff_t row = sizes[2] * sizes[3], long_row = row * times[2], plane = long_row * times[1] * sizes[1];
@@ -49,7 +49,7 @@ static void NAME(repeat_volume)(const ptrdiff_t* sizes, const ptrdiff_t* times, 
     }
 }
 
-/* sums (count,) OUT: those of `groups` times `times` rows of x; those of a group lie side by side, and groups `step`
+/* sums (count,) OUT: sums over `groups` times `times` rows of x; rows of a group are contiguous, and groups are `step`
    apart. */
 static inline void NAME(sum_rows)(
     ptrdiff_t count, ptrdiff_t groups, ptrdiff_t times, ptrdiff_t step, const REAL* x, REAL* sums)
@@ -62,9 +62,9 @@ static inline void NAME(sum_rows)(
         }
 }
 
-/* y (sizes) OUT: sums of x IN, what `repeat_volume` has made, over repetitions; added to what is there if `add`.
+/* y (sizes) OUT: sums of x IN, an output of `repeat_volume`, over repetitions; added to y if `add`.
 
-   sums (sizes[2] * times[2], channels) is destroyed: first equal rows are added up, and then their equal pixels. */
+   sums (sizes[2] * times[2], channels) is destroyed: first equal rows are summed, and then their equal pixels. */
 static void NAME(sum_repeats)(
     const ptrdiff_t* sizes, const ptrdiff_t* times, const REAL* x, int add, REAL* sums, REAL* y)
 {
@@ -84,7 +84,7 @@ static void NAME(sum_repeats)(
         }
 }
 
-/* y (count,) OUT = constant + the sum over t of weights[t] * x[t * step + j], added to what is there if `add`. */
+/* y (count,) OUT = constant + the sum over t of weights[t] * x[t * step + j], added to y if `add`. */
 static inline void NAME(add_up)(
     ptrdiff_t count, ptrdiff_t taps, ptrdiff_t step, const REAL* weights, REAL constant, const REAL* x, int add,
     REAL* y)

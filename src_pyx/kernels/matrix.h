@@ -1,4 +1,4 @@
-/* Matrix products of float and double, in the vectors of the instruction set that is compiled for. */
+/* Matrix products of float and double, with the vectors of the instruction set for which it is compiled. */
 
 #ifndef CBACKPROP_MATRIX_H
 #define CBACKPROP_MATRIX_H
@@ -49,15 +49,15 @@ static inline void no_tiles(ptrdiff_t rows, ...) { (void)rows; }
 #define LAST_7(X, i) X(i, 6)
 #define LAST_8(X, i) X(i, 7)
 
-/* Rows of the next tile where so many are left: the last two share them, because a tile of a few rows waits for its
-   sums and takes as long as one of more. */
+/* Rows of the next tile when this many are left. The last two tiles share them, because a tile of a few rows waits for
+   its sums and takes as long as one of more rows. */
 static inline ptrdiff_t next_rows(ptrdiff_t left, ptrdiff_t most) {
     if (left >= 2 * most) return most;
     return left > most ? (left + 1) / 2 : left;
 }
 
 #if VECTOR_BYTES == 32 && defined(__AVX2__)
-/* From `FIRST(bytes)` on: ones in so many bytes, then zeros. */
+/* From `FIRST(bytes)` on: ones in this many bytes, then zeros. */
 static const int32_t ONES_AND_ZEROS[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 #define FIRST(bytes) (ONES_AND_ZEROS + 8 - (bytes) / 4)
 #endif

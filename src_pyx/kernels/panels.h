@@ -1,10 +1,10 @@
-/* What surrounds the tiles of one float type: the choice of vectors, panels of B, sums of rows.
+/* The functions around the tiles of one float type: the choice of vectors, panels of B, sums of rows.
 
    matrix.h includes this file for each type, with REAL, NAME(x), FULL(x) (the name of x for the largest vectors), and
-   HALF(x) and QUARTER(x), where smaller ones serve few columns better, defined.
+   HALF(x) and QUARTER(x) (if smaller vectors are better for few columns) defined.
 
-   Loops are not inlined into their callers: 16 registers do not suffice for both, and small products would pay for a
-   large frame. */
+   Loops are not inlined into their callers: 16 registers are not enough for both, and small products would pay for a
+   large stack frame. */
 
 #define LANES ((ptrdiff_t)(sizeof(FULL(Vector)) / sizeof(REAL)))
 #define ANYWHERE FULL(Anywhere)
@@ -26,7 +26,7 @@ static inline void NAME(run_tiles)(ptrdiff_t rows, ptrdiff_t columns, NAME(Produ
     FULL(run_tiles)(rows, columns, &p);
 }
 
-/* A panel of B, (k, width) of whole vectors, from rows of B (k, columns): 0 behind the columns that there are. */
+/* A panel of B, (k, width) of whole vectors, from rows of B (k, columns): filled up with zeros. */
 static NEVER_INLINE void NAME(pack_rows)(
     ptrdiff_t k, ptrdiff_t columns, ptrdiff_t width, const REAL* b, ptrdiff_t b_row, REAL* panel
 ) {
@@ -37,9 +37,9 @@ static NEVER_INLINE void NAME(pack_rows)(
     }
 }
 
-/* A panel of B, (k, width), from the transpose of B (columns, k): 0 behind the columns that there are, if tiles read on.
+/* A panel of B, (k, width), from the transpose of B (columns, k), filled up with zeros if tiles read them.
 
-   The last four columns are packed together, some of them for the second time. */
+   The last four columns are packed together, even if some of them have been packed already. */
 static NEVER_INLINE void NAME(pack_columns)(
     ptrdiff_t k, ptrdiff_t columns, ptrdiff_t width, const REAL* b, ptrdiff_t b_column, REAL* panel
 ) {
@@ -81,7 +81,7 @@ static void NAME(gather_column)(
     NAME(run_tiles)(rows, columns, p);
 }
 
-/* Add `width` numbers, whole vectors, of each column of `values` to `row`, each `step` numbers behind the one before. */
+/* Add `width` numbers (whole vectors) of each column of `values` to `row`; columns are `step` numbers apart. */
 static void NAME(spread_row)(ptrdiff_t columns, ptrdiff_t width, const REAL* values, ptrdiff_t step, REAL* row) {
     for (; columns > 0; columns--, values += width, row += step)
         for (ptrdiff_t j = 0; j < width; j += LANES) *(ANYWHERE*)(row + j) += *(const ANYWHERE*)(values + j);
@@ -96,8 +96,8 @@ static inline void NAME(tile_column)(
     NAME(run_tiles)(rows, columns, p);
 }
 
-/* One row of C for eight vectors of columns: c = a B + bias. As a tile, but it begins and ends faster.
-   Element p of a is at p a_column. */
+/* One row of C for eight vectors of columns: c = a B + bias. Like a tile, but with less overhead. Element p of a is at
+   p a_column. */
 static NEVER_INLINE void NAME(multiply_row)(
     ptrdiff_t k, const REAL* a, ptrdiff_t a_column, const REAL* b, ptrdiff_t b_row, const REAL* bias, int add, REAL* c
 ) {
@@ -124,8 +124,8 @@ static NEVER_INLINE void NAME(multiply_row)(
 #undef ROW_WRITE
 }
 
-/* sums (columns,) += a B, where the rows of B are read from end to end, four side by side: so memory that is far away
-   comes fastest. Element p of a is at p a_column. `sums` has room for whole vectors. The order is that of tiles. */
+/* sums (columns,) += a B. The rows of B are read to their ends, four in parallel: the fastest way for memory that is
+   not in the cache. Element p of a is at p a_column. `sums` has room for whole vectors. The order is that of tiles. */
 static NEVER_INLINE void NAME(add_rows)(
     ptrdiff_t k, ptrdiff_t columns, const REAL* a, ptrdiff_t a_column, const REAL* b, ptrdiff_t b_row, REAL* sums
 ) {
@@ -159,7 +159,7 @@ static NEVER_INLINE void NAME(add_rows)(
 }
 
 #if VECTOR_BYTES
-/* Add the lanes of four vectors, one behind the other, to four sums. */
+/* Add the lanes of four vectors in order to four sums. */
 static inline void NAME(add_lanes)(const REAL* x, NAME(Four)* sums) {
     NAME(Four) sum = *sums;
     ptrdiff_t j = 0;
@@ -178,10 +178,10 @@ static inline void NAME(add_lanes)(const REAL* x, NAME(Four)* sums) {
 }
 #endif
 
-/* y (rows,) = A x + bias, where the numbers of each row of A (rows, k) and those of x follow each other.
+/* y (rows,) = A x + bias, where the numbers of each row of A (rows, k) and those of x are contiguous.
 
-   Each lane of a vector sums every so many of k, then the lanes are added, of four rows side by side: in an order that
-   depends on k alone. */
+   Each lane of a vector sums every n-th number of k, for n lanes. Then the lanes are added, of four rows in parallel.
+   The order depends only on k. */
 static NEVER_INLINE void NAME(multiply_vector)(
     ptrdiff_t rows, ptrdiff_t k, const REAL* a, ptrdiff_t a_row, const REAL* x, const REAL* bias, int add,
     REAL* y, ptrdiff_t y_row
@@ -230,8 +230,8 @@ static NEVER_INLINE void NAME(multiply_vector)(
 #endif
 }
 
-/* Tiles (k, TILE_ROWS) of A (rows, k), each `gap` numbers behind the other, from the transpose of A, whose rows lie
-   a_column apart. Behind the rows that there are, the last tile holds anything. */
+/* Tiles (k, TILE_ROWS) of A (rows, k), `gap` numbers apart, from the transpose of A, whose rows are a_column apart. The
+   last tile is filled up with arbitrary numbers. */
 static NEVER_INLINE void NAME(pack_tiles)(
     ptrdiff_t rows, ptrdiff_t k, const REAL* a, ptrdiff_t a_column, ptrdiff_t gap, REAL* tiles
 ) {
@@ -244,9 +244,9 @@ static NEVER_INLINE void NAME(pack_tiles)(
     }
 }
 
-/* out (columns,) = the sum over rows of x (rows, x_row), added to what is there if `add`.
+/* out (columns,) = the sum over rows of x (rows, x_row), added to out if `add`.
 
-   Four rows are summed side by side, so that one addition need not wait for the other. Whole vectors are read. */
+   Four rows are summed in parallel, so that additions do not wait for each other. Whole vectors are read. */
 static void NAME(sum_rows)(ptrdiff_t rows, ptrdiff_t columns, const REAL* x, ptrdiff_t x_row, int add, REAL* out) {
     for (ptrdiff_t j = 0; j < columns; j += LANES) {
         FULL(Vector) s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};

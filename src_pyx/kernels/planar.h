@@ -1,4 +1,4 @@
-/* Convolutions with vectors along the last axis of positions, for each float type; planar.pyx says what they are. */
+/* Convolutions with vectors along the last axis of positions, for each float type; see planar.pyx. */
 
 #include <stddef.h>
 #include <string.h>
@@ -6,15 +6,15 @@
 #include "repeat.h"
 #include "tile_sizes.h"
 
-/* Columns that are computed together: their sums stay in registers for three vectors of positions. What is read of those
-   mostly lies in two lines of the cache, so that it pays to use it for many columns. */
+/* The number of columns that are computed together: their sums stay in registers for three vectors of positions. Their
+   input is mostly in two cache lines, so it pays to use it for many columns. */
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define MOST_COLUMNS 8
 #else
 #define MOST_COLUMNS 4
 #endif
 
-/* What the positions of a row read. */
+/* The input of the positions of a row. */
 typedef struct {
     ptrdiff_t rows;             /* rows of planes, one behind the other in the kernel */
     const ptrdiff_t* at;        /* (rows,): where they begin */

@@ -12,7 +12,7 @@ typedef REAL NAME(Anywhere);
 #define VECTOR NAME(Vector)
 #define LOAD(p) (*(const NAME(Anywhere)*)(p))
 
-/* In what follows, i is a column or a tap, v a vector of positions, V how many there are. */
+/* Below, i is a column or a tap, v a vector of positions, V the number of vectors. */
 #define BEGIN(i, v) VECTOR c##i##_##v = zero + (bias ? bias[i] : 0);
 #define BEGIN_ALL(i, V) VECTORS_##V(BEGIN, i)
 #define READ(i, v) VECTOR x##v = LOAD(from + v * LANES); IN_REGISTER(x##v)
@@ -53,7 +53,7 @@ static void (*const NAME(PLANAR)[MOST_COLUMNS + 1][4])(
     const PlanarTaps*, const REAL*, const REAL*, const REAL*, REAL*
 ) = {{0}, ENTRIES(1), ENTRIES(2), ENTRIES(3), ENTRIES(4), MORE_ENTRIES};
 
-/* Columns side by side in y, whose positions are y_step apart, from sums (columns, width). */
+/* Write columns next to each other in y, with positions y_step apart, from sums (columns, width). */
 static void NAME(write_positions)(
     ptrdiff_t count, ptrdiff_t columns, const REAL* sums, ptrdiff_t width, int add, REAL* y, ptrdiff_t y_step
 ) {
@@ -107,7 +107,7 @@ static void NAME(planar_row)(
 #define KEEP_SUM(i, v) SUM_AT(i, v) = s##i##_##v;
 #define KEEP_SUMS(i, V) VECTORS_##V(KEEP_SUM, i)
 
-/* For T taps and V filters: vectors of sums += x times dy, over positions. Behind those of a row, dy is 0. */
+/* For T taps and V filters: vectors of sums += x times dy, over positions. After a row's positions, dy is 0. */
 #define GRADIENT(T, V) \
     static void NAME(gradient_##T##_##V)( \
         ptrdiff_t rows, ptrdiff_t count, const REAL* x, ptrdiff_t x_row, ptrdiff_t tap_step, const REAL* dy, \
@@ -139,8 +139,8 @@ static void (*const NAME(GRADIENTS)[MOST_COLUMNS + 1][4])(
     {0}, GRADIENT_ENTRIES(1), GRADIENT_ENTRIES(2), GRADIENT_ENTRIES(3), GRADIENT_ENTRIES(4), MORE_GRADIENTS
 };
 
-/* Vectors of sums (taps, filters) += x, tap_step on for each tap, times dy, over rows of positions. Sums of a tap are
-   `step` vectors behind those of the one before, filters of dy a plane apart. */
+/* Vectors of sums (taps, filters) += x, tap_step further for each tap, times dy, over rows of positions. Sums of
+   successive taps are `step` vectors apart, filters of dy a plane apart. */
 static void NAME(planar_gradient)(
     ptrdiff_t rows, ptrdiff_t count, ptrdiff_t taps, ptrdiff_t filters, const REAL* x, ptrdiff_t x_row,
     ptrdiff_t tap_step, const REAL* dy, ptrdiff_t dy_row, ptrdiff_t plane, REAL* sums, ptrdiff_t step
@@ -156,7 +156,7 @@ static void NAME(planar_gradient)(
     }
 }
 
-/* gradient (count,) = the sums of the numbers of each vector, or added to what is there. */
+/* gradient (count,) = or += the sum of the numbers of each vector. */
 static void NAME(join_sums)(ptrdiff_t count, REAL* sums, int add, REAL* gradient) {
     for (ptrdiff_t i = 0; i < count; i++, sums += LANES) {
         for (ptrdiff_t half = LANES / 2; half > 0; half /= 2)

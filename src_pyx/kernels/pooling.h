@@ -1,8 +1,7 @@
 /* Maxima and means of windows of samples (depth, height, width, channels).
 
-   Vectors run along the channels. Where a position has fewer channels than fill a vector,
-   what is left of it belongs to the next position, which is written later: only at the end of a sample channels are
-   taken one by one.
+   Vectors run along the channels. If a position has fewer channels than fill a vector, the rest of the vector belongs
+   to the next position, which is written later. Only at the end of a sample, channels are processed one by one.
 
    pooling_of.h is included here for each float type. */
 
@@ -12,8 +11,8 @@
 
 #include "windows.h"
 
-/* How a window's positions are counted, from the place of its first one: as steps within the longest window (BYTES),
-   or within the sample (PLACES). */
+/* How a window's positions are numbered, from its first one: as steps within the longest window (BYTES), or within the
+   sample (PLACES). */
 enum { NO_INDEX, BYTES, PLACES };
 
 #define INDEX_SIZE(kind) ((kind) == BYTES ? 1 : (kind) == PLACES ? 4 : 0)
@@ -26,7 +25,7 @@ typedef struct {
     ptrdiff_t number, row_number, slice_number;     /* how they are counted */
 } Window;
 
-/* A window that a position is in: where its numbers begin, and which number the position has in it. */
+/* A window that contains a position: where its numbers begin, and the number of the position in it. */
 typedef struct {
     ptrdiff_t at, number;
 } Shared;
@@ -47,7 +46,7 @@ static inline ptrdiff_t window_size(const Pooling* p, ptrdiff_t a, ptrdiff_t b, 
 #if defined(VECTORS) && defined(__AVX2__)
 #include <immintrin.h>
 
-/* gcc 12 takes numbers out of a vector one by one where these narrow them. */
+/* gcc 12 would extract the numbers of a vector one by one to narrow them. */
 INLINE __m128i bytes_of(__m128i a, __m128i b) { return _mm_packus_epi16(_mm_packus_epi32(a, b), _mm_setzero_si128()); }
 INLINE __m128i lower_halves(__m256i v) {
     return _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(v, _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6)));

@@ -14,7 +14,8 @@ typedef uint32_t NAME(Places) __attribute__((vector_size(LANES * 4), aligned(4),
 #define NARROW(p, v) (*(NAME(Bytes)*)(p) = __builtin_convertvector(v, NAME(Bytes)))
 #endif
 
-/* Maxima of 1, 2 or 4 vectors of channels. The first of several is taken, and NaN before all numbers. */
+/* Maxima of 1, 2 or 4 vectors of channels. The first of several equal ones is taken, and NaN is greater than all
+   numbers. */
 INLINE void NAME(max_vectors)(
     const int vectors, const int kind, const Window* w, const ptrdiff_t slices, const ptrdiff_t rows,
     const ptrdiff_t width, ptrdiff_t number, const REAL* x, REAL* y, void* index
@@ -66,9 +67,9 @@ INLINE void NAME(mean_vectors)(
     for (int v = 0; v < vectors; v++) PUT(y + v * LANES) = total[v] / (REAL)(slices * rows * width);
 }
 
-/* `count` windows that lie `step` positions apart. 2 x 2 windows have loops of their own, which the
-   compiler unrolls: in training, 128 samples of 24 x 24 with 6 channels take 80 instead of 163 us, of 8 x 8 with 16
-   channels 16 instead of 25. */
+/* `count` windows that are `step` positions apart. 2 x 2 windows have their own loops, which the compiler unrolls: in
+   training, 128 samples of 24 x 24 with 6 channels take 80 instead of 163 us, of 8 x 8 with 16 channels 16 instead of
+   25. */
 INLINE void NAME(pool_run)(
     const int maxima, const int kind, const Window* w, ptrdiff_t count, ptrdiff_t step, const REAL* x, REAL* y,
     void* index
@@ -107,7 +108,7 @@ INLINE void NAME(pool_run)(
 #undef POOL
 }
 
-/* One for each kind, so that each has its registers to itself. */
+/* One function for each kind, so that each has all registers. */
 static void NAME(max_run)(const Window* w, ptrdiff_t count, ptrdiff_t step, const REAL* x, REAL* y) {
     NAME(pool_run)(1, NO_INDEX, w, count, step, x, y, NULL);
 }
@@ -161,8 +162,8 @@ static void NAME(mean_channel)(const Window* w, const REAL* x, REAL* y) {
     *y = total / (REAL)(w->slices * w->rows * w->width);
 }
 
-/* The maxima (`kind`: and which positions they are at) or means of one row of windows. `behind`, `left`: how many
-   numbers the sample has from x, and its output from y on. */
+/* The maxima (`kind`: and their positions) or means of one row of windows. `behind`, `left`: how many numbers the
+   sample has from x on, and its output from y on. */
 static void NAME(pool_row)(
     const int maxima, const int kind, const Pooling* p, Window w, ptrdiff_t behind, ptrdiff_t left, const REAL* x,
     REAL* y, void* index
@@ -227,7 +228,7 @@ static void NAME(pool_sample)(
 }
 
 /* y (rows, outs, channels) OUT: the maxima of x (rows, sizes, channels); bytes or places (rows, outs, channels) OUT, or
-   NULL: which position of its window, or of the sample, each of them is. */
+   NULL: the position of each maximum in its window, or in the sample. */
 static void NAME(max_forward)(
     ptrdiff_t rows, const Pooling* p, const REAL* x, REAL* y, uint8_t* bytes, uint32_t* places
 ) {
@@ -245,7 +246,7 @@ static void NAME(mean_forward)(ptrdiff_t rows, const Pooling* p, const REAL* x, 
 }
 
 #ifdef VECTORS
-/* The deltas of `count` windows of one row that lie `step` positions apart: dx = dy where bytes are the position's
+/* The deltas of `count` windows of one row that are `step` positions apart: dx = dy where bytes are the position's
    number, else 0; without `maxima` dx = dy / size. */
 INLINE void NAME(give_run)(
     const int maxima, ptrdiff_t channels, const ptrdiff_t width, ptrdiff_t number, ptrdiff_t count, ptrdiff_t step,
@@ -276,7 +277,7 @@ INLINE void NAME(give_run)(
 #undef WHICH
 }
 
-/* One for each kind, so that each has its registers to itself. */
+/* One function for each kind, so that each has all registers. */
 static void NAME(max_give)(
     ptrdiff_t channels, ptrdiff_t width, ptrdiff_t number, ptrdiff_t count, ptrdiff_t step, const REAL* dy,
     const uint8_t* bytes, REAL* dx
@@ -292,8 +293,8 @@ static void NAME(mean_give)(
 }
 #endif
 
-/* The deltas dx of one row of positions, of which none is in two windows. Positions of the maxima of the first window
-   have the numbers from `number` on. `room`, `left`: how many numbers may be touched from dx and from dy on. */
+/* The deltas dx of one row of positions, none of which is in two windows. Positions of the maxima of the first window
+   have the numbers from `number` on. `room`, `left`: how many numbers may be accessed from dx and from dy on. */
 static void NAME(give_row)(
     const Pooling* p, ptrdiff_t number, ptrdiff_t rows, ptrdiff_t left, ptrdiff_t room, const REAL* dy,
     const uint8_t* bytes, REAL* dx
@@ -334,7 +335,7 @@ static void NAME(give_row)(
 }
 
 #ifdef VECTORS
-/* Deltas of 1 or 4 vectors of channels of a position: sums of dy of those windows whose maximum is there. */
+/* Deltas of 1 or 4 vectors of channels of a position: sums of dy over the windows with the maximum at this position. */
 INLINE void NAME(gather_vectors)(
     const int vectors, ptrdiff_t windows, const Shared* shared, const REAL* dy, const uint8_t* bytes, REAL* dx
 ) {
@@ -384,7 +385,7 @@ static void NAME(gather_row)(
     }
 }
 
-/* The deltas of one row of positions: sums of the shares of the windows that each is in. */
+/* The deltas of one row of positions: sums of the shares of the windows that contain each of them. */
 static void NAME(sum_row)(
     const Pooling* p, ptrdiff_t slice, ptrdiff_t row, ptrdiff_t room, const REAL* share, REAL* dx
 ) {
@@ -417,8 +418,8 @@ static void NAME(sum_row)(
     }
 }
 
-/* dx (sizes, channels) OUT: the deltas of one sample, row by row; with `spare` (a row and a vector) added to what is
-   there. */
+/* dx (sizes, channels) OUT: the deltas of one sample, row by row; with `spare` (a row and a vector) they are added to
+   dx. */
 INLINE void NAME(give_sample)(const Pooling* p, const REAL* dy, const uint8_t* bytes, REAL* spare, REAL* dx) {
     const ptrdiff_t width = p->sizes[2] * p->channels, out_width = p->outs[2] * p->channels;
     ptrdiff_t room = p->sizes[0] * p->sizes[1] * width;
@@ -463,8 +464,8 @@ static void NAME(scatter_sample)(
                 }
 }
 
-/* dx (rows, sizes, channels) OUT: dy (rows, outs, channels) at the places of maxima, which max_forward has noted; with
-   `spare` added to what is there. */
+/* dx (rows, sizes, channels) OUT: dy (rows, outs, channels) at the places of maxima, which max_forward has stored; with
+   `spare` they are added to dx. */
 static void NAME(max_backward)(
     ptrdiff_t rows, const Pooling* p, const REAL* dy, const uint8_t* bytes, const uint32_t* places, REAL* spare,
     REAL* dx
@@ -480,8 +481,8 @@ static void NAME(max_backward)(
     }
 }
 
-/* dx (rows, sizes, channels) OUT: the shares of dy (rows, outs, channels), which is destroyed; with `spare` added to
-   what is there. */
+/* dx (rows, sizes, channels) OUT: the shares of dy (rows, outs, channels), which is destroyed; with `spare` they are
+   added to dx. */
 static void NAME(mean_backward)(ptrdiff_t rows, const Pooling* p, REAL* dy, REAL* spare, REAL* dx) {
     const ptrdiff_t in = positions(p->sizes) * p->channels, out = positions(p->outs) * p->channels;
     for (ptrdiff_t r = 0; r < rows; r++, dx += in, dy += out) {

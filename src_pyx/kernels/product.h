@@ -1,4 +1,4 @@
-/* What tiles compute, for one float type. matrix.h includes this file for each, with REAL and NAME(x) defined. */
+/* The arguments of tiles, for one float type. matrix.h includes this file for each, with REAL and NAME(x) defined. */
 
 typedef struct {
     const REAL* a;              /* (rows, k) IN: element (i, p) at i a_row + p a_column */

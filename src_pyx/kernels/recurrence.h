@@ -1,7 +1,8 @@
-/* What the cells of recurrent layers do with their gates, for one sample at one time step.
+/* The arithmetic of recurrent cells with their gates, for one sample at one time step.
 
-   recurrence_of.h is included here for each float type. The arrays of a call lie apart, and `restrict` says so: gcc then
-   makes vectors of loops over ten arrays, which it would not compare with each other first. */
+   recurrence_of.h is included here for each float type. The arrays of a call do not overlap, and `restrict` tells gcc
+   so. Otherwise it would not vectorize loops over ten arrays, because it would have to check them for overlaps first.
+   */
 
 #include <stddef.h>
 

@@ -1,9 +1,10 @@
 /* The cells for one float type: recurrence.h includes this with REAL and NAME(x) defined.
 
-   With `plain`, gates are sigmoids and candidates hyperbolic tangents, whose derivatives are taken here. Else deltas are
-   left by what the gates' functions have returned. Gates stand one behind the other, n numbers each. */
+   With `plain`, gates are sigmoids and candidates hyperbolic tangents, and their derivatives are included here.
+   Otherwise the deltas are those of the outputs of the gates' functions. Gates are stored one after the other, n
+   numbers each. */
 
-/* The new cell state c = f c + i g from gates (i, f, g, o); before (n,) OUT: c as it was. */
+/* The new cell state c = f c + i g from gates (i, f, g, o); before (n,) OUT: the previous c. */
 static inline void NAME(lstm_update)(
     ptrdiff_t n, const REAL* APART gates, REAL* APART before, REAL* APART c) {
     for (ptrdiff_t j = 0; j < n; j++) {
@@ -12,7 +13,7 @@ static inline void NAME(lstm_update)(
     }
 }
 
-/* c = f before + i g once more. */
+/* c = f before + i g, computed again. */
 static inline void NAME(lstm_state)(
     ptrdiff_t n, const REAL* APART gates, const REAL* APART before, REAL* APART c) {
     for (ptrdiff_t j = 0; j < n; j++) c[j] = gates[n + j] * before[j] + gates[j] * gates[2 * n + j];
@@ -23,8 +24,8 @@ static inline void NAME(times)(ptrdiff_t n, const REAL* APART a, const REAL* APA
     for (ptrdiff_t j = 0; j < n; j++) y[j] = a[j] * x[j];
 }
 
-/* deltas (4 n,) OUT of the gates, dc (n,) IN and OUT of the cell state, where a = tanh(c), h = o a. Without `plain`,
-   dc has what reaches it through a already. */
+/* deltas (4 n,) OUT of the gates, dc (n,) IN and OUT of the cell state, where a = tanh(c), h = o a. Without `plain`, dc
+   already includes the contribution through a. */
 static inline void NAME(lstm_deltas)(
     ptrdiff_t n, int plain, const REAL* APART gates, const REAL* APART before, const REAL* APART a,
     const REAL* APART dh, REAL* APART dc, REAL* APART deltas) {
@@ -55,7 +56,7 @@ static inline void NAME(gru_update)(ptrdiff_t n, const REAL* APART gates, REAL* 
     for (ptrdiff_t j = 0; j < n; j++) h[j] = gates[j] * h[j] + (1 - gates[j]) * gates[2 * n + j];
 }
 
-/* deltas of z and g (the first and the third n of 3 n, OUT); dh (n,) IN and OUT: what goes past the gates. */
+/* deltas of z and g (the first and the third n of 3 n, OUT); dh (n,) IN and OUT: the part that bypasses the gates. */
 static inline void NAME(gru_deltas)(
     ptrdiff_t n, int plain, const REAL* APART gates, const REAL* APART before, REAL* APART dh, REAL* APART deltas) {
     for (ptrdiff_t j = 0; j < n; j++) {
@@ -67,7 +68,7 @@ static inline void NAME(gru_deltas)(
     }
 }
 
-/* Of q = r p, where the reset gate r stands behind z: dr OUT, dp OUT from dq; with `plain` dr is that in front of the
+/* Of q = r p, where the reset gate r is stored after z: dr OUT, dp OUT from dq; with `plain` dr is the delta before the
    sigmoid. */
 static inline void NAME(reset_deltas)(
     ptrdiff_t n, int plain, const REAL* APART r, const REAL* APART p, const REAL* APART dq, REAL* APART dr,

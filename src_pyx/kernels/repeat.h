@@ -1,4 +1,4 @@
-/* Macros that repeat others, because gcc 12 keeps an array of vectors in memory: each sum is a variable of its own. */
+/* Macros that repeat others, because gcc 12 keeps an array of vectors in memory: so each sum is a separate variable. */
 
 #ifndef CBACKPROP_REPEAT_H
 #define CBACKPROP_REPEAT_H
@@ -12,7 +12,7 @@
 #define REPEAT_7(X) REPEAT_6(X) X(6)
 #define REPEAT_8(X) REPEAT_7(X) X(7)
 
-/* The same with a second argument, for rows and vectors of a tile: no macro is expanded within itself. */
+/* The same with a second argument, for rows and vectors of a tile, because a macro cannot be expanded within itself. */
 #define ROWS_1(X, V) X(0, V)
 #define ROWS_2(X, V) ROWS_1(X, V) X(1, V)
 #define ROWS_3(X, V) ROWS_2(X, V) X(2, V)

@@ -1,5 +1,6 @@
-/* Numbers from how they are stored to what is read. A number may be at any address, aligned or not, and any distance
-   from the next one: memcpy of a few bytes is one instruction, which loops over neighbours still do eight at a time. */
+/* Convert numbers from the type in which they are stored. A number may be at any address, aligned or not, and at any
+   distance from the next one: memcpy of a few bytes is one instruction, and loops over neighbors still process eight.
+   */
 
 #ifndef CBACKPROP_RUNS_H
 #define CBACKPROP_RUNS_H
@@ -8,13 +9,13 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Runs of n numbers that are `step` bytes apart, one run a row: out[r * n + i] = the number at
-   x + order[r] * stride + i * step, with r for order[r] where there is no order. */
+/* Runs of n numbers that are `step` bytes apart, one run in each row: out[r * n + i] = the number at x + order[r] *
+   stride + i * step; without an order, order[r] is r. */
 typedef void (*runs_reader)(
     ptrdiff_t rows, const int64_t* order, ptrdiff_t stride, ptrdiff_t n, ptrdiff_t step, const char* x, void* out);
 
-/* IEEE 754 half to single: exponent and fraction moved to their places are the number times 2^-112, also where
-   it is denormal; an exponent of all ones (infinity, NaN) stays one. Without a branch, so that loops vectorise. */
+/* IEEE 754 half to single: exponent and fraction, moved to their places, are the number times 2^-112, even if it is
+   subnormal; an exponent of all ones (infinity, NaN) stays one. There is no branch, so loops can be vectorized. */
 static inline float runs_half(uint16_t half) {
     uint32_t bits = (uint32_t)(half & 0x7fff) << 13, sign = (uint32_t)(half & 0x8000) << 16;
     uint32_t special = (half & 0x7c00) == 0x7c00 ? 0x7f800000u : 0;
@@ -67,7 +68,7 @@ RUNS_READERS(float16, uint16_t, runs_half)
 RUNS_READERS(float32, float, RUNS_SAME)
 RUNS_READERS(float64, double, RUNS_SAME)
 
-/* What reads numbers stored as `stored`, which counts from 1, as int64 (0), float (1) or double (2). */
+/* The function that reads numbers stored as `stored`, which counts from 1, as int64 (0), float (1) or double (2). */
 static runs_reader runs_reader_of(int stored, int read_as) {
     static const runs_reader readers[11][3] = {
         RUNS_ROW(int8), RUNS_ROW(uint8), RUNS_ROW(int16), RUNS_ROW(uint16), RUNS_ROW(int32), RUNS_ROW(uint32),

@@ -1,4 +1,4 @@
-/* Convolutions over a stretched image, for each float type; stretched.pyx says what they are. */
+/* Convolutions over a stretched image, for each float type; see stretched.pyx. */
 
 #include <stddef.h>
 #include <string.h>
@@ -6,8 +6,8 @@
 #include "tile_sizes.h"
 
 #define MOST_ENTRIES 5
-/* As many rows as there are registers for; less for the smallest vectors, which are seldom used, because there is code
-   for each number of rows and taps. Beyond four, rows are even. */
+/* As many rows as there are registers for. Less for the smallest vectors, which are seldom used, because each number of
+   rows and taps needs its own code. Above four, the number of rows is even. */
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define MOST_ROWS 12
 #define MOST_TAPS 5
@@ -21,7 +21,7 @@
 #define MOST_TAPS 3
 #define REGISTERS 16
 #endif
-/* How many entries may share T rows of deltas: a register for each sum and each row, and one for what is read. */
+/* How many entries may share T rows of deltas: a register for each sum and each row, and one for the input. */
 #define ENTRIES_FIT(T) ((REGISTERS - 1 - T) / T)
 
 /* All bounds are constants: every sum gets a register. */
@@ -33,15 +33,15 @@
 #define UNROLL
 #endif
 
-/* Whether lanes of a vector can be put into an order that is not known before, and that is faster than to write each
-   number as often as it stands there: with AVX2 it is not. */
+/* Whether lanes of a vector can be permuted in an order that is only known at run time, and whether that is faster than
+   writing each number as often as it is repeated: with AVX2 it is not. */
 #if defined(__AVX512F__) && defined(__GNUC__) && !defined(__clang__)
 #define PERMUTES 1
 #else
 #define PERMUTES 0
 #endif
 
-/* What each row of output positions reads and computes. */
+/* The input and output of each row of output positions. */
 typedef struct {
     ptrdiff_t width;            /* numbers in a row of the output: positions times columns */
     ptrdiff_t columns;          /* numbers that belong to a position */

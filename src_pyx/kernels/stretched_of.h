@@ -13,8 +13,8 @@ typedef REAL NAME(Anywhere);
 #define AT(p) (*(NAME(Anywhere)*)(p))
 #define LOAD(p) (*(const NAME(Anywhere)*)(p))
 
-/* A vector of R rows of y by T rows of taps: y = x * kernel, + bias, unless it is NULL, + what is in y, if `add`. What
-   is read of a line serves all taps and rows that need it. */
+/* A vector of R rows of y by T rows of taps: y = x * kernel, + bias unless it is NULL, + the old y if `add`. Each
+   number of a line is read once for all taps and rows that need it. */
 #define TILE(R, T) \
     static void NAME(stretched_##R##_##T)( \
         const Stretch* p, const REAL* x, const REAL* kernel, ptrdiff_t kernel_row, const REAL* bias, int add, REAL* y, \
@@ -71,7 +71,7 @@ static void (*const NAME(STRETCHED)[MOST_ROWS + 1][MOST_TAPS + 1])(
     {0}, ENTRIES(1), ENTRIES(2), ENTRIES(3), ENTRIES(4), TO_8 TO_12
 };
 
-/* The next of pieces that are about equally long, and at most `most`. */
+/* The size of the next piece: pieces have about equal sizes, at most `most`. */
 static inline ptrdiff_t NAME(piece)(ptrdiff_t left, ptrdiff_t most) {
     const ptrdiff_t pieces = (left + most - 1) / most;
     return (left + pieces - 1) / pieces;
@@ -95,8 +95,8 @@ static inline void NAME(stretched_column)(
     }
 }
 
-/* Rows of y = x * kernel + bias, whose stretched input begins at x. Rows of the kernel, and the bias behind them, are
-   kernel_row apart, and repeat themselves from `columns` on. `rest` has room for a vector of each row. */
+/* Rows of y = x * kernel + bias, whose stretched input begins at x. Rows of the kernel, and the bias after them, are
+   kernel_row apart, and are repeated from `columns` on. `rest` has room for a vector of each row. */
 static void NAME(stretched_rows)(
     const Stretch* p, ptrdiff_t rows, const REAL* x, const REAL* kernel, ptrdiff_t kernel_row, int add, REAL* y,
     ptrdiff_t y_row, REAL* rest
@@ -115,8 +115,8 @@ static void NAME(stretched_rows)(
     for (ptrdiff_t r = 0; r < rows; r++) memcpy(y + r * y_row + j, rest + r * LANES, count * sizeof(REAL));
 }
 
-/* Vectors of sums, for T taps of K entries, += x times dy, over at least T rows. What is read of a line serves all
-   taps. The rows of dy that they need are in registers, the latest first. */
+/* Vectors of sums, for T taps of K entries, += x times dy, over at least T rows. Each number of a line is read once for
+   all taps. The rows of dy that they need are in registers, the latest first. */
 #define NEXT_DELTA \
     UNROLL for (int i = T_ - 1; i > 0; i--) deltas[i] = deltas[i - 1];
 #define READ_DELTA \
@@ -173,7 +173,7 @@ static void (*const NAME(STRETCHED_GRADIENTS)[MOST_TAPS + 1][MOST_ENTRIES + 1])(
     const Stretch*, ptrdiff_t, const REAL*, const ptrdiff_t*, const REAL*, ptrdiff_t, REAL*, ptrdiff_t, ptrdiff_t
 ) = {{0}, GRADIENT_LISTS};
 
-/* Vectors of sums for the taps first:end of entries whose rows of the kernel follow each other. */
+/* Vectors of sums for the taps first:end of entries whose rows of the kernel are successive. */
 static void NAME(stretched_sums)(
     const Stretch* p, ptrdiff_t rows, const REAL* x, const ptrdiff_t* at, ptrdiff_t entries, ptrdiff_t first,
     ptrdiff_t end, const REAL* dy, ptrdiff_t dy_row, REAL* sums, ptrdiff_t step
@@ -191,7 +191,7 @@ static void NAME(stretched_sums)(
     }
 }
 
-/* Which taps of an entry are rows begin:end of the kernel. */
+/* The taps of an entry that are in rows begin:end of the kernel. */
 static inline void NAME(taps_between)(
     const Stretch* p, ptrdiff_t entry, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t* first, ptrdiff_t* last
 ) {
@@ -201,9 +201,9 @@ static inline void NAME(taps_between)(
     else *last = end > row ? (end - row + step - 1) / step : 0;
 }
 
-/* sums (end - begin, step) += x times dy, for rows begin:end of the kernel, over rows of positions. In a row of sums
-   there is a vector for each place that a vector can have among the columns. `rest` (rows, LANES) holds the last
-   numbers of each row of dy, and then zeros, where they fill no vector. */
+/* sums (end - begin, step) += x times dy, for rows begin:end of the kernel, over rows of positions. A row of sums has a
+   vector for each place that a vector can have among the columns. `rest` (rows, LANES) contains the last numbers of
+   each row of dy that do not fill a vector, followed by zeros. */
 static void NAME(stretched_products)(
     const Stretch* p, ptrdiff_t rows, const REAL* x, const REAL* dy, ptrdiff_t dy_row, const REAL* rest,
     ptrdiff_t begin, ptrdiff_t end, REAL* sums, ptrdiff_t step
@@ -226,7 +226,7 @@ static void NAME(stretched_products)(
     }
 }
 
-/* gradient (rows, columns) = the sums of those numbers of each row of sums that belong to the same column. */
+/* gradient (rows, columns) = in each row of sums, the sums of the numbers of the same column. */
 static void NAME(join_stretched)(
     ptrdiff_t rows, ptrdiff_t columns, REAL* sums, ptrdiff_t step, int add, REAL* gradient
 ) {
@@ -237,7 +237,8 @@ static void NAME(join_stretched)(
     }
 }
 
-/* y (count, columns): each of `count` numbers, `step` apart, `columns` times. Up to a vector behind them is written. */
+/* y (count, columns): each of `count` numbers, `step` apart, `columns` times. Up to a vector beyond the end is written.
+   */
 #if VECTOR_BYTES
 #define QUARTER (LANES >= 8 ? LANES / 4 : LANES / 2)
 #define STRETCH_BY(width) \
@@ -258,8 +259,8 @@ static inline void NAME(stretch_row)(ptrdiff_t count, const REAL* x, ptrdiff_t s
 }
 
 #if PERMUTES
-/* For each place that a vector can have among the columns of stretched numbers: which number comes first, and which,
-   from that one on, belongs into each lane. */
+/* For each place that a vector can have among the columns of stretched numbers: the index of its first number, and for
+   each lane the index of its number from that one on. */
 typedef INTEGER NAME(Lanes) __attribute__((vector_size(VECTOR_BYTES)));
 typedef struct {
     ptrdiff_t places, first[LANES];
@@ -279,7 +280,7 @@ static void NAME(order_of)(ptrdiff_t columns, NAME(Order)* order) {
     order->places = p;
 }
 
-/* The same as stretch_row for numbers that follow each other. Whole vectors of x are read. */
+/* The same as stretch_row for contiguous numbers. Whole vectors of x are read. */
 static inline void NAME(permute_row)(
     ptrdiff_t count, const REAL* x, ptrdiff_t columns, const NAME(Order)* order, REAL* y
 ) {
@@ -290,8 +291,8 @@ static inline void NAME(permute_row)(
 }
 #endif
 
-/* Lines of y, `width` numbers of each: zeros, then `count` numbers of each line of x, which are `step` apart, `columns`
-   times each, and zeros. Behind the first of them, x has `there` numbers. */
+/* Lines of y, `width` numbers each: zeros, then `count` numbers of each line of x, which are `step` apart, `columns`
+   times each, and zeros. From the first of them on, x has `there` numbers. */
 static void NAME(stretch_lines)(
     ptrdiff_t lines, ptrdiff_t zeros, ptrdiff_t count, const REAL* x, ptrdiff_t x_line, ptrdiff_t step,
     ptrdiff_t there, ptrdiff_t columns, REAL* y, ptrdiff_t y_line, ptrdiff_t width

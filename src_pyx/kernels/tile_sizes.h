@@ -1,9 +1,9 @@
-/* How large the tiles of matrix products are, for the instruction set that is compiled for. */
+/* The sizes of the tiles of matrix products, for the instruction set for which this is compiled. */
 
 #ifndef CBACKPROP_TILE_SIZES_H
 #define CBACKPROP_TILE_SIZES_H
 
-/* Whether rows of A lie anywhere, as convolutions want it: see tiles.h. */
+/* Whether rows of A can be anywhere in memory, for convolutions: see tiles.h. */
 #ifndef GATHERS
 #define GATHERS 0
 #endif
@@ -18,15 +18,16 @@
 #define VECTOR_BYTES 16
 #endif
 
-/* As many sums as there are registers for, beside a row of B and a number of A: 32 registers, or 16. With fewer sums,
-   A and B are read more often: packing gains earlier, and that of A gains at all.
+/* As many sums as there are registers for, beside a row of B and a number of A: 32 registers, or 16. With fewer sums, A
+   and B are read more often, so packing B gains earlier, and packing A gains, too.
 
-   THIN_TILE_ROWS: rows of a tile of one vector of columns. A sum must wait four cycles for the one before, so that only
-   eight or more sums side by side keep two multipliers busy. For the same reason tiles of no more than FEW_TILE_ROWS
-   take up to WIDE_TILE_VECTORS, and a single row ROW_VECTORS: longer pieces of B's rows come faster, too.
+   THIN_TILE_ROWS: rows of a tile of one vector of columns. Each addition to a sum waits four cycles for the previous
+   one, so only eight or more parallel sums keep two multipliers busy. For the same reason tiles of at most
+   FEW_TILE_ROWS have up to WIDE_TILE_VECTORS, and a single row ROW_VECTORS: longer pieces of B's rows are faster to
+   read, too.
 
-   ENOUGH_TO_PACK: bytes between rows of B, times how often they are read, where packing B begins to gain. Measured
-   with `product` over shapes from 24 to 2048, on a Zen 4. */
+   ENOUGH_TO_PACK: the number of bytes between rows of B, times the number of times they are read, from which packing B
+   pays. Measured with `product` over shapes from 24 to 2048, on a Zen 4. */
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define TILE_ROWS 8
 #define THIN_TILE_ROWS 8
@@ -55,12 +56,12 @@
 #endif
 #endif
 
-/* READS_PARTS: a tile reads no more of its last vector than there is. With masks that costs nothing.
+/* READS_PARTS: a tile reads only the used part of its last vector. With masks that costs nothing.
 
-   HALVES_PAY: half vectors take half the time, so that few columns are left to them.
+   HALVES_PAY: half vectors take half the time, so they are used for the last few columns.
 
-   IN_REGISTER(x) keeps gcc from reading a vector again for each row, in the instruction that multiplies it: tiles of two
-   and three rows would wait for memory. */
+   IN_REGISTER(x) prevents gcc from reading a vector again for each row, in the instruction that multiplies it: tiles of
+   two and three rows would wait for memory. */
 #if VECTOR_BYTES == 64 && defined(__AVX512VL__) && defined(__AVX512DQ__)
 #define READS_PARTS 1
 #define IN_REGISTER(x) __asm__("" : "+v"(x));

@@ -1,18 +1,20 @@
 /* Register tiles of a matrix product C = A B, for one float type and one size of vectors.
 
    matrix.h includes this file for each, with REAL, BYTES (of a vector), VECTORS (of columns, at most 3), NAME(x), and
-   OF_TYPE(x) (the name of x for the float type) defined; LOAD_PART(p, count) and STORE_PART(p, v, count) too, where the
-   processor masks vectors fast.
+   OF_TYPE(x) (the name of x for the float type) defined. If the processor has fast masks, LOAD_PART(p, count) and
+   STORE_PART(p, v, count) are defined, too.
 
-   A tile is a few rows of C times one to three vectors of columns, or up to eight where rows are fewer. All its sums stay in registers while k runs
-   once over a column of A and a row of B: nothing else reaches the limit of two fused multiplications a cycle.
-   Each sum is a variable of its own, because gcc 12 keeps an array of vectors in memory; hence the macros.
+   A tile is a few rows of C times one to three vectors of columns, or up to eight where rows are fewer. All its sums
+   stay in registers during a single loop over k, along a column of A and a row of B: nothing else reaches the limit of
+   two fused multiply-adds per cycle. Each sum is a separate variable, because gcc 12 keeps an array of vectors in
+   memory; hence the macros.
 
-   An element of C is the sum over k in ascending order, whatever tile it falls into. So the same numbers come out
-   however rows and columns are divided.
+   An element of C is the sum over k in ascending order, in every tile. So the results do not depend on how rows and
+   columns are divided.
 
-   With GATHERS, rows of A begin anywhere, and each is read in several runs of k numbers: at a_rows[i] + taps[0],
-   a_rows[i] + taps[1], and so on, while B runs on. Convolutions are such products. Plain products do not pay for it. */
+   With GATHERS, rows of A begin anywhere in memory, and each is read in several runs of k numbers: at a_rows[i] +
+   taps[0], a_rows[i] + taps[1], and so on, while B is read continuously. Convolutions are such products. Plain products
+   do not pay for it. */
 
 #if BYTES == 0 /* no vectors in this compiler's C: a vector of one number */
 #define LANES 1
@@ -28,7 +30,7 @@ typedef REAL NAME(Anywhere) __attribute__((vector_size(BYTES), aligned(sizeof(RE
 #define PRODUCT OF_TYPE(Product)
 #define LOAD(p) (*(const NAME(Anywhere)*)(p))
 
-/* The first `count` numbers from p on; 0 behind them. */
+/* The first `count` numbers from p on; then zeros. */
 static inline VECTOR NAME(load)(const REAL* p, ptrdiff_t count) {
     if (count == LANES) return LOAD(p);
 #ifdef LOAD_PART
@@ -40,7 +42,7 @@ static inline VECTOR NAME(load)(const REAL* p, ptrdiff_t count) {
 #endif
 }
 
-/* Sums of a tile whose columns lie apart. Where numbers of a column follow each other, four are written at once. */
+/* Sums of a tile whose columns are apart. If the numbers of a column are contiguous, four are written at once. */
 static NEVER_INLINE void NAME(scatter_sums)(
     const PRODUCT* p, REAL* c, ptrdiff_t rows, ptrdiff_t vectors, const REAL* sums
 ) {
@@ -62,7 +64,7 @@ static NEVER_INLINE void NAME(scatter_sums)(
 }
 
 #ifndef STORE_PART
-/* The last vectors of a tile, where only their first numbers are columns: in pieces, because masked stores are slow. */
+/* The last vectors of a tile, if only their first numbers are columns: in pieces, because masked stores are slow. */
 static NEVER_INLINE void NAME(write_parts)(const PRODUCT* p, REAL* c, ptrdiff_t rows, VECTOR* sums) {
     for (ptrdiff_t i = 0; i < rows; i++, c += p->c_row) {
         if (p->add) sums[i] += NAME(load)(c, p->last);
@@ -79,7 +81,7 @@ static NEVER_INLINE void NAME(write_parts)(const PRODUCT* p, REAL* c, ptrdiff_t 
 }
 #endif
 
-/* In what follows, i is a row of a tile, v one of its vectors, V how many there are. */
+/* Below, i is a row of a tile, v one of its vectors, V the number of vectors. */
 #if GATHERS
 #define A_ROWS_OF_PRODUCT const ptrdiff_t* a_rows = p->a_rows + row; const REAL* const a = p->a;
 #define A_ROW(i, V) const REAL* a##i = a + a_rows[i];
@@ -137,7 +139,8 @@ static NEVER_INLINE void NAME(write_parts)(const PRODUCT* p, REAL* c, ptrdiff_t 
     NAME(write_parts)(p, C_ADDRESS(0, (V - 1)), ROWS, sums);
 #endif
 
-/* Whether numbers behind the last column may be overwritten: they are columns of the next rows, which come later. */
+/* Whether numbers after the last column may be overwritten: they are columns of the next rows, which are written later.
+   */
 #if GATHERS && !defined(STORE_PART)
 #define MAY_SPILL(ROWS) (row + ROWS <= p->spilling_rows)
 #else
@@ -187,7 +190,7 @@ static NEVER_INLINE void NAME(write_parts)(const PRODUCT* p, REAL* c, ptrdiff_t 
 
 typedef void (*NAME(Tile))(const PRODUCT*, ptrdiff_t, ptrdiff_t);
 
-/* Tiles of the same rows for each number of vectors; a single row has more than others, and few have more than many. */
+/* Tiles of the same rows for each number of vectors. A single row allows the most vectors, few rows more than many. */
 #define ENTRY(ROWS, V) [V] = NAME(tile_##ROWS##_##V),
 #define ROWS_OF_1(DO, ROWS) DO(ROWS, 1)
 #define ROWS_OF_2(DO, ROWS) ROWS_OF_1(DO, ROWS) DO(ROWS, 2)
@@ -225,7 +228,7 @@ static const NAME(Tile) NAME(TILES)[THIN_TILE_ROWS + 1][ROW_VECTORS + 1] = {
     THIN_ENTRIES
 };
 
-/* C (rows, columns) for up to VECTORS vectors of columns, or more where rows are few. Sets the product's `last`. */
+/* C (rows, columns) for up to VECTORS vectors of columns, or more for few rows. Sets the product's `last`. */
 static inline void NAME(run_tiles)(ptrdiff_t rows, ptrdiff_t columns, PRODUCT* p) {
     const ptrdiff_t vectors = (columns + LANES - 1) / LANES;
     const ptrdiff_t most = vectors == 1 ? THIN_TILE_ROWS : TILE_ROWS;

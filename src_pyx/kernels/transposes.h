@@ -1,11 +1,12 @@
-/* Transposes of 4 x 4 numbers of one float type. matrix.h includes this file for each, with REAL and NAME(x) defined. */
+/* Transposes of 4 x 4 numbers of one float type. matrix.h includes this file for each, with REAL and NAME(x) defined.
+   */
 
 #if VECTOR_BYTES
 typedef REAL NAME(Four) __attribute__((vector_size(4 * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
 #endif
 
 #ifdef SHUFFLE
-/* The transpose of the 4 x 4 numbers at b, added to what is in `out` if `add`. */
+/* The transpose of the 4 x 4 numbers at b, added to `out` if `add`. */
 static inline void NAME(transpose_four)(const REAL* b, ptrdiff_t b_row, int add, REAL* out, ptrdiff_t out_row) {
 #define FOUR(p) (*(NAME(Four)*)(p))
     const NAME(Four) b0 = FOUR(b), b1 = FOUR(b + b_row), b2 = FOUR(b + 2 * b_row), b3 = FOUR(b + 3 * b_row);

@@ -1,5 +1,5 @@
-/* How windows lie in samples (depth, height, width, channels). A window takes the positions begin:end along each axis,
-   which are looked up: so padding, strides and windows of several sizes are all alike. */
+/* The positions of windows in samples (depth, height, width, channels). A window covers the positions begin:end along
+   each axis, which are in tables, so padding, strides and windows of several sizes need no special cases. */
 
 #ifndef WINDOWS_H
 #define WINDOWS_H
@@ -18,7 +18,7 @@ typedef struct {
     int gathers;                /* few windows share a position: it is faster to look into each than at each maximum */
 } Pooling;
 
-/* Where positions are in more windows than this, `gathers` must not be set. */
+/* If positions are in more windows than this, `gathers` must not be set. */
 #define MOST_SHARED 32
 
 #endif

@@ -1,10 +1,10 @@
-/* Transforms of F(2 x 2, 3 x 3), for each float type; winograd.pyx says what they are. */
+/* Transforms of F(2 x 2, 3 x 3), for each float type; see winograd.pyx. */
 
 #include <stddef.h>
 
 #include "tile_sizes.h"
 
-/* Kernels that are transformed before their elements are written elsewhere. */
+/* The number of kernels that are transformed before their elements are written elsewhere. */
 #define SOME_KERNELS 16
 
 #define REAL float

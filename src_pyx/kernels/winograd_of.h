@@ -1,7 +1,7 @@
 /* Transforms for one float type: winograd.h includes this with REAL and NAME(x) defined.
 
-   Each works on numbers of many channels side by side, with a 4 x 4 matrix for each: element i, j of it is named with
-   these two digits. Where such matrices lie in memory, elements are `plane` numbers apart. */
+   Each works on contiguous numbers of many channels, with a 4 x 4 matrix for each channel; element i, j has these two
+   digits in its name. In memory, elements of a matrix are `plane` numbers apart. */
 
 #if VECTOR_BYTES
 typedef REAL NAME(Vector) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
@@ -22,7 +22,7 @@ typedef REAL NAME(Few) __attribute__((vector_size(16), aligned(sizeof(REAL)), ma
 #define AT(T, p) (*(T*)(p))
 #define GET(T, p) (*(const T*)(p))
 
-/* Planes of G g G' for `count` kernels g side by side, whose rows and columns are row_step and column_step apart. */
+/* Planes of G g G' for `count` contiguous kernels g, whose rows and columns are row_step and column_step apart. */
 static void NAME(transform_kernels)(
     ptrdiff_t count, const REAL* g, ptrdiff_t row_step, ptrdiff_t column_step, REAL* u, ptrdiff_t plane
 ) {
@@ -49,8 +49,8 @@ static void NAME(transform_kernels)(
 #undef KERNEL
 }
 
-/* The same for up to four times `count` kernels, `apart` numbers from each other, whose elements are written side by
-   side; the next of `count` is written `step` numbers on. */
+/* The same for up to four times `count` kernels, `apart` numbers from each other. Their elements are written next to
+   each other, and those of the next `count` kernels `step` numbers further. */
 static void NAME(transform_columns)(
     ptrdiff_t count, ptrdiff_t columns, const REAL* g, ptrdiff_t apart, ptrdiff_t row_step, ptrdiff_t column_step,
     REAL* u, ptrdiff_t step, ptrdiff_t plane
@@ -73,7 +73,8 @@ static void NAME(transform_columns)(
     }
 }
 
-/* Planes of B' d B for a row of tiles: d are the 4 x 4 positions that a tile reads; the next one's are two columns on. */
+/* Planes of B' d B for a row of tiles: d are the 4 x 4 positions that a tile reads; those of the next tile begin two
+   columns further. */
 static void NAME(transform_input)(
     ptrdiff_t tiles, ptrdiff_t channels, const REAL* x, ptrdiff_t x_row, REAL* v, ptrdiff_t plane
 ) {
