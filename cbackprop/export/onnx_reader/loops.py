@@ -142,11 +142,13 @@ def described(text: str) -> dict[str, Any]:
 
 
 def function_of(config: Any) -> ActivationFunction[...]:
-    """An activation by its config."""
-    found = activations.deserialize(config) if isinstance(config, (str, dict)) else None
-    if not isinstance(found, ActivationFunction):
+    """An activation of this library by its config. Nothing else is made of it: files are not trusted."""
+    config = {"class_name": config} if isinstance(config, str) else config
+    name, arguments = (config.get("class_name"), config.get("config", {})) if isinstance(config, dict) else (None, {})
+    found = dict(activations.registry).get(name)
+    if not isinstance(found, ActivationFunction) or not isinstance(arguments, dict):
         raise OtherLoopError
-    return found
+    return found.from_config(arguments)
 
 
 def directions_of(node: Node, inputs: int, outputs: int) -> tuple[bool, bool]:

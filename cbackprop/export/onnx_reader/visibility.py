@@ -305,10 +305,11 @@ def _compared(builder: Builder, maker: Node, value: bool) -> Seen | None:
     turned = graph.is_constant(first)
     name, constant = (second, first) if turned else (first, second)
     array = graph.constants.get(constant)
-    if array is None or array.size != 1 or name not in builder.tensors:
+    if array is None or array.size != 1:
         return None
-    number = float(array.reshape(()))
-    operator = maker.operator
+    number, operator = float(array.reshape(())), maker.operator
+    if name not in builder.tensors:  # it is only cast, to be compared
+        return _true(builder, maker, name, not value) if operator == "Equal" and number == 0 else None
     if graph.is_float(name):
         return _unequal(builder, maker, name, number) if operator == "Equal" and not value else None
     distance = builder.apply(maker, layers.Rescaling, builder.tensors[name], 1.0, -number)

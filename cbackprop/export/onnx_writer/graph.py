@@ -142,10 +142,11 @@ class Graph:
     dtype : {"float32", "float64"}
         The type of all numbers except indices.
     names : sequence of str
-        Names that are already taken.
+        The names of the graph's inputs.
 
     Attributes
     ----------
+    inputs : list of str
     nodes : list of NodeProto
     constants : list of TensorProto
     scope : str
@@ -157,7 +158,7 @@ class Graph:
     """
 
     def __init__(self, package: Any, dtype: str, names: Sequence[str]) -> None:
-        self.onnx = package
+        self.onnx, self.inputs = package, list(names)
         self.dtype = np.dtype(dtype)
         self.nodes: list[Any] = []
         self.constants: list[Any] = []

@@ -49,9 +49,9 @@ class Way:
     returns_sequences: bool = False
 
 
-def zeros(graph: Graph, x: str, shape: Shape) -> str:
-    """Zeros of this shape for each sample of x."""
-    sizes = graph.add("Concat", graph.add("Shape", x, end=1), np.array(shape), axis=0)
+def zeros(graph: Graph, shape: Shape) -> str:
+    """Zeros of this shape for each sample of the graph's inputs."""
+    sizes = graph.add("Concat", graph.add("Shape", graph.inputs[0], end=1), np.array(shape), axis=0)
     zero = graph.onnx.numpy_helper.from_array(np.zeros(1, graph.dtype))
     return graph.add("ConstantOfShape", sizes, value=zero)
 
@@ -65,7 +65,7 @@ def loop(
     """
     # Before the first step that counts, the output is 0, whatever the state is.
     remembers = mask is not None and (way.zero_output or any(state is not None for state in states))
-    begin = [zeros(graph, x, way.state_shape) if state is None else state for state in [*states, *[None] * remembers]]
+    begin = [zeros(graph, way.state_shape) if state is None else state for state in [*states, *[None] * remembers]]
     sequences = [x] if mask is None else [x, mask]
     body, count = body_of(graph, step, len(states), mask is not None, remembers, way), len(sequences)
     body.doc_string = json.dumps(about | {"zero_output_for_mask": mask is not None and way.zero_output})

@@ -1,6 +1,7 @@
 """Recurrent layers behind masks: ONNX Runtime and the model that is read predict the same as `predict`."""
 
 import itertools
+import json
 
 import keras
 import keras_recurrent_models
@@ -147,12 +148,6 @@ def test_sequences_of_one_step(tmp_path, rng):
 
 def test_words(tmp_path, rng):
     """Several layers behind the same mask, others in between."""
-    ids = cb.Input((None,), dtype="int32")
-    h = layers.Embedding(9, 4, mask_zero=True)(ids)
-    h = layers.LayerNormalization()(layers.LSTM(4, return_sequences=True)(h))
-    h = layers.Dense(3, activation="gelu")(
-        layers.Dropout(0.2)(layers.Bidirectional(layers.GRU(3, return_sequences=True))(h))
-    )
     numbers = np.where(SHOWN, rng.integers(1, 9, SHOWN.shape), 0).astype("int32")
     for dtype in LIMITS:
         cb.config.set_floatx(dtype)
@@ -184,6 +179,21 @@ def test_values_that_hide(tmp_path, rng):
     outputs = [layers.GRU(3)(added), layers.LSTM(2)(aside), layers.GRU(2)(behind), layers.SimpleRNN(2)(two)]
     outputs.append(layers.LSTM(2)(layers.Concatenate()([h, layers.Dense(3)(x)])))  # which all count
     compare(drawn(cb.Model(x, outputs), rng), path, data)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int32", "float32"])
+def test_masks_of_every_type(tmp_path, rng, dtype):
+    x, mask = cb.Input((None, 3)), cb.Input((None,), dtype=dtype)
+    model = cb.Model([x, mask], layers.GRU(2)(x, mask=mask))
+    compare(drawn(model, rng), str(tmp_path / "m.onnx"), sequences(rng), (3 * SHOWN).astype(dtype))
+
+
+def test_branches_of_any_length(tmp_path, rng):
+    a, b = cb.Input((None, 3)), cb.Input((None, 3))
+    branches = [layers.LSTM(3, return_sequences=True)(layers.Masking(0.5)(x)) for x in (a, b)]
+    outputs = [layers.GRU(2)(layers.Add()(branches)), layers.GRU(2)(layers.Concatenate(axis=1)(branches))]
+    data = hidden_as(sequences(rng), 0.5)
+    compare(drawn(cb.Model([a, b], outputs), rng), str(tmp_path / "m.onnx"), data, data[::-1].copy())
 
 
 def test_each_step_by_itself(tmp_path, rng):
@@ -283,6 +293,12 @@ def no_text(body):
     body.doc_string = ""
 
 
+def text_of_python(body):
+    described = json.loads(body.doc_string)
+    described["activation"] = {"class_name": "__lambda__", "config": {"value": "print"}}
+    body.doc_string = json.dumps(described)
+
+
 def other_output(body):
     body.output[0].name, body.output[1].name = body.output[1].name, body.output[0].name
 
@@ -292,7 +308,9 @@ def large(body):
         value.type.tensor_type.shape.dim[-1].dim_value = 10**9
 
 
-@pytest.mark.parametrize("change", [other_operator, other_order, other_text, no_text, other_output, large])
+@pytest.mark.parametrize(
+    "change", [other_operator, other_order, other_text, no_text, text_of_python, other_output, large]
+)
 def test_other_loops_are_refused(tmp_path, change):
     path = str(tmp_path / "m.onnx")
     model = masked_file(path)
