@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import os
+import pickle
 import statistics
 import time
 from collections.abc import Callable
@@ -150,6 +152,33 @@ def first_fit(clock: Callable[[], float], models: int = 50) -> tuple[float, floa
     return making / models, fitting / models
 
 
+def ways(clock: Callable[[], float], rounds: int, models: int = 20) -> dict[str, list[float]]:
+    """Milliseconds to make a compiled model in each way, and to fit it alone for one epoch; the least of the rounds."""
+    x, y = make_data()
+    known = make_model()
+    config, pickled = known.get_config(), pickle.dumps(known)
+
+    def from_config() -> cb.Sequential:
+        model = cb.Sequential.from_config(config)
+        model.compile(cb.optimizers.Adam(RATE), "mse")
+        return model
+
+    makers: dict[str, Callable[[], cb.Sequential]] = {
+        "layers and `compile`": make_model,
+        "`clone_model`": lambda: cb.models.clone_model(known),
+        "`from_config` and `compile`": from_config,
+        "`pickle.loads`": lambda: pickle.loads(pickled),
+    }
+    least = {name: [math.inf, math.inf] for name in makers}
+    for _ in range(rounds):
+        for name, make in makers.items():
+            made: list[cb.Sequential] = []
+            making = timed(lambda make=make, made=made: made.extend(make() for _ in range(models)), clock)
+            fitting = timed(lambda made=made: [model.fit(x, y, BATCH, 1, verbose=0) for model in made], clock)
+            least[name] = [min(a, b / models) for a, b in zip(least[name], (making, fitting), strict=True)]
+    return least
+
+
 def memory(models: int) -> tuple[float, float]:
     """Kilobytes that a new model takes, and a trained one."""
     page = os.sysconf("SC_PAGE_SIZE") / 1000
@@ -215,7 +244,10 @@ def main() -> None:
     rounds = range(10 * arguments.rounds)
     making, fitting = (min(column) for column in zip(*(first_fit(clock) for _ in rounds), strict=True))
     print(f"\nA new model takes {new:.1f} kB, a trained one {trained:.1f} kB.")
-    print(f"\nTo make a model {making:.3f} ms, its first epoch in fit_many {fitting:.3f} ms.")
+    print(f"\nTo make a model {making:.3f} ms, its first epoch in fit_many {fitting:.3f} ms.\n")
+    print("| made by | ms | first `fit` alone, 1 epoch |\n|---|---:|---:|")
+    for name, (making, fitting) in ways(clock, 2 * arguments.rounds).items():
+        print(f"| {name} | {making:.2f} | {fitting:.2f} |")
 
 
 if __name__ == "__main__":
