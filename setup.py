@@ -105,8 +105,8 @@ GLUE = (
 
 # Without -ftrapping-math and -fmath-errno loops vectorise, and results stay those of IEEE 754:
 # neither flag touches rounding, denormals, NaN or infinity, as -ffast-math would.
-# Tables for unwinding and symbols for debuggers are a tenth of a wheel, and a quarter of the time to compile it. Without
-# tables of jumps to functions of Python and C (-fno-plt), libraries are 3 % smaller.
+# Tables for unwinding and symbols for debuggers are a tenth of a wheel, and a quarter of the time to compile it.
+# Without tables of jumps to functions of Python and C (-fno-plt), libraries are 3 % smaller.
 COMPILE_ARGS = (
     ["/O2"]
     if MSVC
