@@ -145,7 +145,7 @@ def function_of(config: Any) -> ActivationFunction[...]:
     """An activation of this library by its config. Nothing else is made of it: files are not trusted."""
     config = {"class_name": config} if isinstance(config, str) else config
     name, arguments = (config.get("class_name"), config.get("config", {})) if isinstance(config, dict) else (None, {})
-    found = dict(activations.registry).get(name)
+    found = dict(activations.registry).get(name) if isinstance(name, str) else None
     if not isinstance(found, ActivationFunction) or not isinstance(arguments, dict):
         raise OtherLoopError
     return found.from_config(arguments)
