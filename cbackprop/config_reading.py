@@ -73,8 +73,8 @@ def from_config(value: Any) -> Any:
         raise TypeError(f"Expected 'config' to be a dict for {name!r}, but got {value['config']!r}.")
     if isinstance(name, str) and "config" in value and "module" in value:
         raise UnknownObjectError(
-            f"Unknown class {registered or name!r}. A class of your own is made known by custom_objects="
-            f"{{{registered or name!r}: ...}}, or by @saving.register_keras_serializable()."
+            f"Unknown class {registered or name!r}. If it is your own, pass custom_objects="
+            f"{{{registered or name!r}: ...}}, or register it with @saving.register_keras_serializable()."
         )
     return {key: from_config(item) for key, item in value.items()}
 
@@ -141,7 +141,7 @@ def _function_from(value: dict[str, Any]) -> Any:
         if family.knows(name):
             return family.find(name)
     raise UnknownObjectError(
-        f"Unknown function {name!r}. A function of your own is made known by custom_objects={{{name!r}: ...}}, or by "
+        f"Unknown function {name!r}. If it is your own, pass custom_objects={{{name!r}: ...}}, or register it with "
         "@saving.register_keras_serializable()."
     )
 
@@ -179,7 +179,7 @@ def _refuse_code(config: Any) -> Any:
 def _refuse_typespec(config: Any) -> Any:
     if not isinstance(config, (list, tuple)):
         raise TypeError(f"Expected 'config' to be a list or a tuple for __typespec__, but got {config!r}.")
-    raise ValueError("A TypeSpec is TensorFlow's, and has no equal here.")
+    raise ValueError("TypeSpec is a class of TensorFlow, which is not supported.")
 
 
 # By the class_name that Keras gives to values that JSON lacks. Older files of this library have "__array__".

@@ -171,8 +171,8 @@ class Registry:
         registered = registered if isinstance(registered, str) and registered in own_objects.all() else name
         if (cls := self._lookup(registered)) is None:
             raise UnknownObjectError(
-                f"Unknown {self.family} {registered!r}. A class of your own is made known by custom_objects="
-                f"{{{registered!r}: ...}}, or by saving.register_keras_serializable. "
+                f"Unknown {self.family} {registered!r}. If it is your own class, pass custom_objects="
+                f"{{{registered!r}: ...}}, or register it with @saving.register_keras_serializable(). "
                 f"{nearest(registered, self._suggested)}"
             )
         own = config.get("config", {})

@@ -78,7 +78,7 @@ def _runs(history: Any) -> dict[str, Run]:
         named = {}
     if not named or not all(map(_is_history, named.values())):
         raise TypeError(
-            f"history must be what fit returned, or a list or dict of such, but got {type(history).__name__}."
+            f"history must be the result of fit, or a list or dict of such results, but got {type(history).__name__}."
         )
     return {name: _run(run) for name, run in named.items()}
 
@@ -110,7 +110,7 @@ def _names(runs: dict[str, Run], metrics: str | Iterable[str] | None) -> list[st
         if name not in known:
             raise ValueError(f"history has no metric {name!r}. {nearest(name, known)}")
     if not names:
-        raise ValueError("history holds no epochs, so there is nothing to draw.")
+        raise ValueError("history has no epochs, so there is nothing to draw.")
     return names
 
 

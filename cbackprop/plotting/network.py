@@ -139,7 +139,7 @@ def _columns(model: Any) -> list[Column]:
     """The columns of a chain of layers."""
     shapes = [tensor.shape[1:] for tensor in model.inputs]
     if len(shapes) != 1 or len(shapes[0]) != 1:
-        raise ValueError(f"model must take rows of numbers, but takes inputs of the shapes {shapes}. See plot_model.")
+        raise ValueError(f"model must take rows of numbers, but takes inputs of the shapes {shapes}. Use plot_model.")
     columns = [Column(model.inputs[0].name, [], shapes[0][0], None)]
     for layer in _chain(model):
         kernel: Any = getattr(layer, "kernel", None)
@@ -150,7 +150,7 @@ def _columns(model: Any) -> list[Column]:
         elif kernel is None and layer.compute_output_shape((1, columns[-1].units)) == (1, columns[-1].units):
             columns[-1].below.append(layer.name)
         else:
-            raise ValueError(f"Layer {layer.name!r} ({type(layer).__name__}) has no picture of units. See plot_model.")
+            raise ValueError(f"Layer {layer.name!r} ({type(layer).__name__}) cannot be drawn as units. Use plot_model.")
     return columns
 
 
@@ -159,7 +159,7 @@ def _chain(model: Any) -> list[Any]:
     nodes = [node for node in model.graph.nodes if node.inputs]
     used = [id(tensor) for node in nodes for tensor in node.inputs]
     if len(model.outputs) != 1 or len(set(used)) < len(used) or len(used) > len(nodes):
-        raise ValueError(f"Model {model.name!r} is no chain of layers. See plot_model.")
+        raise ValueError(f"Model {model.name!r} is not a chain of layers. Use plot_model.")
     layers = []
     for node in nodes:
         layers += _chain(node.layer) if getattr(node.layer, "is_model", False) else [node.layer]

@@ -144,7 +144,7 @@ def _sizes(left_size: Any, right_size: Any, count: int) -> tuple[int, int]:
     if left + right > count or left < 1 or right < 1:
         raise ValueError(
             f"left_size={left_size!r} and right_size={right_size!r} are {left} and {right} of {count} samples: "
-            "there must be at least one in each part, and no more than there are."
+            "each part must have at least one sample, and both together at most all samples."
         )
     return left, right
 

@@ -120,10 +120,10 @@ class SKLearnClassifier(ClassifierMixin, ModelWrapper):
         wrong = next((part.name for loss in losses for part in loss.parts if part.target_kind == "index"), None)
         made = f"{type(self).__name__} gives the model one-hot rows of {classes} classes, but"
         if wrong is not None:
-            raise ValueError(f"{made} its loss {wrong!r} wants class numbers: {remedy}")
+            raise ValueError(f"{made} its loss {wrong!r} expects class numbers: {remedy}")
         shape = model.output_shape if model.built else None
         if isinstance(shape, tuple) and len(shape) == 2 and shape[1] != classes and not _is_half(losses):
-            raise ValueError(f"{made} it puts out {shape[1]} number{'s' * (shape[1] != 1)} for each sample: {remedy}")
+            raise ValueError(f"{made} its output has {shape[1]} number{'s' * (shape[1] != 1)} per sample: {remedy}")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -255,7 +255,7 @@ def test_custom_objects(tmp_path):
         cb.models.load_model(tmp_path / "registered")
     model = cb.Sequential([cb.Input((3,)), Wide(2)])
     model.save(tmp_path / "stranger")
-    with pytest.raises(ValueError, match=r"Unknown layer 'Wide'\. A class of your own .* custom_objects=\{'Wide': "):
+    with pytest.raises(ValueError, match=r"Unknown layer 'Wide'\. If it is your own.*custom_objects=\{'Wide': "):
         cb.models.load_model(tmp_path / "stranger")
     loaded = cb.models.load_model(tmp_path / "stranger", custom_objects={"Wide": Wide})
     assert type(loaded.layers[0]) is Wide

@@ -170,9 +170,9 @@ def test_arguments_are_keras():
 
 
 MISTAKES = {
-    "history": (lambda m: plotting.curves(3), "history must be what fit returned"),
-    "histories": (lambda m: plotting.curves([HISTORY, 3]), "history must be what fit returned"),
-    "no history": (lambda m: plotting.curves({}), "holds no epochs"),
+    "history": (lambda m: plotting.curves(3), "history must be the result of fit"),
+    "histories": (lambda m: plotting.curves([HISTORY, 3]), "history must be the result of fit"),
+    "no history": (lambda m: plotting.curves({}), "has no epochs"),
     "metric": (lambda m: plotting.curves(HISTORY, "acuracy"), "no metric 'acuracy'. Did you mean 'accuracy'"),
     "scale": (lambda m: plotting.curves(HISTORY, yscale="cubic"), "yscale must be 'linear' or 'log'"),
     "axes": (lambda m: plotting.curves(HISTORY, ax=plt.subplots()[1]), "ax must be 2 axes"),

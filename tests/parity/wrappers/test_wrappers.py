@@ -209,15 +209,15 @@ def test_mistakes():
 @pytest.mark.parametrize(
     ("units", "activation", "loss", "message"),
     [
-        (3, "softmax", "sparse_categorical_crossentropy", "its loss 'sparse_categorical_crossentropy' wants class num"),
-        (1, "sigmoid", "binary_crossentropy", "it puts out 1 number for each sample"),
-        (2, "softmax", cb.losses.CategoricalCrossentropy(), "it puts out 2 numbers for each sample"),
+        (3, "softmax", "sparse_categorical_crossentropy", "its loss 'sparse_categorical_crossentropy' expects class"),
+        (1, "sigmoid", "binary_crossentropy", "its output has 1 number per sample"),
+        (2, "softmax", cb.losses.CategoricalCrossentropy(), "its output has 2 numbers per sample"),
     ],
 )
 def test_models_that_do_not_go_with_one_hot_rows(shape, units, activation, loss, message):
     model = cb.Sequential([*shape, cb.layers.Dense(units, activation)])
     model.compile("adam", loss)
-    if not shape and "puts" in message:
+    if not shape and "output" in message:
         model.build((None, 4))
     with pytest.raises(
         ValueError, match=f"SKLearnClassifier gives the model one-hot rows of 3 classes, but {message}"
