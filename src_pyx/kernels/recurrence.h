@@ -1,8 +1,7 @@
 /* The arithmetic of recurrent cells with their gates, for one sample at one time step.
 
    recurrence_of.h is included here for each float type. The arrays of a call do not overlap, and `restrict` tells gcc
-   so. Otherwise it would not vectorize loops over ten arrays, because it would have to check them for overlaps first.
-   */
+   so. Otherwise it would have to check the arrays for overlaps, and would not vectorize loops over ten of them. */
 
 #include <stddef.h>
 

@@ -1,6 +1,5 @@
 /* Convert numbers from the type in which they are stored. A number may be at any address, aligned or not, and at any
-   distance from the next one: memcpy of a few bytes is one instruction, and loops over neighbors still process eight.
-   */
+   distance from the next one: memcpy of a few bytes is one instruction, and loops over neighbors process eight. */
 
 #ifndef CBACKPROP_RUNS_H
 #define CBACKPROP_RUNS_H

@@ -237,8 +237,7 @@ static void NAME(join_stretched)(
     }
 }
 
-/* y (count, columns): each of `count` numbers, `step` apart, `columns` times. Up to a vector beyond the end is written.
-   */
+/* y (count, columns): each of `count` numbers, `step` apart, `columns` times. Up to a vector more is written. */
 #if VECTOR_BYTES
 #define QUARTER (LANES >= 8 ? LANES / 4 : LANES / 2)
 #define STRETCH_BY(width) \

@@ -139,8 +139,7 @@ static NEVER_INLINE void NAME(write_parts)(const PRODUCT* p, REAL* c, ptrdiff_t 
     NAME(write_parts)(p, C_ADDRESS(0, (V - 1)), ROWS, sums);
 #endif
 
-/* Whether numbers after the last column may be overwritten: they are columns of the next rows, which are written later.
-   */
+/* Whether numbers after the last column may be overwritten: they are columns of later rows, which follow. */
 #if GATHERS && !defined(STORE_PART)
 #define MAY_SPILL(ROWS) (row + ROWS <= p->spilling_rows)
 #else

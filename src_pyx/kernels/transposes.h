@@ -1,5 +1,4 @@
-/* Transposes of 4 x 4 numbers of one float type. matrix.h includes this file for each, with REAL and NAME(x) defined.
-   */
+/* Transposes of 4 x 4 numbers of one float type. matrix.h includes this file for each, with REAL and NAME(x). */
 
 #if VECTOR_BYTES
 typedef REAL NAME(Four) __attribute__((vector_size(4 * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
