@@ -115,8 +115,8 @@ class Communicator:
         if all_do_this and what is not Does.FAIL:
             if not all_have_these:
                 raise RankError(
-                    "All ranks must give the same batches, unless auto_shard_dataset is False, but at the same step "
-                    f"they have batches of {-self._header[3]} to {self._header[2]} samples."
+                    "All ranks must be given the same batches, unless auto_shard_dataset is False, but at the same "
+                    f"point they have {-self._header[3]} to {self._header[2]} samples."
                 )
             return
         told = self._comm.allgather((int(what), message))

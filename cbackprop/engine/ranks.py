@@ -72,6 +72,10 @@ class Ranks:
             part[:] = self._packed[begin : begin + part.size]
             begin += part.size
 
+    def check_samples(self, samples: int) -> None:
+        """Called at the end of an evaluation: were all ranks given as many samples?"""
+        self.communicator.meet(Does.CHECK, samples=samples if self._alike else 0)
+
     def add_counts(self, counts: Any) -> None:
         """Called in a step whose divisors no rank knows alone."""
         self.communicator.meet(Does.COUNT)

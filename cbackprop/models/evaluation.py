@@ -102,6 +102,7 @@ def _sweep(model: Any, engine: Engine, source: Source, run: CallbackList, owner:
 
     watched = run.watches_batches("test")
     executions = Executions(source.at_once if watched else None, run.on_test_batch_begin, end)
+    seen = 0
     for piece in source.sweep():
         for part in executions.parts(piece):
             part.data.check_held()
@@ -109,9 +110,12 @@ def _sweep(model: Any, engine: Engine, source: Source, run: CallbackList, owner:
             check_repetitions(samples.inputs)
             with engine.means_of(owner):
                 engine.test(samples, part.batch_size)
+            seen += part.size
             if executions.done(part) and model.stop_evaluating:
                 return executions.step
     executions.finish()
+    if engine.ranks is not None:
+        engine.ranks.check_samples(seen)
     return executions.step
 
 

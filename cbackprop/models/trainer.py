@@ -273,7 +273,8 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
                 self, [callbacks, history], verbose=display.verbose, epochs=epochs, steps=source.steps
             )
             facts = {"batches_in_an_epoch": source.steps, "batch_size": source.batch_size, "epochs": epochs}
-            facts |= {"initial_epoch": initial_epoch, "with_sample_weights": sample_weight is not None}
+            facts["initial_epoch"] = initial_epoch
+            facts["with_sample_weights"] = _if_shared(engine, sample_weight is not None)
             facts |= {"shuffle": _if_shared(engine, shuffle), "class_weight": _if_shared(engine, class_weight)}
             facts["callbacks"] = [type(callback).__name__ for callback in callbacks.callbacks]
             facts["validation"] = judged and ["samples", _if_shared(engine, judged.samples)]
@@ -381,6 +382,7 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
             source.limit(steps, None)
             run = callbacks_for(self, callbacks, verbose=verbose, epochs=1, steps=source.steps)
             facts = {"batches": source.steps, "batch_size": source.batch_size}
+            facts["with_sample_weights"] = _if_shared(engine, sample_weight is not None)
             agree(self, engine, **facts, samples=_if_shared(engine, source.samples))
             logs = test(self, engine, source, run)
         Display.line(verbose if writes_files() else 0, logs)

@@ -122,11 +122,15 @@ model.fit(x, y, verbose=0)
     ),
     "batches of a generator differ": (
         "network().fit(((x[: 9 + ranks.rank], y[: 9 + ranks.rank]) for _ in range(4)), verbose=0)",
-        "they have batches of 9 to 11 samples",
+        "they have 9 to 11 samples",
+    ),
+    "batches of a generator for evaluation differ": (
+        "network().evaluate(((x[: 9 + ranks.rank], y[: 9 + ranks.rank]) for _ in range(4)), verbose=0)",
+        "they have 36 to 44 samples",
     ),
     "single batches differ": (
         "network().train_on_batch(x[ranks.rank:], y[ranks.rank:])",
-        "batches of 62 to 64 samples",
+        "they have 62 to 64 samples",
     ),
     "validation differs in size": (
         "network().fit(x, y, validation_data=(x[ranks.rank:], y[ranks.rank:]), verbose=0)",
