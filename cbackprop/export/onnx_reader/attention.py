@@ -94,7 +94,8 @@ def core(
         )
     shape = weights_shape(query, key)
     settings = settings_for(builder, node, seen, shape)
-    y: KerasTensor = builder.apply(node, layer, [query, value, key], weights=weights, settings=settings)
+    inputs = [builder.unmasked(node, x) for x in (query, value, key)]
+    y: KerasTensor = builder.apply(node, layer, inputs, weights=weights, settings=settings)
     return cleared(builder, node, y, seen, shape) if blind_is_0 else y
 
 

@@ -142,5 +142,6 @@ def global_pooling_of(builder: Builder, node: Node, x: KerasTensor, axes: list[i
     formats = {"channels_last": list(range(1, x.ndim - 1)), "channels_first": list(range(2, x.ndim))}
     for data_format, places in formats.items():
         if axes == places:
-            return builder.apply(node, of_rank(GLOBAL[node.operator], x), x, data_format, keepdims)
+            layer = of_rank(GLOBAL[node.operator], x)
+            return builder.apply(node, layer, builder.unmasked(node, x), data_format, keepdims)
     return None

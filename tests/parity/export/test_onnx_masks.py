@@ -262,6 +262,14 @@ def test_a_layer_does_not_read_masks_that_its_operator_does_not_have(tmp_path, r
     compare(drawn(cb.Model([x, *states], outputs), rng), path, hidden_as(sequences(rng), 0.5), *given)
 
 
+def test_other_layers_do_not_read_such_masks(tmp_path, rng):
+    path, x = str(tmp_path / "m.onnx"), cb.Input((STEPS, 3))
+    seen = layers.Reshape((STEPS, 3))(layers.Masking(0.5)(x))
+    attended = layers.MultiHeadAttention(1, 2)(seen, seen)
+    outputs = [attended, layers.GlobalAveragePooling1D()(seen), layers.Multiply()([seen, layers.Dense(3)(seen)])]
+    compare(drawn(cb.Model(x, outputs), rng), path, hidden_as(sequences(rng), 0.5))
+
+
 # What is refused
 
 
