@@ -67,7 +67,7 @@ KINDS = {
 def test_of_the_only_output(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(blocks, "PIECE", 128)  # of bytes; all that is larger is read in such pieces
     purpose = kind.split()[0] if kind.startswith(("validation", "evaluation")) else "training"
-    message = f"All targets of output 'only' are missing in the data for {purpose}: what missing='ignore' leaves out"
+    message = f"All targets of output 'only' are missing in the data for {purpose}, and missing='ignore' leaves them"
     with pytest.warns(UserWarning, match=message) as told:
         KINDS[kind](tmp_path)
     assert len(told) == 1
