@@ -84,7 +84,7 @@ def test_what_has_no_call_says_so():
 
     with pytest.raises(NotImplementedError, match="Nothing has no call: define call"):
         Nothing().call(np.ones((1, 1)), np.ones((1, 1)))
-    with pytest.raises(NotImplementedError, match="leaves no targets out, but missing is given"):
+    with pytest.raises(NotImplementedError, match="cannot leave out targets, but missing is given"):
         cb.losses.MeanSquaredError(missing="ignore").call(np.ones((1, 1)), np.ones((1, 1)))
 
 

@@ -144,7 +144,7 @@ def test_other_data_begin_the_epoch_anew(tmp_path):
     backup = callbacks.BackupAndRestore(tmp_path, 2)
     with pytest.raises(InterruptError):
         dropping().fit(X, Y, batch_size=3, epochs=3, callbacks=[backup, interrupt_at(1, 3)], verbose=0)
-    with pytest.warns(UserWarning, match="epoch 2 begins again") as told:
+    with pytest.warns(UserWarning, match="epoch 2 starts over") as told:
         assert dropping().fit(X, Y, batch_size=5, epochs=3, callbacks=[backup], verbose=0).epoch == [1, 2]
     assert told[0].filename == __file__
 
@@ -169,7 +169,7 @@ def test_weights_of_another_optimizer_and_of_other_shapes(tmp_path):
     a, b = dropping(), dropping(optimizer="sgd")
     a.fit(X, Y, verbose=0)
     a.save_weights(tmp_path / "w")
-    with pytest.warns(UserWarning, match="The state of Adam in .* is of no use to SGD"):
+    with pytest.warns(UserWarning, match="The state of Adam in .* is ignored: the optimizer is SGD"):
         b.load_weights(tmp_path / "w")
     same_weights(a, b)
     wide = cb.Sequential([cb.Input((3,)), layers.Dense(9), layers.Dense(1)])

@@ -85,7 +85,7 @@ def test_what_the_layer_misses_is_said(tmp_path):
     model = cb.Sequential([cb.Input((3,)), Less()])
     model.save_weights(tmp_path / "a.safetensors")
     other = cb.Sequential([cb.Input((3,)), Counting()])
-    with pytest.raises(ValueError, match=r"does not hold what load_own_variables of layer 'counting.*calls.*factor"):
+    with pytest.raises(ValueError, match=r"does not contain what load_own_variables of layer 'counting.*calls.*factor"):
         other.load_weights(tmp_path / "a.safetensors")
 
 

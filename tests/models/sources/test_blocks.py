@@ -184,10 +184,10 @@ def test_a_number_that_is_not_finite_ends_training_where_it_is(data, tmp_path):
 
 MISTAKES = {
     "width": (lambda m, x, y: m.fit(x[:, :2], y[:, :1]), "must have shape"),
-    "length": (lambda m, x, y: m.fit(x, y[:5]), r"as many samples, but got \[1003, 5\]"),
+    "length": (lambda m, x, y: m.fit(x, y[:5]), r"the same number of samples, but got \[1003, 5\]"),
     "no y": (lambda m, x, y: m.fit(x), "y is missing"),
     "split": (lambda m, x, y: m.fit(x, y, validation_split=0.9999), "leaves one part empty"),
-    "weights": (lambda m, x, y: m.fit(x, y, sample_weight=np.ones(5)), "as many samples"),
+    "weights": (lambda m, x, y: m.fit(x, y, sample_weight=np.ones(5)), "the same number of samples"),
 }
 
 
