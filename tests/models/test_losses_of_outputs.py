@@ -203,7 +203,7 @@ def wide(structure):
     [
         (lambda: model_of("tuple"), [own, ("mse", "mse")],
          r"'own' is given for the outputs \['y1', 'y2'\] together, .*: a loss in Python gets one output"),
-        (lambda: model_of("deep"), {"p": "dice"}, r"'dice' is given for .* together, .*: it is neither a mean nor a sum"),
+        (lambda: model_of("deep"), {"p": "dice"}, r"'dice' is given for .* together, .*: it is neither a mean"),
         (lambda: wide(lambda a, b: (a, b)), ["mse", ("mse", "mae")], "together, .*: their shapes differ"),
         (lambda: model_of("one"), ["mse", losses.MeanSquaredError(missing="ignore")],
          r"leaves targets out \(missing\)"),
