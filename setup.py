@@ -115,6 +115,9 @@ COMPILE_ARGS = (
         *("-fno-asynchronous-unwind-tables", "-fno-plt", "-g0"),
     ]
 )
+# Two of Cython's short cuts, through the insides of Python's integers and of its pending exception. They stand wherever
+# an integer is converted or a call may fail, and gain nanoseconds there; libraries are 5 % smaller without them.
+COMPILE_ARGS += ["-DCYTHON_USE_PYLONG_INTERNALS=0", "-DCYTHON_FAST_THREAD_STATE=0"]
 # What is not varied, or long: loops vectorise too, but are not unrolled and inlined at the expense of size.
 LONG = ("kernels/convolution.", "kernels/elementary_loops.", "kernels/stretched.", "layers/")
 LOOPS = ["-ftree-vectorize", "-fvect-cost-model=dynamic", "-funswitch-loops", "-fversion-loops-for-strides"]
