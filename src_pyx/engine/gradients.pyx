@@ -4,8 +4,8 @@ A batch that is held in memory as a whole is shared by parts of the vector: each
 samples.
 Where a variable has so few elements that its gradient is one long sum (a small kernel that is used at many positions),
 the samples are divided in chunks, too, which have partial sums of this variable alone. A larger batch passes through
-the layers in blocks; groups of blocks have gradient vectors of their own, which are added up in the end. Neither parts
-nor chunks nor groups depend on how many threads there are.
+the layers in blocks; groups of blocks are summed in gradient vectors of their own, which are added up in order. Neither
+parts nor chunks nor groups depend on how many threads there are.
 """
 
 import numpy as np
@@ -16,6 +16,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from cbackprop.compiled.engine.context cimport Context, describe
+from cbackprop.compiled.engine.division cimport PARAMETER_STEP, share
 from cbackprop.compiled.kernels.memory cimport address
 from cbackprop.compiled.layers.layer cimport Batch, Layer
 from cbackprop.compiled.optimizers.optimizer cimport Segment
@@ -171,7 +172,7 @@ cdef class Gradients:
         return True
 
     def set_groups(self, Py_ssize_t n):
-        """Have a vector for each of `n` groups of blocks, the first being the gradient vector itself."""
+        """Have `n` vectors for groups of blocks, the first being the gradient vector itself."""
         cdef Py_ssize_t i
         if n <= self.n_groups:
             return
@@ -321,9 +322,12 @@ cdef class Gradients:
         segment.size, segment.gradients = self.size, self.groups[0]
         return segment
 
-    cdef void add_second(self) noexcept nogil:
-        """Add the vector of the second group to the first: its memory can be that of the next group."""
-        self.add_to(0, self.size, self.groups[1])
+    cdef void merge_share(self, Py_ssize_t thread, Py_ssize_t threads, Py_ssize_t groups) noexcept nogil:
+        """Add the vectors of groups to the first, in a thread's share of it: the memory can be that of other groups."""
+        cdef Py_ssize_t begin = share(self.size, PARAMETER_STEP, thread, threads), i
+        cdef Py_ssize_t end = share(self.size, PARAMETER_STEP, thread + 1, threads)
+        for i in range(1, groups):
+            self.add_to(begin, end, self.groups[i] + begin * self.itemsize)
 
     cdef void merge(self, const Segment* segment, Py_ssize_t groups) noexcept nogil:
         """Add the vectors of groups of blocks to the first, over a segment of it."""

@@ -37,7 +37,7 @@ from cbackprop.compiled.layers.layer cimport Batch, couples, ITEMS, Layer
 cdef int STEPS_BETWEEN_CLOCKS = 32
 
 cdef enum:
-    MOST_GROUPS = 16        # groups of blocks with gradient vectors of their own
+    MOST_GROUPS = 16        # groups of blocks whose gradients are summed apart
 
 
 cdef void train_thread(void* learner, Py_ssize_t thread) noexcept nogil:
@@ -185,7 +185,7 @@ cdef class Learner:
         self.training = training
         self.divisors.reserve(threads)
         if backwards and in_blocks and self.network.gradients is not None:
-            self.network.gradients.set_groups(min(self.group_count(batch_size), 2 if threads == 1 else MOST_GROUPS))
+            self.network.gradients.set_groups(min(self.group_count(batch_size), threads + 1))
         self.first_step = now()
         self.run.work(train_thread, <void*>self, threads, tick)
 
@@ -220,7 +220,7 @@ cdef class Learner:
             self.any_python = self.any_python or head.calls_python
 
     cdef Py_ssize_t group_count(self, Py_ssize_t rows) noexcept nogil:
-        """How many groups of blocks have gradient vectors of their own."""
+        """In how many groups of blocks the gradients of a batch are summed."""
         return min(block_count(rows, self.contexts.block_capacity), <Py_ssize_t>MOST_GROUPS)
 
     cdef void run_batches(self, Py_ssize_t thread) noexcept nogil:
@@ -297,7 +297,7 @@ cdef class Learner:
                     self.collect(thread, place.start, self.network.n_points)
                     self.run.team.meet(thread)
                 merge(
-                    self.network, thread, self.run.team.size, groups if self.run.team.size > 1 else 1,
+                    self.network, thread, self.run.team.size, self.vectors_left(groups),
                     0 if self.in_blocks else place.rows,
                 )
             if self.pieces.shared and not self.agree(thread, place.batch_rows):
@@ -376,25 +376,42 @@ cdef class Learner:
     ) noexcept nogil:
         """This thread's groups of blocks, and their gradients.
 
-        Several threads leave the vectors of all groups to `merge`. One thread adds each to the first when the next is
-        due, in the same order, so that two vectors are enough.
+        In each round every thread has one group. Before the next, the vectors of this one are added to the first vector,
+        in the order of the groups: so a vector more than there are threads is enough. The last round's are left to
+        `merge`.
         """
-        cdef Py_ssize_t rows = place.rows
-        cdef Py_ssize_t count = block_count(rows, self.contexts.block_capacity), group, vector, first, i, begin, end
-        cdef bint learns = self.backwards and self.network.gradients is not None, alone = self.run.team.size == 1
-        for group in range(groups * thread // self.run.team.size, groups * (thread + 1) // self.run.team.size):
-            first = count * group // groups
-            vector = min(group, <Py_ssize_t>1) if alone else group
-            for i in range(first, count * (group + 1) // groups):
-                begin = block_begin(rows, self.contexts.block_capacity, i, count)
-                end = block_begin(rows, self.contexts.block_capacity, i + 1, count)
-                self.run_samples(thread, <Context>self.contexts.blocks[thread], 0, place, begin, end - begin, iteration)
-                if learns:
-                    self.network.gradients.collect_block(
-                        &(<Context>self.contexts.blocks[thread]).batch, vector, i > first
-                    )
-            if learns and alone and group:
-                self.network.gradients.add_second()
+        cdef Py_ssize_t threads = self.run.team.size, begin = 0
+        cdef bint learns = self.backwards and self.network.gradients is not None
+        while begin < groups:
+            if begin and learns:
+                self.run.team.meet(thread)
+                self.network.gradients.merge_share(thread, threads, self.vectors_left(begin))
+                self.run.team.meet(thread)
+            if begin + thread < groups:
+                # The first vector is the sum by now.
+                self.run_group(thread, place, iteration, begin + thread, groups, thread + (begin > 0), learns)
+            begin += threads
+
+    cdef Py_ssize_t vectors_left(self, Py_ssize_t groups) noexcept nogil:
+        """How many gradient vectors are to be added up after so many groups: the first, and those of the last round."""
+        cdef Py_ssize_t rest = (groups - 1) % self.run.team.size + 1
+        return rest + (groups > rest)
+
+    cdef void run_group(
+        self, Py_ssize_t thread, const Place* place, uint64_t iteration, Py_ssize_t group, Py_ssize_t groups,
+        Py_ssize_t vector, bint learns,
+    ) noexcept nogil:
+        """One of so many groups of blocks; the gradients are summed in a vector."""
+        cdef Py_ssize_t rows = place.rows, count = block_count(rows, self.contexts.block_capacity), i, begin, end
+        cdef Py_ssize_t first = count * group // groups
+        for i in range(first, count * (group + 1) // groups):
+            begin = block_begin(rows, self.contexts.block_capacity, i, count)
+            end = block_begin(rows, self.contexts.block_capacity, i + 1, count)
+            self.run_samples(thread, <Context>self.contexts.blocks[thread], 0, place, begin, end - begin, iteration)
+            if learns:
+                self.network.gradients.collect_block(
+                    &(<Context>self.contexts.blocks[thread]).batch, vector, i > first
+                )
 
     cdef void run_samples(
         self, Py_ssize_t thread, Context context, Py_ssize_t shown, const Place* place, Py_ssize_t begin,

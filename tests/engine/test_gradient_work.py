@@ -139,12 +139,20 @@ def test_tables_cannot_be_exchanged():
         model._engine.learner.set_exchange(print)
 
 
-@pytest.mark.parametrize(("threads", "vectors"), [(1, 2), (2, 16)])
-def test_one_thread_needs_two_gradient_vectors_for_a_batch_in_blocks(threads, vectors, monkeypatch):
-    """Several leave those of all groups of blocks to each other."""
+def test_one_gradient_vector_more_than_threads_is_enough_for_a_batch_in_blocks(monkeypatch):
+    """Whatever vectors they pass through, groups of blocks are added up in the same order."""
     monkeypatch.setattr(Room, "samples_of_block", lambda self: 48)
-    with cb.config.num_threads(threads):
-        model = cb.Sequential([cb.Input((30,)), layers.Dense(64, "relu"), layers.Dense(1)])
-        model.compile("adam", "mse")
-        model.fit(np.zeros((20_000, 30), "float32"), np.zeros(20_000, "float32"), batch_size=20_000, verbose=0)
-    assert model._engine.compiled_gradients.n_groups == vectors
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20_000, 30)).astype("float32"), rng.normal(size=20_000).astype("float32")
+    trained = {}
+    for threads, vectors in {1: 2, 2: 3, 3: 4, 7: 8, 15: 16, 16: 16}.items():
+        cb.utils.set_random_seed(1)
+        with cb.config.num_threads(threads):
+            model = cb.Sequential([cb.Input((30,)), layers.Dense(64, "relu"), layers.Dense(1)])
+            model.compile("adam", "mse")
+            model.fit(x, y, batch_size=19_800, epochs=2, verbose=0)  # 16 groups of blocks, and 5 in the last batch
+        assert model._engine.compiled_gradients.n_groups == vectors
+        trained[threads] = model.get_weights()
+    for threads, weights in trained.items():
+        for one, other in zip(trained[1], weights, strict=True):
+            np.testing.assert_array_equal(one, other, err_msg=f"{threads} threads")

@@ -53,7 +53,7 @@ cdef class Gradients:
     cdef bint cuts                  # some sum is cut in batches of the size that there is room for
     cdef Py_ssize_t n_pieces        # of the rows of every batch, each with sums of its own; 0: chunks are cut by work
     cdef const Py_ssize_t* pieces   # (n_pieces + 1,): where they begin in the current batch
-    cdef char** groups              # the vectors of groups of blocks; the first is the gradient vector itself
+    cdef char** groups              # vectors for groups of blocks; the first is the gradient vector itself
     cdef readonly Py_ssize_t n_groups
 
     cdef bint sums_everything(self)
@@ -80,7 +80,7 @@ cdef class Gradients:
     cdef bint joins(self, Py_ssize_t i, Py_ssize_t last, Py_ssize_t rows) noexcept nogil
     cdef Segment everything(self) noexcept nogil
     cdef void collect_all(self, const Batch* batch, char* vector, bint add) noexcept nogil
-    cdef void add_second(self) noexcept nogil
+    cdef void merge_share(self, Py_ssize_t thread, Py_ssize_t threads, Py_ssize_t groups) noexcept nogil
     cdef void merge(self, const Segment* segment, Py_ssize_t groups) noexcept nogil
     cdef void merge_chunks(self, const Segment* segment, Py_ssize_t rows) noexcept nogil
     cdef void clear_all(self) noexcept nogil
