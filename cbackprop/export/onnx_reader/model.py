@@ -27,7 +27,7 @@ from cbackprop.export.onnx_reader import (  # noqa: F401 - register
     resizing,
     weights,
 )
-from cbackprop.export.onnx_reader.batch_axis import put_batch_first, shown
+from cbackprop.export.onnx_reader.batch_axis import put_batch_first
 from cbackprop.export.onnx_reader.builder import (
     OPERATORS,
     PATTERNS,
@@ -44,6 +44,7 @@ from cbackprop.export.onnx_reader.inference import BATCH
 from cbackprop.export.onnx_reader.input_axes import RECURRENT, is_open
 from cbackprop.export.onnx_reader.matching import match
 from cbackprop.export.onnx_reader.places import Place
+from cbackprop.export.onnx_reader.rearranging.rule import shown
 from cbackprop.export.onnx_reader.scikit_learn import with_plain_operators
 from cbackprop.export.onnx_reader.visibility import leaves_of
 from cbackprop.layers import Input

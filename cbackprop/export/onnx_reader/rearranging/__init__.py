@@ -1,0 +1,1 @@
+"""Rewrite operators of a graph whose batch is not the first axis."""
