@@ -292,6 +292,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "z = Cast(x, to=int64); Gather(table[...], Where(Less(z, 0), Add(z, rows), z))",
     ),
     "prelu": ("PRelu(x, slope[...])", "Add(Max(x, 0), Mul(Min(x, 0), slope[...]))"),
+    # The mean over an axis of those rows that a mask shows.
+    "masked_mean": (
+        "Div(ReduceSum(Where(w, x, 0), axes[...], keepdims=keepdims),"
+        "ReduceSum(Cast(w, to=float), axes[...], keepdims=keepdims))",
+    ),
     "masking": ("Where(Greater(ReduceMax(Cast(Not(Equal(x, mask_value)), to=float), last[...]), 0), x, 0)",),
     "one_hot": (_INDICATORS,),
     "multi_hot": (f"ReduceMax({_INDICATORS}, axes[...], keepdims=0)",),

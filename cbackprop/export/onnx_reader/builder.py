@@ -121,6 +121,8 @@ class Builder:
         The outputs that the model predicts.
     shared : dict of tuple to Layer
         Layers that can be called again, by the graph's constants that are their weights.
+    masked : list of Layer
+        Those that were called with a mask.
     """
 
     def __init__(self, graph: ReadGraph, dtype: str, names: Sequence[str]) -> None:
@@ -130,6 +132,7 @@ class Builder:
         self.wanted: set[str] = set()
         self.ends: set[str] = set()
         self.shared: dict[tuple[int, ...], Layer] = {}
+        self.masked: list[Layer] = []
         self._names = set(names)
         self._makes_masks = False
         self._permutes: dict[str, Layer] = {}
@@ -248,7 +251,7 @@ class Builder:
                 sources = [tensor.node.inputs[0] for tensor in tensors if tensor.node is not None]
                 arguments, options = changed
                 source = sources if isinstance(inputs, list) else sources[0]
-                y = self._made(node, layer, source, *arguments, weights=weights, **options)
+                y = self._made(node, layer, source, *arguments, weights=weights, settings=settings, **options)
                 return self.permuted(node, y, dims) if y.ndim == len(dims) + 1 else y
         return self._made(node, layer, inputs, *arguments, weights=weights, settings=settings, **options)
 
@@ -263,7 +266,9 @@ class Builder:
         **options: Any,
     ) -> Any:
         made = layer(*arguments, name=self._name_for(node.name[:200]), dtype=self.dtype, **options)
-        self._makes_masks = self._makes_masks or layer is layers.Masking or "mask" in (settings or {})
+        if "mask" in (settings or {}):
+            self.masked.append(made)
+        self._makes_masks = bool(self._makes_masks or self.masked or layer is layers.Masking)
         output: Any = made(inputs, **(settings or {}))
         for one in output if isinstance(output, list | tuple) else [output]:
             if math.prod(size or 1 for size in one.shape) > LARGEST_SAMPLE:

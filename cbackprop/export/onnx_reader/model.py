@@ -18,6 +18,7 @@ from cbackprop.export.onnx_reader import (  # noqa: F401 - register
     attention_operator,
     convolution,
     loops,
+    masked,
     normalization,
     operators,
     parts,
@@ -47,7 +48,7 @@ from cbackprop.export.onnx_reader.places import Place
 from cbackprop.export.onnx_reader.rearranging.rule import shown
 from cbackprop.export.onnx_reader.scikit_learn import with_plain_operators
 from cbackprop.export.onnx_reader.visibility import leaves_of
-from cbackprop.layers import Input
+from cbackprop.layers import Input, Layer
 from cbackprop.layers.attention_step import AttentionStep
 from cbackprop.layers.global_pooling import GlobalPooling
 from cbackprop.layers.masks import Chosen
@@ -187,7 +188,7 @@ def built(graph: ReadGraph, proto: Any, outputs: list[str]) -> Model:
     starts = [builder.tensors[value.name] for value in inputs]
     title = proto.graph.name or None
     model = Model(starts if len(starts) > 1 else starts[0], ends if len(ends) > 1 else ends[0], name=title)
-    refuse_masked_merges(model)
+    refuse_masked(model, builder.masked)
     return model
 
 
@@ -239,13 +240,17 @@ def differ(size: Any, own: int | None) -> bool:
     return isinstance(size, int) and own is not None and size != own
 
 
-def refuse_masked_merges(model: Model) -> None:
-    """Refuse layers that would read masks which their operators do not have: those of layers that make a mask."""
+def refuse_masked(model: Model, given: Sequence[Layer]) -> None:
+    """Refuse layers that would read masks which their operators do not have: those of layers that make a mask.
+
+    The layers `given` were called with theirs.
+    """
+    names = {layer.name for layer in given}
     for step in example_plan(model).steps:
         layer = step.layer
-        if isinstance(layer, Chosen) or (isinstance(layer, GlobalPooling) and len(step.inputs) > 1):
-            raise UnreadableError(f"{layer.name!r} would leave out masked values, which the graph does not.")
-        if isinstance(layer, AttentionStep) and layer.hides:
+        leaves_out = isinstance(layer, Chosen) or (isinstance(layer, GlobalPooling) and len(step.inputs) > 1)
+        leaves_out = leaves_out or (isinstance(layer, AttentionStep) and layer.hides)
+        if leaves_out and layer.name.removesuffix("/chosen") not in names:
             raise UnreadableError(f"{layer.name!r} would leave out masked values, which the graph does not.")
 
 

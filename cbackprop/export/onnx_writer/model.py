@@ -52,7 +52,6 @@ from cbackprop.layers import (
     TrueDivide,
 )
 from cbackprop.layers.attention_step import AttentionStep
-from cbackprop.layers.global_pooling import GlobalPooling
 from cbackprop.layers.masks import Chosen
 from cbackprop.layers.merging import Merge
 from cbackprop.models import Model
@@ -119,10 +118,6 @@ def check_values(model: Model) -> None:
             raise ValueError(
                 f"Layer {step.layer.name!r} uses the masks of its inputs. ONNX has no masks: remove the masks, or pass "
                 "an attention_mask."
-            )
-        if isinstance(step.layer, GlobalPooling) and len(step.inputs) > 1:
-            raise ValueError(
-                f"Layer {step.layer.name!r} leaves out masked values when it pools. ONNX has no masks: remove the mask."
             )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cbackprop import layers
+from cbackprop.export.formulas import LAYERS
 from cbackprop.export.onnx_writer.graph import Call, Graph, translates
 
 
@@ -101,13 +103,22 @@ def global_max_pooling(graph: Graph, call: Call) -> str:
     any_sizes=True,
 )
 def global_average_pooling(graph: Graph, call: Call) -> str:
-    """ReduceMean."""
-    return reduced(graph, call, "ReduceMean")
+    """ReduceMean; behind a mask, the sum of the steps that count, divided by their number."""
+    mask = call.mask.name if call.mask is not None and call.layer.supports_masking else None
+    if mask is None:
+        return reduced(graph, call, "ReduceMean")
+    channels = 1 if call.layer.data_format == "channels_first" else 2
+    shown = graph.add("Unsqueeze", mask, np.array([channels]))
+    text, keepdims = LAYERS["masked_mean"][0], int(call.layer.keepdims)
+    return graph.formula(text, call.inputs[0], w=shown, axes=reduced_axes(call), keepdims=keepdims)
 
 
 def reduced(graph: Graph, call: Call, operator: str) -> str:
     """Reduce all axes other than batch and channels."""
-    layer = call.layer
-    first = 2 if layer.data_format == "channels_first" else 1
-    axes = np.arange(first, first + layer.rank)
-    return graph.add(operator, call.inputs[0], axes, keepdims=int(layer.keepdims))
+    return graph.add(operator, call.inputs[0], reduced_axes(call), keepdims=int(call.layer.keepdims))
+
+
+def reduced_axes(call: Call) -> NDArray[np.int64]:
+    """All axes other than batch and channels."""
+    first = 2 if call.layer.data_format == "channels_first" else 1
+    return np.arange(first, first + call.layer.rank)

@@ -101,12 +101,6 @@ def test_the_same_layer_comes_back(tmp_path, name, data_format, padding):
     assert again.get_config() | {"name": ""} == layer.get_config() | {"name": ""}
 
 
-def test_means_that_a_mask_changes_are_refused(tmp_path):
-    model = cb.Sequential([cb.Input((5, 2)), layers.Masking(), layers.GlobalAveragePooling1D()])
-    with pytest.raises(ValueError, match="mask"):
-        export.onnx(model, tmp_path / "m.onnx")
-
-
 def test_a_network_of_pytorch(tmp_path):
     net = torch.nn.Sequential(
         torch.nn.ReLU(),
