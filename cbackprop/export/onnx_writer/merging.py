@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ import numpy as np
 from cbackprop import layers
 from cbackprop.export.formulas import LAYERS
 from cbackprop.export.onnx_writer.graph import Call, Graph, translates
+from cbackprop.export.onnx_writer.masks import any_of
 
 OPERATORS = {
     layers.Add: "Add",
@@ -33,8 +35,40 @@ def aligned(graph: Graph, call: Call) -> list[str]:
 @translates(*OPERATORS, any_sizes=True)
 def merge(graph: Graph, call: Call) -> str:
     """Apply the operator to one input after the other."""
+    if call.layer.hidden_as is not None and any(call.masks):
+        return merge_shown(graph, call)
+    return merged(graph, call)
+
+
+def merged(graph: Graph, call: Call) -> str:
+    """The inputs merged, whatever their masks say."""
     operator = next(OPERATORS[cls] for cls in type(call.layer).__mro__ if cls in OPERATORS)
     return functools.reduce(lambda a, b: graph.add(operator, a, b), aligned(graph, call))
+
+
+def merge_shown(graph: Graph, call: Call) -> str:
+    """The inputs merged without rows that their masks hide.
+
+    Where all are hidden, a product is 0, and a largest or smallest number the first of them.
+    """
+    limit, number = float(np.finfo(graph.dtype).max), call.layer.hidden_as
+    shown = tuple(
+        value if mask is None else chosen(graph, mask.name, value, min(max(number, -limit), limit))
+        for value, mask in zip(call.inputs, call.masks, strict=True)
+    )
+    output = merged(graph, dataclasses.replace(call, inputs=shown))
+    if None in call.masks:
+        return output
+    return chosen(
+        graph, any_of(graph, call.masks, len(call.output_shape) - 1), output, call.inputs[0] if number != 1 else 0.0
+    )
+
+
+def chosen(graph: Graph, mask: str | None, value: str, other: str | float) -> str:
+    """The rows of a value that a mask shows, elsewhere those of another one, or a number."""
+    if mask is None:
+        return value
+    return graph.add("Where", graph.add("Unsqueeze", mask, np.array([-1])), value, other)
 
 
 @translates(layers.Power, any_sizes=True)

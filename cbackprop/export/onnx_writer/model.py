@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from cbackprop.export import onnx_limits
-from cbackprop.export.example_plan import example_plan
 from cbackprop.export.onnx_writer import (  # noqa: F401 - register
     attention,
     convolution,
@@ -51,8 +50,6 @@ from cbackprop.layers import (
     TimeDistributed,
     TrueDivide,
 )
-from cbackprop.layers.attention_step import AttentionStep
-from cbackprop.layers.masks import Chosen
 from cbackprop.layers.merging import Merge
 from cbackprop.models import Model
 from cbackprop.models.calls import graph_for
@@ -82,7 +79,6 @@ def graph_of(package: Any, model: Any, opset: Any) -> bytes:
     opset = check_integer("opset", opset, onnx_limits.OPSET, package.defs.onnx_opset_version())
     if not model.built:
         raise ValueError(f"Model {model.name!r} has no shape yet: start it with an Input, build it, or fit it.")
-    check_values(model)
     size = sum(variable.array.nbytes for variable in model.variables)
     if size > onnx_limits.LARGEST_FILE:
         raise ValueError(
@@ -104,21 +100,6 @@ def next_names(graph: Graph, states: Sequence[Lasting]) -> list[str]:
     for state in states:
         state.next_name = graph.unique(state.next_name)
     return [state.next_name for state in states]
-
-
-def check_values(model: Model) -> None:
-    """Refuse a model with layers whose way to read masks is not written."""
-    for step in example_plan(model).steps:
-        if isinstance(step.layer, Chosen):
-            merge = step.layer.name.rpartition("/")[0]
-            raise ValueError(
-                f"Layer {merge!r} leaves out masked values when it merges. ONNX has no masks: remove the masks."
-            )
-        if isinstance(step.layer, AttentionStep) and step.layer.hides:
-            raise ValueError(
-                f"Layer {step.layer.name!r} uses the masks of its inputs. ONNX has no masks: remove the masks, or pass "
-                "an attention_mask."
-            )
 
 
 def keys_of(structure: Any, names: list[str]) -> list[str]:
@@ -167,8 +148,6 @@ def write_call(graph: Graph, node: Node, sources: Sequence[Value], training: boo
     """Add a call of a layer and its activation; its outputs."""
     layer = node.layer
     graph.scope = layer.name
-    if len(node.data) < len(node.inputs) and isinstance(layer, Merge) and layer.hidden_as is not None:
-        raise ValueError(f"Layer {layer.name!r} was called with a mask that changes its output, but ONNX has no masks.")
     sources = given_masks(graph, node, sources)
     names, shapes = tuple(source.name for source in sources), tuple(sample_shape(tensor) for tensor in node.data)
     settings = {} if node.arguments is None else node.arguments.settings
@@ -236,7 +215,8 @@ def write_layer(graph: Graph, translate: Translation, call: Call) -> Any:
     before = [graph.before_transpose(name, rank) for name in call.inputs]
     orders = [order for _, order in before]
     same = all(len(shape) + 1 == rank for shape in call.input_shapes) and orders.count(orders[0]) == len(orders)
-    if not same or not works_on_elements(layer):
+    leaves_out = isinstance(layer, Merge) and layer.hidden_as is not None and any(call.masks)
+    if leaves_out or not same or not works_on_elements(layer):
         return translate(graph, call)
     (order, *_), names = orders, tuple(name for name, _ in before)
     shapes = tuple(turned_back(shape, order) for shape in call.input_shapes)

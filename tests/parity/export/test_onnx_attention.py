@@ -61,11 +61,3 @@ def test_a_mask_for_each_sample(tmp_path, rng):
     export.onnx(model, tmp_path / "m.onnx")
     (found,) = run(tmp_path / "m.onnx", [x, seen])
     np.testing.assert_allclose(found, model.predict([x, seen], verbose=0), rtol=1e-4, atol=1e-5)
-
-
-def test_masks_of_inputs_are_refused(tmp_path):
-    inputs = cb.Input((5, 4))
-    masked = layers.Masking()(inputs)
-    model = cb.Model(inputs, heads()(masked, masked))
-    with pytest.raises(ValueError, match="uses the masks of its inputs"):
-        export.onnx(model, tmp_path / "m.onnx")

@@ -300,18 +300,12 @@ def test_weights_beyond_what_a_file_can_hold(tmp_path, monkeypatch):
         export.onnx(of(layers.Dense(30)), tmp_path / "m.onnx")
 
 
-@pytest.mark.parametrize("name", ["steps", "ids", "normalized", "Add", "Concatenate half"])
-def test_masks_are_left_out(tmp_path, name):
+@pytest.mark.parametrize(
+    "name", ["steps", "ids", "normalized", "Add", "Concatenate half", "Multiply", "Maximum", "Multiply half"]
+)
+def test_masks(tmp_path, name):
     model = masked_models.MASKED[name]()
     assert_runs(model, tmp_path / "m.onnx", inputs_for(model))
-
-
-@pytest.mark.parametrize("name", ["Multiply", "Maximum", "Multiply half"])
-def test_merges_whose_values_depend_on_masks_are_refused(tmp_path, name):
-    model = masked_models.MASKED[name]()
-    with pytest.raises(ValueError, match=r"Layer 'm\w+' leaves out masked values when it merges. ONNX has no masks"):
-        export.onnx(model, tmp_path / "m.onnx")
-    assert not (tmp_path / "m.onnx").exists()
 
 
 def test_the_spelling_of_keras(tmp_path, capsys):
