@@ -376,9 +376,9 @@ cdef class Learner:
     ) noexcept nogil:
         """This thread's groups of blocks, and their gradients.
 
-        In each round every thread has one group. Before the next, the vectors of this one are added to the first vector,
-        in the order of the groups: so a vector more than there are threads is enough. The last round's are left to
-        `merge`.
+        In each round every thread has one group. Before the next, the vectors of this one are added to the first
+        vector, in the order of the groups: so a vector more than there are threads is enough. The last round's are left
+        to `merge`.
         """
         cdef Py_ssize_t threads = self.run.team.size, begin = 0
         cdef bint learns = self.backwards and self.network.gradients is not None

@@ -167,7 +167,7 @@ MISTAKES = {
     ),
     "output folder": ("predict m.safetensors later.npz --output no/p.csv", "'no/p.csv': No such file or directory"),
     "no truth": ("evaluate m.safetensors later.npz", "The table has no column 'kind'"),
-    "lengths": ("train uneven.npz", "All columns must have as many rows, but got {'x0': 3"),
+    "lengths": ("train uneven.npz", "All columns must have the same number of rows, but got {'x0': 3"),
     "no rows": ("train empty.npz", "The table has no rows"),
     "complex": ("train complex.npz", "Column 'x0' must hold numbers, texts, booleans or times"),
 }

@@ -595,7 +595,7 @@ def test_bad_arguments(name, options, error, message):
         (
             {"class_name": "Hubert", "config": {}},
             ValueError,
-            r"Unknown loss 'Hubert'\. A class .* Did you mean 'huber'",
+            r"Unknown loss 'Hubert'\. If it is your own class, .* Did you mean 'huber'",
         ),
         ({"config": {}}, ValueError, "loss config"),
         (7, TypeError, "Expected a loss"),

@@ -29,7 +29,8 @@ def test_new_models_share_no_containers(compiled):
 def test_classes_hold_no_containers_that_objects_could_change(cls):
     owners = [owner for owner in cls.__mro__ if owner.__module__.startswith("cbackprop.")]
     held = {name for owner in owners for name, value in vars(owner).items() if isinstance(value, CONTAINERS)}
-    assert held <= {"__annotations__", "__static_attributes__", "input_arguments"}
+    # Python keeps some under names with underscores, such as the `__slotnames__` of what has been pickled.
+    assert {name for name in held if not name.startswith("__")} <= {"input_arguments"}
 
 
 def test_attributes_that_stand_in_the_class_are_set_in_one_model_alone():
