@@ -292,6 +292,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "z = Cast(x, to=int64); Gather(table[...], Where(Less(z, 0), Add(z, rows), z))",
     ),
     "prelu": ("PRelu(x, slope[...])", "Add(Max(x, 0), Mul(Min(x, 0), slope[...]))"),
+    # Rows that a mask shows; elsewhere a number, or those of another value.
+    "chosen": ("Where(w, x, number)", "Where(w, x, y)"),
     # The mean over an axis of those rows that a mask shows.
     "masked_mean": (
         "Div(ReduceSum(Where(w, x, 0), axes[...], keepdims=keepdims),"

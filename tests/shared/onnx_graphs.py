@@ -615,7 +615,7 @@ def dropout(m):
 SPATIAL = ("rows[", "after", "before", "Resize(", "Pad(", "Pool(", "Transpose(", "equation", "filling", "rows)")
 # Formulas of these layers take several values of their own shapes.
 OF_SEVERAL_VALUES = (
-    *("attention", "attention_weights", "attention_or_0", "attention_without_nan", "additive_attention"),
+    *("attention", "attention_weights", "attention_or_0", "attention_without_nan", "additive_attention", "masked_mean"),
 )
 
 TEXTS = [
@@ -675,7 +675,12 @@ def formula(m):
         "ones": np.ones(m.pick([1, 2, 3])),
         "zeros": np.zeros(m.pick([1, 2, 3])),
         "shape": np.array(m.pick([[0, *shape], [1, 3, 1]])),
+        "number": m.number(),
     }
+    if "Where(w, " in text:
+        shown = m.add("Not", m.add("Equal", m.add("Relu", x), m.constant(np.asarray(0.0))))
+        columns = [m.constant(np.array(end)) for end in ([0], [1], [-1])]
+        values["w"] = m.add("Slice", shown, *columns) if m.chance(0.5) else shown
     if "ReduceL2" in text:
         values |= {"shape": np.array([1, *shape])}
     elif "Expand(" in text:

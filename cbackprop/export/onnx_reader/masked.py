@@ -28,3 +28,21 @@ def masked_mean(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTen
     data_format, keepdims = "channels_last" if axis == 1 else "channels_first", bool(bound["keepdims"])
     layer = layers.GlobalAveragePooling1D
     return builder.apply(node, layer, x, data_format, keepdims, settings={"mask": steps})  # type: ignore[no-any-return]
+
+
+@recognizes(*LAYERS["chosen"], accept=lambda bound: bound["mask_is_known"])
+def chosen(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """The rows that a mask shows; elsewhere a number, or the rows of another value."""
+    shown = one_mask(builder, node, bound["w"], "rows", is_unit=True)
+    values = [builder.unmasked(node, builder.tensor(bound[name])) for name in ("x", "y") if name in bound]
+    if {value.ndim for value in values} != {shown.ndim}:
+        shapes = [value.shape for value in values]
+        raise UnreadableError(f"its mask of shape {shown.shape} has not as many axes as what it chooses from, {shapes}")
+    found = builder.apply(node, layers.Multiply, [values[0], shown])
+    number = bound.get("number", 1.0)
+    if number == 0:
+        return found  # type: ignore[no-any-return]
+    rest = builder.apply(node, layers.Rescaling, shown, -number, number)
+    if len(values) == 2:
+        rest = builder.apply(node, layers.Multiply, [values[1], rest])
+    return builder.apply(node, layers.Add, [found, rest])  # type: ignore[no-any-return]

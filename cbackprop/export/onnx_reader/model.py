@@ -47,7 +47,7 @@ from cbackprop.export.onnx_reader.matching import match
 from cbackprop.export.onnx_reader.places import Place
 from cbackprop.export.onnx_reader.rearranging.rule import shown
 from cbackprop.export.onnx_reader.scikit_learn import with_plain_operators
-from cbackprop.export.onnx_reader.visibility import leaves_of
+from cbackprop.export.onnx_reader.visibility import is_known, leaves_of
 from cbackprop.layers import Input, Layer
 from cbackprop.layers.attention_step import AttentionStep
 from cbackprop.layers.global_pooling import GlobalPooling
@@ -315,6 +315,8 @@ def reading_of(graph: ReadGraph, node: Node) -> tuple[Any, dict[str, Any] | None
         bound = match(pattern.formula, graph, node)
         if bound is not None:
             bound |= {"sample": graph.sample(bound["x"]), "rank": graph.rank(bound["x"])}
+            if "w" in bound:
+                bound["mask_is_known"] = is_known(graph, bound["w"])
             if pattern.accept(bound):
                 return pattern.read, bound
     return OPERATORS.get(node.operator), None

@@ -25,6 +25,7 @@ __all__ = [
     "Weights",
     "all_fixed",
     "any_seen",
+    "is_known",
     "leaves_of",
     "one_mask",
     "seen_by",
@@ -89,8 +90,20 @@ def seen_by(builder: Builder, node: Node, name: str, kind: str) -> Seen:
     return found
 
 
-def one_mask(builder: Builder, node: Node, name: str, rows: str) -> KerasTensor:
-    """The truth values that say which rows count, as a value that is not 0 there.
+def is_known(graph: ReadGraph, name: str) -> bool:
+    """Whether known operators compute truth values from the data."""
+    maker = graph.makers.get(name)
+    if maker is None or graph.is_constant(name) or graph.is_computed(name):
+        return not graph.is_float(name)
+    if maker.operator in COMPARISONS:
+        return not graph.is_float(maker.inputs[0]) or maker.operator == "Equal"
+    if maker.operator not in MOVES and maker.operator not in ("And", "Cast", "Concat", "Not", "Or", "ReduceMax"):
+        return False
+    return all(is_known(graph, source) or maker.operator == "Cast" for source in _sources(maker)[: len(maker.inputs)])
+
+
+def one_mask(builder: Builder, node: Node, name: str, rows: str, is_unit: bool = False) -> KerasTensor:
+    """The truth values that say which rows count, as a value that is not 0 there; 1 if it must be a unit.
 
     Raises
     ------
@@ -100,7 +113,8 @@ def one_mask(builder: Builder, node: Node, name: str, rows: str) -> KerasTensor:
     found = _true(builder, node, name, True)
     if found is None or found.fixed or found.is_causal or not found.given:
         raise UnreadableError(f"{name!r}, which says which {rows} count, is computed in a way that is not read")
-    return found.given[0] if len(found.given) == 1 else builder.apply(node, layers.Minimum, found.given)
+    x = found.given[0] if len(found.given) == 1 else builder.apply(node, layers.Minimum, found.given)
+    return _unit(builder, node, x) if is_unit and not found.is_unit else x
 
 
 def _added(builder: Builder, node: Node, name: str) -> Seen | None:
@@ -208,6 +222,14 @@ def _opposite(builder: Builder, node: Node, x: KerasTensor) -> KerasTensor:
 def _limited(builder: Builder, node: Node, x: KerasTensor) -> KerasTensor:
     """Clip to 0 and 1."""
     return builder.apply(node, layers.Activation, x, activations.relu.bind(max_value=1.0))
+
+
+def _unit(builder: Builder, node: Node, x: KerasTensor) -> KerasTensor:
+    """1 where x is larger than 0, even if that is the smallest number that there is."""
+    large = 2.0 ** (np.finfo(builder.dtype).maxexp - 1)
+    for _ in range(2):
+        x = _limited(builder, node, builder.apply(node, layers.Rescaling, x, large))
+    return x
 
 
 def _not(builder: Builder, node: Node, maker: Node, value: bool) -> Seen | None:
@@ -365,9 +387,10 @@ def settings_for(builder: Builder, node: Node, seen: Seen, weights: Weights) -> 
 
 def any_seen(builder: Builder, node: Node, seen: Seen, weights: Weights) -> KerasTensor:
     """1 for each query that sees a key, else 0, as a value (batch, ..., queries, 1)."""
-    if not seen.is_unit or seen.is_causal:
+    if seen.is_causal:
         raise UnreadableError("it clears what queries get that see no key, but its mask does not tell which these are")
     x = _together(builder, node, seen.given, all_fixed(seen, weights), len(weights))
+    x = x if seen.is_unit else _unit(builder, node, x)
     if x.shape[-1] is None:
         most = builder.permuted(node, builder.reshaped(node, x, (math.prod(sizes_before_last(x)), None)), (2, 1))
     else:

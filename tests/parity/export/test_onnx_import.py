@@ -118,11 +118,11 @@ ATTENTION = ("attention", "attention_weights", "attention_or_0", "attention_with
 SPELLINGS = [
     *OTHER_SPELLINGS,
     *DOUBLES.items(),
-    # Both spellings of "resized" are written by Resizing, one for each order of axes.
+    # Both spellings of "resized" are written by Resizing, one for each order of axes; "chosen" becomes several layers.
     *(
         (name, text)
         for name, texts in FORMULAS_OF_LAYERS.items()
-        if name not in ("resized", *ATTENTION)
+        if name not in ("resized", "chosen", *ATTENTION)
         for text in texts[1:]
         if not text.endswith("Where(Less(x, 0), Add(x, rows), x))") and "Less(z, 0)" not in text
         # of whole numbers; see test_onnx_keras_exports
