@@ -29,11 +29,14 @@ def test_train(folder, rng):
     assert not list((folder / "backup").glob("*"))
 
 
-def test_search(folder):
-    pytest.importorskip("distributed", reason="needs Dask: pip install cbackprop[dask]")
+@pytest.mark.parametrize(
+    ("program", "module", "extra"), [("search.py", "distributed", "dask"), ("search_with_ray.py", "ray", "ray")]
+)
+def test_search(folder, program, module, extra):
+    pytest.importorskip(module, reason=f"needs {module}: pip install cbackprop[{extra}]")
     pytest.importorskip("sklearn")
-    done = subprocess.run([sys.executable, "search.py"], cwd=folder, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, program], cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    text = (folder / "search.py").read_text()
+    text = (folder / program).read_text()
     assert "print(" in text
     assert f"It prints `{done.stdout.strip()}`." in (pages.ROOT / "docs" / "scaling.md").read_text()

@@ -42,6 +42,7 @@ RUN_BY = {
     "mpiexec -n 4 python train.py": ("tests/distribution/test_page.py", "train.py"),
     "mpiexec python train.py": ("tests/distribution/test_page.py", "train.py"),
     "python search.py": ("tests/distribution/test_page.py", "search.py"),
+    "python search_with_ray.py": ("tests/distribution/test_page.py", "search_with_ray.py"),
     ".ci/run": (".github/workflows/ci.yml", ".ci/run"),
     ".ci/check_aarch64": (".ci/run", ".ci/check_aarch64"),
     ".ci/check_wheel.py": (".ci/run", ".ci/check_wheel.py"),

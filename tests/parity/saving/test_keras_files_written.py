@@ -35,10 +35,10 @@ from cbackprop.saving.keras.description import LACKING, WITHOUT
 X, Y = np.linspace(-1, 1, 60, dtype="float32").reshape(20, 3), np.linspace(0, 1, 20, dtype="float32").reshape(20, 1)
 # Layers that Keras cannot make.
 NO_WORD_FOR = [
-    (lambda: cb.layers.Dense(2, kernel_regularizer=cb.regularizers.DividedL2()), "no regularizers.DividedL2"),
+    (lambda: cb.layers.Dense(2, kernel_regularizer=cb.regularizers.DividedL2()), "it lacks regularizers.DividedL2"),
     (
         lambda: cb.layers.Dense(2, activation=cb.activations.leaky_relu.bind(negative_slope=0.3)),
-        "no activations.leaky_relu with arguments",
+        "it lacks activations.leaky_relu with arguments",
     ),
 ]
 
@@ -136,7 +136,7 @@ def test_parts_that_keras_does_not_write_so(tmp_path, rng, key):
 
 def test_operators_outside_of_a_graph(tmp_path):
     ours = cb.Sequential([cb.Input((3,)), cb.layers.Power(2), cb.layers.Dense(2)])
-    with pytest.warns(UserWarning, match=r"has no layers\.Power outside of a functional model"):
+    with pytest.warns(UserWarning, match=r"it lacks layers\.Power outside of a functional model"):
         ours.save(tmp_path / "m.keras")
     again = cb.models.load_model(tmp_path / "m.keras")
     np.testing.assert_array_equal(again.predict(X, verbose=0), ours.predict(X, verbose=0))
@@ -229,7 +229,7 @@ def test_what_only_this_library_has_comes_back(tmp_path, name):
     model.compile(cb.optimizers.Rprop(), "mse")
     model.fit(X, Y, epochs=3, verbose=0)
     if name == "m.keras":
-        with pytest.warns(UserWarning, match=r"without what the model was compiled with, as it has no optimizers"):
+        with pytest.warns(UserWarning, match=r"uncompiled, because it lacks optimizers"):
             model.save(tmp_path / name)
         again = cb.models.load_model(tmp_path / name)
         assert not keras.models.load_model(tmp_path / name).compiled
@@ -276,7 +276,7 @@ def test_losses_that_keras_does_not_have(tmp_path):
     missing = cb.losses.MeanSquaredError(missing="ignore")
     for loss in ("gaussian_negative_log_likelihood", cb.losses.Quantile(0.3), missing):
         model.compile("adam", loss)
-        with pytest.warns(UserWarning, match="as it has no losses"):
+        with pytest.warns(UserWarning, match="because it lacks losses"):
             model.save(tmp_path / "m.keras")
         assert cb.models.load_model(tmp_path / "m.keras").compiled
         assert not keras.models.load_model(tmp_path / "m.keras").compiled
