@@ -25,8 +25,10 @@ LABELS = (X[:, 0] * X[:, 1] > 0).astype(int)
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def cluster(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
+        # Workers look for modules where this process is, first of all: they would find the source, which may not be built.
+        patch.chdir(tmp_path_factory.mktemp("elsewhere"))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.delenv("OMP_NUM_THREADS", raising=False)  # workers would inherit it
         ray.init(num_cpus=2, include_dashboard=False, object_store_memory=100 * 2**20, log_to_driver=False)
