@@ -27,7 +27,7 @@ LABELS = (X[:, 0] * X[:, 1] > 0).astype(int)
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        # Workers look for modules where this process is, first of all: they would find the source, which may not be built.
+        # Workers first look for modules where this process is. They would find the source, which may not be built.
         patch.chdir(tmp_path_factory.mktemp("elsewhere"))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.delenv("OMP_NUM_THREADS", raising=False)  # workers would inherit it
