@@ -66,6 +66,14 @@ def test_partial_sums_are_of_one_variable_alone():
     assert sum(count > 1 for count in counts) <= 1
 
 
+def test_parts_a_little_larger_than_the_others_stay_whole():
+    """A chunk would cost as much memory as the weights, and gain nothing."""
+    model = cb.Sequential([cb.Input((784,)), layers.Dense(512), layers.Dense(256), layers.Dense(10)])
+    model.compile("sgd", "mse")
+    model.train_on_batch(np.zeros((256, 784), "float32"), np.zeros((256, 10)))
+    assert set(model._engine.compiled_gradients.chunk_counts(256)) <= {1}
+
+
 def test_a_step_too_large_for_the_memory_of_its_chunks_is_refused():
     model, _ = trained(1)
     engine = model._engine

@@ -7,7 +7,7 @@ from locked_pages import beside_locked_pages, needs_locked_pages
 from cbackprop.compiled.kernels.from_python import product
 
 # Sizes around those of vectors (4 to 16), tiles (6, 8), panels (48) and blocks (96, 256).
-SIZES = [1, 2, 3, 5, 8, 13, 16, 17, 31, 48, 49, 96, 100, 256, 257, 300]
+SIZES = [1, 2, 3, 5, 8, 13, 16, 17, 31, 48, 49, 96, 100, 256, 257, 300, 320, 321]
 TOLERANCES = {"float32": 2e-6, "float64": 4e-15}
 
 
@@ -75,7 +75,9 @@ def test_rows_do_not_depend_on_how_many_there_are(transpose_b, dtype, rng):
     With 320 columns, few rows are multiplied by B where it lies, and many by B in packed blocks. Where a product reads
     across an operand, the rows that are left over do not.
     """
-    for n, k in [(7, 300), (64, 64), (300, 700), (320, 700), (1, 500), (1, 47), (500, 33), (3, 300), (5, 23)]:
+    shapes = [(7, 300), (64, 64), (64, 320), (64, 321), (300, 700), (320, 700)]
+    shapes += [(1, 500), (1, 47), (500, 33), (3, 300), (5, 23)]
+    for n, k in shapes:
         a, _ = operand(200, k, False, dtype, rng)
         b, _ = operand(k, n, transpose_b, dtype, rng)
         whole = np.empty((200, n), dtype)

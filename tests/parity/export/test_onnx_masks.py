@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from shown_steps import SHOWN, STEPS, as_list
 
 import cbackprop as cb
 from cbackprop import layers
@@ -17,23 +18,6 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 KINDS = ("SimpleRNN", "LSTM", "GRU")
 LIMITS = {"float32": 1e-5, "float64": 1e-12}
-STEPS = 5
-# Nothing hidden, everything, the first step, the last one, some at the beginning, some at the end, and others.
-SHOWN = np.array(
-    [
-        [1, 1, 1, 1, 1],
-        [0, 0, 0, 0, 0],
-        [0, 1, 1, 1, 1],
-        [1, 1, 1, 1, 0],
-        [0, 0, 0, 1, 1],
-        [1, 1, 0, 0, 0],
-        [0, 1, 0, 1, 0],
-    ]
-)
-
-
-def as_list(value):
-    return [value] if isinstance(value, np.ndarray) else [array for part in value for array in as_list(part)]
 
 
 def drawn(model, rng):
