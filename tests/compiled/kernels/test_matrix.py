@@ -6,7 +6,7 @@ from locked_pages import beside_locked_pages, needs_locked_pages
 
 from cbackprop.compiled.kernels.from_python import product
 
-# Sizes around those of vectors (4 to 16), tiles (6, 8), panels (48) and blocks (96, 256).
+# Sizes around those of vectors (4 to 16), tiles (6, 8), panels (48) and blocks (256, 320).
 SIZES = [1, 2, 3, 5, 8, 13, 16, 17, 31, 48, 49, 96, 100, 256, 257, 300, 320, 321]
 TOLERANCES = {"float32": 2e-6, "float64": 4e-15}
 
