@@ -91,6 +91,13 @@ static void spread(Barrier* b, int32_t number) {
 static void spread(Barrier* b, int32_t number) { (void)b, (void)number; }
 #endif
 
+/* Wake whoever sleeps. A thread that was started or woken on this processor moves away as soon as it runs, see `spread`;
+   so it gets a turn now, for the next one comes with the next tick of the clock, up to 4 ms later. */
+static void wake_and_yield(int32_t* p) {
+    wake_all(p);
+    YIELD();
+}
+
 /* A thread that waits spins for some 20 microseconds, which suits a share of a step; then it gives its turn to others
    again and again for a millisecond or so, in case they want its processor; only then it sleeps. */
 #define SPINS 600
@@ -122,7 +129,7 @@ static void barrier_wait(Barrier* b, int32_t number) {
     }
     ATOMIC_STORE(&b->arrived, 0);
     ATOMIC_ADD(&b->generation, 1);
-    if (ATOMIC_LOAD(&b->sleepers)) wake_all(&b->generation);
+    if (ATOMIC_LOAD(&b->sleepers)) wake_and_yield(&b->generation);
 }
 
 /* The number of a call and that of its threads are one word, so that a helper which is late never mistakes the threads
@@ -130,14 +137,16 @@ static void barrier_wait(Barrier* b, int32_t number) {
 #define MOST_THREADS 4096
 static int32_t threads_of(int32_t call) { return (int32_t)((uint32_t)call % MOST_THREADS); }
 
-/* Call the helpers whose numbers are below `size` to work; the others stay where they are. */
-static void call_helpers(Barrier* b, int32_t size) {
+/* Call the helpers whose numbers are below `size` to work; the others stay where they are. `fresh` of them have just
+   been started. */
+static void call_helpers(Barrier* b, int32_t size, int32_t fresh) {
     const uint32_t number = (uint32_t)ATOMIC_LOAD(&b->calls) / MOST_THREADS + 1;
     spread(b, 0);
     b->size = size;
     ATOMIC_STORE(&b->working, size - 1);
     ATOMIC_STORE(&b->calls, (int32_t)(number * MOST_THREADS + (uint32_t)size));
-    if (ATOMIC_LOAD(&b->sleepers)) wake_all(&b->calls);
+    if (ATOMIC_LOAD(&b->sleepers)) wake_and_yield(&b->calls);
+    while (fresh-- > 0) YIELD();
 }
 
 /* Return the next call that is for this helper, after the one that it has seen last. */

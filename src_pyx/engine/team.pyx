@@ -19,7 +19,7 @@ cdef extern from "team.h" nogil:
         int32_t running
     int32_t ATOMIC_ADD(int32_t* p, int32_t n)
     void barrier_wait(Barrier* barrier, int32_t number)
-    void call_helpers(Barrier* barrier, int32_t size)
+    void call_helpers(Barrier* barrier, int32_t size, int32_t fresh)
     int32_t await_call(Barrier* barrier, int32_t number, int32_t seen)
     void end_work(Barrier* barrier)
     void leave(Barrier* barrier)
@@ -59,14 +59,16 @@ cdef class Team:
 
     cdef start(self, Py_ssize_t threads, Work work, void* argument):
         """Set `threads` - 1 helpers to work, or as many as the system allows; the caller is to be thread 0 itself."""
+        cdef Py_ssize_t fresh = 0
         if threads > self.engaged:
             self.dismiss()
             self.engage(threads)
+            fresh = self.engaged - 1
         self.size = min(threads, self.engaged)
         self.work = work
         self.argument = argument
         if self.size > 1:
-            call_helpers(<Barrier*>self.barrier, <int32_t>self.size)
+            call_helpers(<Barrier*>self.barrier, <int32_t>self.size, <int32_t>fresh)
 
     cdef engage(self, Py_ssize_t threads):
         """Start helpers, who wait to be called."""
@@ -96,7 +98,7 @@ cdef class Team:
         """Return when all helpers have left."""
         if self.engaged > 1:
             self.work = NULL
-            call_helpers(<Barrier*>self.barrier, <int32_t>self.engaged)
+            call_helpers(<Barrier*>self.barrier, <int32_t>self.engaged, 0)
             await_end(<Barrier*>self.barrier)
             self.size = self.engaged = 1
 
