@@ -12,8 +12,8 @@ __all__ = ["Room"]
 
 # Bytes of buffers that stay in a processor's second level cache while a block passes through the layers.
 CACHE_BYTES = 256 * 1024
-# Blocks have a multiple of so many samples, which suits every size of register tiles; as in division.pxd. They have two
-# such steps if these are not larger than the bytes that follow: fewer samples are not worth reading all weights.
+# A block has room for a multiple of so many samples, which suits every size of register tiles. It has room for two such
+# steps if these are not larger than the bytes that follow: fewer samples are not worth reading all weights.
 BLOCK_STEP = 24
 BLOCK_BYTES = 2 * 1024 * 1024
 

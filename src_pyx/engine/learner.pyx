@@ -18,7 +18,7 @@ from libc.stdint cimport int64_t, uint64_t
 from cbackprop.compiled.engine.clock cimport now
 from cbackprop.compiled.engine.context cimport Context, describe
 from cbackprop.compiled.engine.contexts cimport Contexts
-from cbackprop.compiled.engine.division cimport block_begin, block_count, part_rows, row_step, share
+from cbackprop.compiled.engine.division cimport block_begin, block_count, larger_first, part_rows, row_step, share
 from cbackprop.compiled.engine.divisors cimport Divisors
 from cbackprop.compiled.engine.failure cimport fail
 from cbackprop.compiled.engine.feeds cimport Feeds
@@ -192,6 +192,15 @@ cdef class Learner:
     def most_rows(self, Py_ssize_t batch_size):
         """The largest number of rows of a batch that this process has."""
         return self.pieces.most_rows(batch_size)
+
+    def groups_of_blocks(self, Py_ssize_t rows):
+        """The rows of each block of a batch of so many, in the groups whose gradients are summed apart."""
+        cdef Py_ssize_t count = block_count(rows, self.contexts.block_capacity), groups = self.group_count(rows), i
+        begins = [block_begin(rows, self.contexts.block_capacity, i, count) for i in range(count + 1)]
+        sizes = [end - begin for begin, end in zip(begins, begins[1:])]
+        return [
+            sizes[larger_first(count, groups, i):larger_first(count, groups, i + 1)] for i in range(groups)
+        ]
 
     cdef bint has_parameters(self):
         """Whether a backward pass makes gradients. Without parameters it may still make deltas of inputs."""
@@ -403,8 +412,8 @@ cdef class Learner:
     ) noexcept nogil:
         """One of so many groups of blocks; the gradients are summed in a vector."""
         cdef Py_ssize_t rows = place.rows, count = block_count(rows, self.contexts.block_capacity), i, begin, end
-        cdef Py_ssize_t first = count * group // groups
-        for i in range(first, count * (group + 1) // groups):
+        cdef Py_ssize_t first = larger_first(count, groups, group)
+        for i in range(first, larger_first(count, groups, group + 1)):
             begin = block_begin(rows, self.contexts.block_capacity, i, count)
             end = block_begin(rows, self.contexts.block_capacity, i + 1, count)
             self.run_samples(thread, <Context>self.contexts.blocks[thread], 0, place, begin, end - begin, iteration)

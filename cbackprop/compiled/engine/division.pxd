@@ -1,8 +1,8 @@
 """Where work is divided among blocks and threads."""
 
 cdef enum:
-    # Rows are divided among tiles at multiples of this, if tiles are that large: it suits the sizes of register tiles.
-    BLOCK_STEP = 24
+    # A batch is divided into blocks at multiples of this, if their capacity is one: it suits the height of register tiles.
+    BLOCK_STEP = 8
     # Rows are divided among threads at multiples of the numbers in the largest vector, as long as each thread then gets
     # several times as many: loops treat the numbers that are left over one by one.
     ROW_STEP = 16
@@ -32,6 +32,15 @@ cdef inline Py_ssize_t part_rows(Py_ssize_t rows) noexcept nogil:
     )
 
 
+cdef inline Py_ssize_t larger_first(Py_ssize_t size, Py_ssize_t pieces, Py_ssize_t piece) noexcept nogil:
+    """Where a piece begins when `size` is divided as evenly as possible; the next one's is where it ends.
+
+    Larger pieces come first. Threads take pieces in turn and wait for each other after each turn, so those of a turn
+    are to be of one size.
+    """
+    return piece * (size // pieces) + min(piece, size % pieces)
+
+
 cdef inline Py_ssize_t block_count(Py_ssize_t rows, Py_ssize_t capacity) noexcept nogil:
     """In how many blocks of up to `capacity` rows a batch passes."""
     return (rows + capacity - 1) // capacity
@@ -41,4 +50,5 @@ cdef inline Py_ssize_t block_begin(
     Py_ssize_t rows, Py_ssize_t capacity, Py_ssize_t block, Py_ssize_t count
 ) noexcept nogil:
     """The first row of a block; the next one's is where it ends."""
-    return share(rows, BLOCK_STEP if capacity % BLOCK_STEP == 0 else 1, block, count)
+    cdef Py_ssize_t step = BLOCK_STEP if capacity % BLOCK_STEP == 0 else 1
+    return min(larger_first((rows + step - 1) // step, count, block) * step, rows)
