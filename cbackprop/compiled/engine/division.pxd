@@ -1,7 +1,8 @@
 """Where work is divided among blocks and threads."""
 
 cdef enum:
-    # A batch is divided into blocks at multiples of this, if their capacity is one: it suits the height of register tiles.
+    # A batch is divided into blocks at multiples of this, if their capacity is one. It suits the height of register
+    # tiles.
     BLOCK_STEP = 8
     # Rows are divided among threads at multiples of the numbers in the largest vector, as long as each thread then gets
     # several times as many: loops treat the numbers that are left over one by one.
