@@ -138,7 +138,7 @@ class Attention(RandomLayer):
             else:
                 call.settings["attention_mask"] = call.values["attention_mask"] = np.asarray(fixed)
         if mask is not None:
-            call.values["mask"] = [*mask, None][: len(inputs)]
+            call.values["mask"] = [*mask, None][: len(call.values["inputs"])]
 
     def _check_lists(self, inputs: Any, mask: Any) -> None:
         """Refuse inputs or masks that are no lists of two or three."""

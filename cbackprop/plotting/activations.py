@@ -73,11 +73,12 @@ def activations(model: Any, x: Any, kind: str = "distribution", layers: list[str
     ax = one_axes(ax, 7.5, 1.4 + 0.34 * len(named))
     for row, array in enumerate(outputs):
         _draw(ax, row, array.reshape(-1))
-    ax.set_yticks(range(len(named)), [layer.name for layer, _ in named])
+    ax.set_yticks(range(len(named)), [layer.name for layer, _ in named], parse_math=False)
     ax.use_sticky_edges = False
     ax.margins(x=0.02)
     ax.set_ylim(len(named) - 0.5, -0.5)
-    ax.set(xlabel="output", title=f"Outputs of the layers of {model.name} for {len(outputs[0]):,} samples")
+    ax.set_xlabel("output")
+    ax.set_title(f"Outputs of the layers of {model.name} for {len(outputs[0]):,} samples", parse_math=False)
     ax.grid(axis="x", alpha=0.3)
     return ax
 
@@ -113,7 +114,7 @@ def _images(model: Any, x: Any, named: list[tuple[Any, Any]], ax: Any) -> list[A
         columns = columns_for(channels) if samples == 1 else channels
         image = draw_tiles(panel, maps.reshape(-1, height, width), columns, "viridis")
         panel.figure.colorbar(image, ax=panel, shrink=0.7)
-        panel.set_title(f"{layer.name} ({height}, {width}, {channels})", fontsize="medium")
+        panel.set_title(f"{layer.name} ({height}, {width}, {channels})", fontsize="medium", parse_math=False)
         if samples > 1:
             panel.set(xlabel="channel", ylabel="sample")
     return panels

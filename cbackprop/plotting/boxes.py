@@ -152,9 +152,8 @@ def _draw_inside(ax: Any, box: Box, left: float, top: float, scale: float) -> No
     assert box.layout is not None
     if box.lines:
         _frame(ax, box, left, top, scale)
-        ax.text(
-            left + PADDING, top + PADDING + FONT * 0.6, box.lines[0], va="center", fontsize=FONT * scale, color="0.2"
-        )
+        style = {"va": "center", "fontsize": FONT * scale, "color": "0.2", "parse_math": False}
+        ax.text(left + PADDING, top + PADDING + FONT * 0.6, box.lines[0], **style)
         inner_width = box.layout.height if box.sideways else box.layout.width
         left, top = left + (box.width - inner_width) / 2, top + FONT * LINE + 1.5 * PADDING
     for points in box.layout.routes:
@@ -189,7 +188,8 @@ def _lines(ax: Any, box: Box, left: float, top: float, scale: float) -> None:
         y += size * LINE / 2
         color = "0.1" if index == 0 else "0.35"
         x = left + box.width / 2
-        ax.text(x, y, line, ha="center", va="center", fontsize=size * scale, color=color, zorder=3)
+        style = {"ha": "center", "va": "center", "color": color, "zorder": 3, "parse_math": False}
+        ax.text(x, y, line, fontsize=size * scale, **style)
         y += size * LINE / 2
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cbackprop.models.lasting_states import states_of_model_kept
 
-__all__ = ["bare_figure", "check_model", "one_axes", "predicted", "pyplot", "several_axes"]
+__all__ = [
+    "bare_figure",
+    "check_model",
+    "one_axes",
+    "predicted",
+    "pyplot",
+    "several_axes",
+    "without_broken_math",
+]
 
 
 def pyplot() -> Any:
@@ -62,6 +70,20 @@ def several_axes(ax: Any, count: int, width: float, height: float, columns: int)
     rows = -(-count // columns)
     figure = pyplot().figure(figsize=(width * columns, height * rows), layout="constrained")
     return [figure.add_subplot(rows, columns, number + 1) for number in range(count)]
+
+
+def without_broken_math(texts: Iterable[Any]) -> None:
+    """Show texts of a plot as they are if they are no formulas, though they hold dollars. ``"$x^2$"`` remains one.
+
+    Names of layers are always shown as they are (``parse_math=False``).
+    """
+    from matplotlib.mathtext import MathTextParser
+
+    for text in texts:
+        try:
+            MathTextParser("path").parse(text.get_text())
+        except ValueError:
+            text.set_parse_math(False)
 
 
 def predicted(model: Any, x: Any) -> Any:

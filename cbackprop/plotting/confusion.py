@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cbackprop.plotting.canvas import one_axes
+from cbackprop.plotting.canvas import one_axes, without_broken_math
 
 __all__ = ["class_numbers", "confusion", "label_names"]
 
@@ -145,6 +145,7 @@ def _draw(ax: Any, counts: NDArray[np.int64], names: list[str], normalize: str |
     long = max(map(len, names)) > 3
     ax.set_xticks(ticks, names, rotation=45 if long else 0, ha="right" if long else "center", rotation_mode="anchor")
     ax.set_yticks(ticks, names)
+    without_broken_math([*ax.get_xticklabels(), *ax.get_yticklabels()])
     ax.set(xlabel="predicted", ylabel="true")
     if len(names) > LARGEST_WITH_NUMBERS:
         return

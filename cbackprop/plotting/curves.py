@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cbackprop.plotting.canvas import several_axes
+from cbackprop.plotting.canvas import several_axes, without_broken_math
 from cbackprop.suggestions import nearest
 
 __all__ = ["curves"]
@@ -127,7 +127,8 @@ def _draw(ax: Any, name: str, runs: dict[str, Run], yscale: str) -> None:
             color = f"C{number if several else place}"
             label = f"{run}, {what}" if several else what
             ax.plot(at, values[: len(at)], style, color=color, label=label, marker="o" if len(at) == 1 else None)
-    ax.set(xlabel="epoch", ylabel=name, yscale=yscale)
+    ax.set(xlabel="epoch", yscale=yscale)
+    ax.set_ylabel(name, parse_math=False)
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(alpha=0.3)
-    ax.legend()
+    without_broken_math(ax.legend().get_texts())

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cbackprop.plotting.canvas import check_model, one_axes, predicted
+from cbackprop.plotting.canvas import check_model, one_axes, predicted, without_broken_math
 from cbackprop.plotting.confusion import class_numbers, label_names
 from cbackprop.validation import check_integer
 
@@ -158,4 +158,4 @@ def _draw_samples(
         return
     for number in np.unique(truth):
         ax.scatter(*points[truth == number].T, color=colors[number], label=names[number], **style)
-    ax.legend(title="class", fontsize="small")
+    without_broken_math(ax.legend(title="class", fontsize="small").get_texts())

@@ -69,14 +69,14 @@ def gradient_flow(model: Any, x: Any, y: Any, sample_weight: Any = None, ax: Any
     present = [size for size in gradients + values if 0 < size < np.inf]
     if present:
         ax.set_xscale("log")
-    ax.set_yticks(rows, [variable.path for variable in variables])
+    ax.set_yticks(rows, [variable.path for variable in variables], parse_math=False)
     ax.set_ylim(len(variables) - 0.5, -0.5)
     for row, gradient, value in zip(rows, gradients, values, strict=True):
         text = _ratio(gradient, value)
         ax.text(1.01, row, text, transform=ax.get_yaxis_transform(), va="center", fontsize="small", color="0.3")
     ax.set_xlim(left=min(present, default=1.0) / 3)
     ax.set_xlabel("root mean square")
-    ax.set_title(f"Gradients of {model.name}", loc="left")
+    ax.set_title(f"Gradients of {model.name}", loc="left", parse_math=False)
     ax.grid(axis="x", alpha=0.3)
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, borderpad=0)
     return ax

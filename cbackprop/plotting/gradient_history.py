@@ -68,5 +68,7 @@ def gradient_history(traces: Any, ax: Any = None) -> Any:
         ax.plot(steps, sizes, color=color, label=path)
     ax.set(yscale="log", xlabel="step", ylabel="root mean square of the gradient")
     ax.grid(alpha=0.3)
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize="small")
+    legend = ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize="small")
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     return ax

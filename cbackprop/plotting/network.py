@@ -209,4 +209,4 @@ def _draw_units(ax: Any, number: int, places: Any, column: Column, tallest: int)
     if column.units > MOST:
         ax.text(number, 0, "⋮", ha="center", va="center", fontsize="large", color="0.3")
     below = "\n".join([column.name, f"{column.units:,} unit{'s' * (column.units != 1)}", *column.below[:3]])
-    ax.text(number, -tallest / 2 - 0.35, below, ha="center", va="top", fontsize="small")
+    ax.text(number, -tallest / 2 - 0.35, below, ha="center", va="top", fontsize="small", parse_math=False)

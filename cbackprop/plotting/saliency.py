@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.models.data import make_inputs
-from cbackprop.plotting.canvas import check_model, predicted, several_axes
+from cbackprop.plotting.canvas import check_model, predicted, several_axes, without_broken_math
 from cbackprop.plotting.tiles import as_picture
 from cbackprop.validation import ArgumentTypeError, check_integer, check_items
 
@@ -91,7 +91,7 @@ def saliency(
         left.imshow(as_picture(pictures[row]), cmap="gray", vmin=0, vmax=1)
         left.set_title(f"image {row}", fontsize="medium")
         right.imshow(np.abs(gradients[row]).max(axis=2), cmap="inferno", vmin=0)
-        right.set_title(f"gradient of {names[number]}", fontsize="medium")
+        without_broken_math([right.set_title(f"gradient of {names[number]}", fontsize="medium")])
         for panel in (left, right):
             panel.set(xticks=[], yticks=[])
     return panels

@@ -77,7 +77,7 @@ def weights(
             _filters(panel, values.reshape(*picture, -1))
         else:
             draw(panel, values)
-        panel.set_title(f"{_shortened(variable.path)} {variable.shape}", fontsize="medium")
+        panel.set_title(f"{_shortened(variable.path)} {variable.shape}", fontsize="medium", parse_math=False)
     return panels
 
 

@@ -75,6 +75,25 @@ def test_a_mask_for_each_sample(make, shape, rng):
     assert model.check_gradients([*x, seen], rng.normal(size=(3, 2, 5, 4))).max_relative_error < 1e-6
 
 
+@pytest.mark.parametrize("make", LUONG)
+def test_masks_of_query_and_value_beside_an_attention_mask(make, rng):
+    """Without a key, the value is the key, and the list of masks need not name it."""
+    query, value, attention = cb.Input((3, 4)), cb.Input((5, 4)), cb.Input((3, 5))
+    inputs = [query, value, cb.Input((3,), dtype="bool"), cb.Input((5,), dtype="bool"), attention]
+    layer = make()
+    short = layer([query, value], mask=inputs[2:4], attention_mask=attention)
+    long = layer([query, value, value], mask=[*inputs[2:4], None], attention_mask=attention)
+    x = [rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 5, 4)), *(rng.random((2, n)) < 0.6 for n in (3, 5))]
+    seen = rng.random((2, 3, 5)) < 0.6
+    found = cb.Model(inputs, [short, long]).predict([*x, seen], verbose=0)
+    np.testing.assert_array_equal(*found)
+    expected = [
+        layer([q[None], v[None]], mask=[a[None], b[None]], attention_mask=s)
+        for q, v, a, b, s in zip(*x, seen, strict=True)
+    ]
+    np.testing.assert_allclose(found[0], np.concatenate(expected), rtol=1e-5, atol=1e-6)
+
+
 def test_a_mask_for_all_samples_is_kept_in_the_model(rng, tmp_path):
     """An array as attention_mask of symbolic tensors, in training, and in a file."""
     mask = np.tril(np.ones((5, 5), bool))
