@@ -82,7 +82,8 @@ def test_names_that_are_no_formulas(name):
     figure = (drawn[0] if isinstance(drawn, list) else drawn).figure
     figure.canvas.draw()
     shown = [each for each in figure.findobj(Text) if text in each.get_text() and each.get_visible()]
-    assert shown and not any(each.get_parse_math() for each in shown)
+    assert shown
+    assert not any(each.get_parse_math() for each in shown)
 
 
 def test_a_name_that_would_be_a_formula():
