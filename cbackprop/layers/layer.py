@@ -10,34 +10,29 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
-from numpy.typing import NDArray
-
-from cbackprop import activations, config, regularizers
+from cbackprop import config, regularizers
 from cbackprop.absent import attribute_missing
 from cbackprop.contract.expansion import Mask, Steps, Value
-from cbackprop.families import families
-from cbackprop.layers import added_losses, layer_config
-from cbackprop.layers.activation_call import ActivationCall
-from cbackprop.layers.activation_shape import activated_shape
+from cbackprop.layers import layer_config
+from cbackprop.layers.activated_operation import ActivatedOperation
 from cbackprop.layers.adjusting import adjust, check_fixed, check_set, note_set
-from cbackprop.layers.applied_activation import applied
-from cbackprop.layers.building import build_for, check_begun, checked_build, resolve_unknown
-from cbackprop.layers.call_arguments import BUILT_IN, CallArguments, map_shapes
+from cbackprop.layers.building import check_begun, checked_build
+from cbackprop.layers.call_arguments import CallArguments
 from cbackprop.layers.call_context import current_call, works
-from cbackprop.layers.compiled_connection import check_float_types, check_inputs, connect_compiled
 from cbackprop.layers.connecting import connect_python, observed_shape
+from cbackprop.layers.connection_methods import ConnectionMethods
+from cbackprop.layers.loss_methods import LossMethods
+from cbackprop.layers.mask_methods import MaskMethods
 from cbackprop.layers.names import unique_name
-from cbackprop.layers.operation import Operation
 from cbackprop.layers.shapes import check_sizes
 from cbackprop.layers.subclassing import prepare_subclass
-from cbackprop.layers.tracking import held, holds, layers_within, own_variables, sublayers, variables_of
-from cbackprop.layers.unknown_sizes import has_unknown
-from cbackprop.layers.weights import load_values, named_weight_arguments, new_weight, set_values
+from cbackprop.layers.tracking import holds, sublayers
+from cbackprop.layers.weight_methods import WeightMethods
 from cbackprop.registry import Registry
 from cbackprop.spec import Spec
 from cbackprop.tensor import Node, Shape
-from cbackprop.validation import check_boolean, check_integer, check_memory, check_name, named
-from cbackprop.variable import AtRest, Variable
+from cbackprop.validation import check_boolean, check_integer, check_name, named
+from cbackprop.variable import Variable
 
 __all__ = ["Layer", "NothingComputedError", "registry"]
 
@@ -48,7 +43,7 @@ class NothingComputedError(NotImplementedError, TypeError):
     """A class of layers has no computation."""
 
 
-class Layer(Operation, Spec):
+class Layer(ConnectionMethods, WeightMethods, LossMethods, MaskMethods, ActivatedOperation, Spec):
     """Base of all layers.
 
     A subclass may define its computation in Python, on NumPy arrays, with these methods; see the example.
@@ -134,20 +129,6 @@ class Layer(Operation, Spec):
     _making: ClassVar[Any] = threading.RLock()
     # `tracking` looks for objects of this class in attributes. It is set below, once the class exists.
     kind_of_layers: ClassVar[type]
-    # How many inputs the layer takes; None for two or more.
-    n_inputs: ClassVar[int | None] = 1
-    # An array with so many axes is one sample without a batch axis; None: every array has one.
-    axes_of_one_sample: ClassVar[int | None] = None
-    # The arguments of a call, if the layer does not compute in Python: further tensors have names of their own.
-    call_signature: ClassVar[inspect.Signature] = BUILT_IN
-    # Which of these hold inputs, each with the argument for its mask; and settings, which hold no tensors.
-    input_arguments: ClassVar[dict[str, str]] = {"inputs": "mask"}
-    call_settings: ClassVar[tuple[str, ...]] = ()
-
-    # Whether the output has a mask, by default the mask of the first input. Otherwise masks end at the layer.
-    supports_masking: bool = False
-    # Applied to the layer's own result: a function of this library, a layer that applies one, or a callable.
-    activation: Any = None
 
     # A network with the layer takes batches of one size only.
     fixes_batch_size: bool = False
@@ -329,15 +310,6 @@ class Layer(Operation, Spec):
         output = steps.add(self, inputs, shape if function is None else function.input_shape(shape))
         return self.expand_activation(steps, output, shape)
 
-    def expand_activation(self, steps: Steps, value: Value, shape: tuple[int, ...]) -> Value:
-        """Add the step of the layer's activation, if it has one; what it leaves of the value."""
-        if self.activates_in_python:
-            return steps.add(ActivationCall(self), [value], shape)
-        function = self.function
-        if function is None or function.name == "linear":
-            return value
-        return steps.add(applied(f"{self.name}/activation", self.dtype, function), [value], shape)
-
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the output for this input shape; ``ValueError`` if the layer cannot take it.
 
@@ -363,92 +335,6 @@ class Layer(Operation, Spec):
             If the class computes nothing.
         """
         return _on_arrays().run_built_in(self, args, kwargs)
-
-    def _mask_shape(self, input_shape: Shape) -> Shape:
-        """The shape of a mask for an input of this shape: a value for each row of the last axis."""
-        return input_shape[:-1] if len(input_shape) > 1 else input_shape
-
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask of the output for arrays and their masks; ``None`` if there is none.
-
-        Parameters
-        ----------
-        inputs : ndarray, or list of ndarray
-        previous_mask : ndarray of bool, or list of them, optional
-            One value for each row of the last axis of the input; ``None`` for an input without a mask.
-
-        Returns
-        -------
-        ndarray of bool, or None
-            One value for each row of the output.
-        """
-        if not self.supports_masking:
-            return None
-        return previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
-
-    def mask_rule(
-        self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
-    ) -> Any:
-        """Where the mask of a call's output comes from, asked when a network is planned.
-
-        Parameters
-        ----------
-        shapes, output : tuple of int
-            Of a sample of each input, and of the output.
-        masks : list of (tuple of int or None)
-            Shapes of the inputs' masks, for a sample.
-
-        Returns
-        -------
-        int, MaskStep or None
-            The number of the input whose mask it is, a step that makes the mask, or ``None``: there is none.
-
-        Raises
-        ------
-        ValueError
-            If a mask does not have a value for each row of the output.
-        """
-        if not self.supports_masking or not masks or masks[0] is None:
-            return None
-        if masks[0] != output[:-1]:
-            raise ValueError(
-                f"Layer {self.name!r} passes on the mask of its input, of shape {masks[0]} for a sample, but its "
-                f"output {output} has other rows. Define compute_mask, or set supports_masking to False."
-            )
-        return 0
-
-    @property
-    def function(self) -> activations.Kernel | None:
-        """Kernel and numbers of the activation, if there is one, and it does not compute in Python."""
-        found = self.compiled_activation
-        return None if found is None else found.kernel()
-
-    @property
-    def compiled_activation(self) -> activations.ActivationFunction[...] | None:
-        """The activation, if it does not compute in Python."""
-        activation = self.activation
-        if isinstance(activation, Layer):
-            activation = activation.as_activation()
-        return activation if isinstance(activation, activations.ActivationFunction) else None
-
-    @property
-    def activates_in_python(self) -> bool:
-        """Whether the activation is a callable in Python."""
-        return self.activation is not None and self.compiled_activation is None
-
-    def as_activation(self) -> activations.ActivationFunction[...] | None:
-        """The function of this library that the layer applies, where it does nothing else."""
-        return None
-
-    def activated(self, shape: Shape) -> Shape:
-        """What the activation leaves of this shape: all of it, but where it halves an axis.
-
-        Raises
-        ------
-        ValueError
-            If the activation works along an axis that samples do not have, or halves one that is odd.
-        """
-        return activated_shape(self, shape)
 
     # For layers in Python that are connected to symbolic tensors
 
@@ -500,311 +386,10 @@ class Layer(Operation, Spec):
             return _on_arrays().run_layer(self, call)
         return connect_python(self, call) if self.is_python else self.connect(call)
 
-    def connect(self, call: CallArguments) -> Any:
-        """The output of a layer that does not compute in Python, for symbolic tensors.
-
-        A structure of outputs, where `compute_output_shape` says several shapes.
-        """
-        return connect_compiled(self, call)
-
-    def check_inputs(self, tensors: list[Any]) -> None:
-        """Refuse a wrong number of inputs, inputs that are not symbolic, or of another float type."""
-        check_inputs(self, tensors)
-
-    def check_more_inputs(self, tensors: list[Any], more: list[Any]) -> None:
-        """Refuse further tensors that the call's other arguments hold, where they do not go with the inputs."""
-
-    def complete_call(self, call: CallArguments) -> None:
-        """Fill in arguments of a call that others stand for, before these are sorted."""
-
-    def shapes_of_call(self, shape: Any, input_shapes: list[Shape], settings: dict[str, Any]) -> Any:
-        """The shape, or shapes, of what a call with these settings returns, if without any it is `shape`."""
-        return shape
-
-    def joined_shapes(self, shapes: list[Any]) -> list[Any]:
-        """The shapes of all inputs, given the shapes that `build` or `compute_output_shape` got one by one."""
-        return shapes
-
-    def output_has_mask(self, number: int) -> bool:
-        """Whether this one of several outputs has the mask, if its rows fit."""
-        return True
-
-    def check_float_types(self, tensors: list[Any]) -> None:
-        """Refuse inputs of another float type."""
-        check_float_types(self, tensors)
-
-    def resolve(self, input_shape: Any) -> Any:
-        """Build the layer if need be, and return its output shape, or the structure of shapes of its outputs."""
-        if has_unknown(input_shape):
-            return resolve_unknown(self, input_shape)
-        shape: Any = self.compute_output_shape(input_shape)
-        map_shapes(lambda one: check_memory(f"the output of layer {self.name!r}", one), shape)
-        if not self.built:
-            build_for(self, input_shape)
-        self.check_built_for(input_shape)
-        return shape
-
-    def check_built_for(self, input_shape: Any) -> None:
-        """Refuse an input shape that the existing weights do not fit."""
-
-    def add_weight(
-        self,
-        *args: Any,
-        shape: Sequence[int | None] | None = None,
-        initializer: Any = None,
-        dtype: Any = None,
-        trainable: bool = True,
-        autocast: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
-        aggregation: str = "none",
-        overwrite_with_gradient: bool = False,
-        name: str | None = None,
-    ) -> Variable:
-        """Create a weight; it joins `variables`.
-
-        Parameters
-        ----------
-        *args
-            At most `shape`, `initializer` and `dtype`, in this order.
-        shape : tuple of int, optional
-            By default ``()``: one number.
-        initializer : str or Initializer, optional
-            ``"glorot_uniform"`` by default.
-        dtype : {"float32", "float64"}, optional
-            To be that of the layer, if it is given: a model computes in one type.
-        trainable : bool, default True
-        autocast, aggregation, overwrite_with_gradient
-            Accepted so that scripts for Keras run; they have no effect.
-        regularizer : str or Regularizer, optional
-        constraint : str or Constraint, optional
-        name : str, optional
-            ``"variable"`` by default, then ``"variable_1"``, and so on.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is not as above, or the layer is built already.
-        """
-        given = named_weight_arguments(args, {"shape": shape, "initializer": initializer, "dtype": dtype})
-        return new_weight(self, given, trainable, regularizer, constraint, name)
-
-    def add_loss(self, loss: Any, gradient: Any = None) -> None:
-        """Add to the loss of the model, from within `call`.
-
-        Parameters
-        ----------
-        loss : float, or list of float
-            For the whole batch, as it is added to the loss.
-        gradient : ndarray, or a structure of them, optional
-            Its derivative by the inputs of `call`, in their structure, which is added to the result of `backward`.
-            Without it, the result of `backward` must include it. If another layer in Python calls this one, only that
-            layer's `backward` counts, so its result must include the derivative.
-
-        Raises
-        ------
-        TypeError
-            If `loss` is no number.
-
-        Warns
-        -----
-        UserWarning
-            If no `call` runs: training never sees what is added then. `fit` warns, too, where no weight that is trained
-            is behind the value.
-
-        References
-        ----------
-        As Keras 3, where the gradient is found by automatic differentiation.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import cbackprop as cb
-        >>> class Small(cb.layers.Layer):
-        ...     def call(self, inputs):
-        ...         self.add_loss(0.1 * np.sum(inputs**2), gradient=0.2 * inputs)
-        ...         return inputs
-        ...
-        ...     def backward(self, inputs, outputs, delta):
-        ...         return delta
-        >>> layer = Small()
-        >>> _ = layer(np.array([[1.0, 2.0]]))
-        >>> layer.losses
-        [0.5]
-        """
-        self.note_loss(loss, gradient)
-        if current_call() is None:
-            added_losses.warn_outside_call(self)
-
-    def note_loss(self, loss: Any, gradient: Any = None) -> None:
-        """Add to `losses` what need not come from a `call`, such as the penalty of an output."""
-        added_losses.add(self, loss, gradient)
-
-    @property
-    def losses(self) -> list[float]:
-        """What the layer adds to the loss, one number each.
-
-        First the values of `add_loss` and of activity regularizers in the last call, then the penalties of the
-        trainable weights.
-        """
-        return added_losses.values(self)
-
     @property
     def largest_id_range(self) -> int:
         """Whole numbers up to this are exact in the layer's float type."""
         return 2**53 if self.dtype == "float64" else 2**24
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training changes the layer's weights."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        self._trainable = check_boolean("trainable", value)
-        if not self.is_model:
-            for layer in sublayers(self):
-                layer.trainable = value
-
-    @property
-    def metrics(self) -> list[Any]:
-        """The metrics that are attributes of the layer and of the layers within, but for those of models."""
-        kind = families["metrics"].base
-        layers = [layer for layer in (self, *layers_within(self)) if not layer.is_model]
-        return list(dict.fromkeys(each for layer in layers for each in held(layer, kind)))
-
-    @property
-    def metrics_variables(self) -> list[Any]:
-        """The variables of these metrics."""
-        return [variable for metric in self.metrics for variable in metric.variables]
-
-    @property
-    def compute_dtype(self) -> str:
-        """The float type of computations, which is that of the weights."""
-        return self.dtype
-
-    @property
-    def variable_dtype(self) -> str:
-        """The float type of the weights."""
-        return self.dtype
-
-    @property
-    def path(self) -> str:
-        """The layer's name: what the paths of its weights begin with where it is within no other layer."""
-        return self.name
-
-    @property
-    def variables(self) -> list[Variable]:
-        """All weights, in the order of `get_weights`: the layer's own, and then those of the layers within."""
-        return variables_of(self)
-
-    @property
-    def has_own_variables(self) -> bool:
-        """Whether the class has a list of weights of its own making."""
-        return type(self).variables is not Layer.variables
-
-    @property
-    def weights(self) -> list[Variable]:
-        """All weights, in the order of `get_weights`."""
-        return self.variables
-
-    @property
-    def trainable_variables(self) -> list[Variable]:
-        """Weights that training changes."""
-        if not self.trainable:
-            return []
-        frozen = {v for layer in sublayers(self) for v in layer.non_trainable_variables}
-        own = set(own_variables(self))
-        return [v for v in self.variables if v.trainable and (v in own or v not in frozen)]
-
-    @property
-    def non_trainable_variables(self) -> list[Variable]:
-        """Weights that training leaves alone, or that no gradient reaches."""
-        trainable = set(self.trainable_variables)
-        return [variable for variable in self.variables if variable not in trainable]
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        """Weights that training changes."""
-        return self.trainable_variables
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        """Weights that training leaves alone, or that no gradient reaches."""
-        return self.non_trainable_variables
-
-    @property
-    def input(self) -> Any:
-        """The symbolic input of the layer's first call."""
-        tensors = self._first_node().inputs
-        return tensors[0] if len(tensors) == 1 else list(tensors)
-
-    @property
-    def output(self) -> Any:
-        """The symbolic output of the layer's first call."""
-        node = self._first_node()
-        return list(node.outputs) if node.structure is None else node.structure
-
-    def _first_node(self) -> Node:
-        if not self.nodes:
-            raise AttributeError(f"Layer {self.name!r} has not been called yet, so it has no input or output.")
-        return self.nodes[0]
-
-    def count_params(self) -> int:
-        """Number of weights, as single numbers.
-
-        Raises
-        ------
-        ValueError
-            If the layer has no shape yet.
-        """
-        if not self.built:
-            raise ValueError(f"Layer {self.name!r} has no weights yet: call it or build it with an input shape first.")
-        return sum(variable.size for variable in self.variables)
-
-    def get_weights(self) -> list[NDArray[Any]]:
-        """Copies of all weights, of one moment: what another thread trains is copied when its run is over."""
-        variables = self.variables
-        with AtRest(variables):
-            return [variable.array.copy() for variable in variables]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Replace all weights, between two runs of the model: another thread's is waited for.
-
-        Raises
-        ------
-        ValueError
-            If their number or a shape differs, or a value is not finite; nothing is changed then.
-        """
-        set_values(self, weights)
-
-    def save_own_variables(self, store: Any) -> None:
-        """Write the layer's own weights, without those of layers within, into a file that is being saved.
-
-        A subclass may write something else, or more: arrays of numbers under names of its choice, which its
-        `load_own_variables` reads.
-
-        Parameters
-        ----------
-        store : mapping of str to array
-            What is written, ``store[name] = array``.
-        """
-        for number, variable in enumerate(own_variables(self)):
-            store[str(number)] = variable.numpy()
-
-    def load_own_variables(self, store: Any) -> None:
-        """Take from a file what `save_own_variables` wrote.
-
-        Parameters
-        ----------
-        store : mapping of str to array
-
-        Raises
-        ------
-        ValueError
-            If the file holds another number of weights, or one of another shape; nothing is changed then.
-        """
-        load_values(self, store)
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments as plain values; those of a user's class as they were given.
@@ -831,20 +416,6 @@ class Layer(Operation, Spec):
     def from_config(cls, config: dict[str, Any]) -> Self:
         """The layer that ``get_config`` described; layers among its arguments are made again, or are those shared."""
         return layer_config.made_from(cls, config)
-
-    @property
-    def input_shape(self) -> Any:
-        """Shape of the input of the layer's first call, the batch axis (``None``) included."""
-        if not self.nodes:
-            return self.batch_input_shape
-        shapes = [tensor.shape for tensor in self.nodes[0].inputs]
-        return shapes[0] if len(shapes) == 1 else shapes
-
-    @property
-    def output_shape(self) -> Any:
-        """Shape of the output of the layer's first call, the batch axis (``None``) included."""
-        shapes = [tensor.shape for tensor in self._first_node().outputs]
-        return shapes[0] if len(shapes) == 1 else shapes
 
 
 Layer.kind_of_layers = Layer

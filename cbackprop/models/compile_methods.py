@@ -11,6 +11,7 @@ from cbackprop.engine import ENGINES, Engine, Objective
 from cbackprop.layers.layer import Layer
 from cbackprop.models.evaluation import names_of
 from cbackprop.models.objectives import log_names, more_is_better, resolve_objectives
+from cbackprop.part_of import part_of
 from cbackprop.saving.model_file import compile_config
 from cbackprop.suggestions import nearest
 from cbackprop.validation import check_integer
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["CompileMethods"]
 
 
+@part_of("Model")
 class CompileMethods:
     """The part of `Model` that configures training."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from cbackprop import saving
 from cbackprop.layers.layer import registry
+from cbackprop.part_of import part_of
 from cbackprop.saving.weights_file import restore_training, save_training
 from cbackprop.validation import check_boolean
 
@@ -20,6 +21,7 @@ class ExportFormatError(NotImplementedError, ValueError):
     """Keras writes models in this format, and this library does not."""
 
 
+@part_of("Model")
 class FileMethods:
     """The part of `Model` that writes and reads files."""
 

@@ -17,6 +17,7 @@ from cbackprop.models.data import assign, make_inputs
 from cbackprop.models.engines import prepare, samples_for
 from cbackprop.models.gradient_check import GradientReport, check_gradients
 from cbackprop.models.lasting_states import states_kept
+from cbackprop.part_of import part_of
 from cbackprop.plan.graph import unfolded_layers
 from cbackprop.plan.plan import Plan
 from cbackprop.plan.probe import Probe
@@ -32,6 +33,7 @@ Array = NDArray[Any]
 MOST_KEPT = 8
 
 
+@part_of("Model")
 class GradientMethods:
     """The part of `Model` that computes gradients for users."""
 

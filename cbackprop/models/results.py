@@ -9,10 +9,12 @@ from cbackprop.metrics import Metric
 from cbackprop.models.compiled_metrics import CompiledMetrics, LossMean
 from cbackprop.models.data import assign
 from cbackprop.models.objectives import log_names, named_results
+from cbackprop.part_of import part_of
 
 __all__ = ["ResultMethods"]
 
 
+@part_of("Model")
 class ResultMethods:
     """The part of `Model` that computes losses and metrics of predictions, and keeps those of the last run."""
 

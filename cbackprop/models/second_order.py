@@ -17,6 +17,7 @@ from cbackprop.models.data import make_inputs
 from cbackprop.models.engines import prepare, samples_for
 from cbackprop.models.gradient_check import engine_of_copy, for_copy
 from cbackprop.models.lasting_states import copy_states, states_kept
+from cbackprop.part_of import part_of
 from cbackprop.validation import ArgumentTypeError, check_boolean
 
 __all__ = ["SecondOrderMethods"]
@@ -28,6 +29,7 @@ Array = NDArray[Any]
 STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
 
 
+@part_of("Model")
 class SecondOrderMethods:
     """The part of `Model` that multiplies second derivatives with vectors."""
 

@@ -18,6 +18,7 @@ from cbackprop.models.gradient_check import Differences
 from cbackprop.models.gradients import MOST_KEPT
 from cbackprop.models.untouched import Remembered, untouched
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
+from cbackprop.part_of import part_of
 from cbackprop.plan.traced_plan import TracedPlan
 from cbackprop.trace import Trace, WeightTrace
 from cbackprop.trace.layer_trace import paths_apart, told_apart
@@ -29,6 +30,7 @@ from cbackprop.variable import Variable
 __all__ = ["TraceMethods"]
 
 
+@part_of("Model")
 class TraceMethods:
     """The part of `Model` that traces a training step."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -35,6 +34,7 @@ from cbackprop.models.together import agree, average_statistics, give_state
 from cbackprop.models.tracing import TraceMethods
 from cbackprop.models.training_run import TrainingRun
 from cbackprop.models.validation import Validation
+from cbackprop.part_of import part_of
 from cbackprop.tensor import flatten, map_structure
 from cbackprop.validation import check_boolean, check_counts, check_integer
 from cbackprop.variable import AtRest, Variable
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["Trainer"]
 
 
+@part_of("Model")
 class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods, ResultMethods):
     """The part of `Model` that trains it."""
 
@@ -500,10 +501,3 @@ def _holds_several(x: Any) -> bool:
         return False
     leaves = flatten(x)
     return len(leaves) > 1 and (isinstance(x, dict) or all(np.ndim(leaf) > 1 for leaf in leaves))
-
-
-# Python's message for a misspelt argument contains the class name. Users know these methods as those of Model.
-for _part in (CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods, ResultMethods, Trainer):
-    for _name, _method in vars(_part).items():
-        if inspect.isfunction(_method):
-            _method.__qualname__ = f"Model.{_name}"

@@ -40,6 +40,7 @@ INTERNAL = {
     "object_parts",
     "own_objects",
     "padded_sequences",
+    "part_of",
     "plan",
     "processors",
     "py_dataset",
@@ -59,6 +60,8 @@ INTERNAL = {
     "version",
 }
 
+# Classes whose methods are in several classes (`part_of`), and the first base that is no such part.
+IN_PARTS = {"Layer": "Operation"}
 # Classes whose pages show what they inherit, because users call it and no base has a page; first what everybody calls.
 INHERITED = ("Model", "Sequential")
 FIRST = ("compile", "fit", "evaluate", "predict", "save")
@@ -163,6 +166,9 @@ class Module:
     def _class_page(self, name: str) -> str:
         full = f"{self.name}.{name}"
         lines = [*title(name), f".. currentmodule:: {self.name}", ""]
+        if name in IN_PARTS:
+            lines += [f".. autoclass:: {full}", "   :members:", f"   :inherited-members: {IN_PARTS[name]}", ""]
+            return "\n".join(lines)
         if name not in INHERITED:
             return "\n".join([*lines, f".. autoclass:: {full}", "   :members:", "   :show-inheritance:", ""])
         lines += [".. list-table::", ""]
