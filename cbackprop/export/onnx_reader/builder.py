@@ -13,6 +13,7 @@ from cbackprop.export.formulas import Formula, parse
 from cbackprop.export.onnx_reader.graph import Array, Node, ReadGraph
 from cbackprop.layers import Layer
 from cbackprop.layers.spatial import AxesLayer
+from cbackprop.models import Model
 from cbackprop.tensor import KerasTensor
 
 __all__ = [
@@ -108,6 +109,8 @@ class Builder:
     dtype : {"float32", "float64"}
     names : sequence of str
         Names that layers must not get.
+    read_graph : callable
+        Makes a model of another graph (ModelProto): one within a node.
 
     Attributes
     ----------
@@ -125,8 +128,8 @@ class Builder:
         Those that were called with a mask.
     """
 
-    def __init__(self, graph: ReadGraph, dtype: str, names: Sequence[str]) -> None:
-        self.graph, self.dtype = graph, dtype
+    def __init__(self, graph: ReadGraph, dtype: str, names: Sequence[str], read_graph: Callable[[Any], Model]) -> None:
+        self.graph, self.dtype, self.read_graph = graph, dtype, read_graph
         self.tensors: dict[str, KerasTensor] = {}
         self.batch: int | None = None
         self.wanted: set[str] = set()

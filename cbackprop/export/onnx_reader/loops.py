@@ -1,4 +1,4 @@
-"""Read the operator Scan where this library has written it, for a recurrent layer: `onnx_writer.loops`.
+"""Read the operator Scan where this library has written it for a recurrent layer: `onnx_writer.loops`.
 
 The file says which layer that is. It is believed only if the layer, written again, gives the same graph.
 """
@@ -18,10 +18,12 @@ from cbackprop.activations.function import ActivationFunction
 from cbackprop.export.onnx_reader.builder import Builder, UnreadableError, reads
 from cbackprop.export.onnx_reader.graph import Array, Node
 from cbackprop.export.onnx_reader.parts import part_of
+from cbackprop.export.onnx_reader.time_steps import time_distributed
 from cbackprop.export.onnx_reader.visibility import one_mask
 from cbackprop.export.onnx_writer.graph import Graph
 from cbackprop.export.onnx_writer.loops import Way, body_of
 from cbackprop.export.onnx_writer.recurrent import step_of
+from cbackprop.export.onnx_writer.time_steps import EACH_STEP
 from cbackprop.layers import Layer
 from cbackprop.tensor import KerasTensor
 
@@ -80,7 +82,9 @@ def mask_position(node: Node) -> list[int]:
 
 @reads("Scan", masks=mask_position)
 def scan(builder: Builder, node: Node) -> list[KerasTensor | None]:
-    """A recurrent layer, with a mask if there is one: its states, and its output."""
+    """A recurrent layer, with a mask if there is one: its states, and its output. Or a layer for each time step."""
+    if node.attribute("body").doc_string == EACH_STEP:
+        return time_distributed(builder, node)
     masked = len(mask_position(node))
     x = builder.tensor(node.inputs[-1 - masked])
     loop = loop_of(node, tuple(x.shape[2:]))

@@ -166,7 +166,8 @@ def built(graph: ReadGraph, proto: Any, outputs: list[str]) -> Model:
     with_products(graph)
     moved = put_batch_first(graph)
     readings, wanted = needed(graph, outputs, [value.name for value in proto.graph.output])
-    builder = Builder(graph, float_type(graph, inputs, proto), [*(value.name for value in inputs), *outputs])
+    names = [*(value.name for value in inputs), *outputs]
+    builder = Builder(graph, float_type(graph, inputs, proto), names, functools.partial(within, graph.package))
     builder.wanted, builder.ends = wanted, set(outputs)
     for value in inputs:
         enter(builder, value)
@@ -190,6 +191,11 @@ def built(graph: ReadGraph, proto: Any, outputs: list[str]) -> Model:
     model = Model(starts if len(starts) > 1 else starts[0], ends if len(ends) > 1 else ends[0], name=title)
     refuse_masked(model, builder.masked)
     return model
+
+
+def within(package: Any, proto: Any) -> Model:
+    """Build a model of a graph within a node."""
+    return built(ReadGraph(package, proto), proto, [value.name for value in proto.graph.output])
 
 
 def refuse_moved(graph: ReadGraph, moved: dict[str, Place], outputs: list[str]) -> None:

@@ -31,6 +31,7 @@ from cbackprop.export.onnx_writer.graph import (
     translation_of,
 )
 from cbackprop.export.onnx_writer.masks import Mask, Value, given_masks, masks_of_outputs
+from cbackprop.export.onnx_writer.time_steps import each_step
 from cbackprop.layers import (
     Absolute,
     ActivationLayer,
@@ -179,30 +180,28 @@ def write(graph: Graph, call: Call) -> Any:
 
 @translates(TimeDistributed, any_sizes=True)
 def time_distributed(graph: Graph, call: Call) -> str:
-    """The layer for each time step; a Dense for all steps at once."""
+    """The layer for each time step; a Dense for all steps at once, and a loop over steps whose number is open."""
     (x,), (shape,), inner = call.inputs, call.input_shapes, call.layer.layer
     if isinstance(inner, Dense):
         return str(write(graph, Call(inner, (x,), (shape,), call.output_shape, call.training)))
+    mask = mask_of_steps(call)
+    if shape[0] is None:
+        return each_step(graph, call, mask, write)
     found = []
-    if None in shape:
-        raise ValueError(
-            f"Layer {call.layer.name!r} is written to ONNX with one {type(inner).__name__} for each time step: inputs "
-            "must have a known number of time steps."
-        )
     for t in range(shape[0]):
         one = graph.reshape(graph.add("Slice", x, np.array([t]), np.array([t + 1]), np.array([1])), shape[1:])
-        masks = (mask_of_step(call, t),)
+        masks = (None if mask is None else mask.step(t),)
         single = Call(inner, (one,), (shape[1:],), call.output_shape[1:], call.training, masks=masks)
         found.append(graph.reshape(write(graph, single), (1, *call.output_shape[1:])))
     return graph.add("Concat", *found, axis=1)
 
 
-def mask_of_step(call: Call, t: int) -> Mask | None:
-    """The part of a mask that has something to say of the rows of a time step, if the layer reads it."""
+def mask_of_steps(call: Call) -> Mask | None:
+    """The mask, if the layer for each time step reads it, and it has something to say of the rows of a step."""
     mask: Mask | None = call.mask
     if mask is None or not call.layer.layer.supports_masking or mask.shape[1:] != call.input_shapes[0][1:-1]:
         return None
-    return mask.step(t)
+    return mask
 
 
 def write_layer(graph: Graph, translate: Translation, call: Call) -> Any:
