@@ -58,7 +58,9 @@
 
 /* READS_PARTS: a tile reads only the used part of its last vector. With masks that costs nothing.
 
-   HALVES_PAY: half vectors take half the time, so they are used for the last few columns.
+   HALVES_PAY: half vectors take half the time, so they are used for the last few columns. That holds on a Zen 4 (family
+   19h), which computes vectors of 64 bytes in two steps. Where whole vectors take no longer, as on a Zen 5, another
+   panel would cost more than the unused part of a vector. No result depends on it. CBACKPROP_HALVES decides for tests.
 
    IN_REGISTER(x) prevents gcc from reading a vector again for each row, in the instruction that multiplies it: tiles of
    two and three rows would wait for memory. */
@@ -69,6 +71,18 @@
 #define READS_PARTS 0
 #define IN_REGISTER(x)
 #endif
-#define HALVES_PAY READS_PARTS
+
+#if READS_PARTS
+#include <stdlib.h>
+static int halves_pay;
+__attribute__((constructor)) static void find_whether_halves_pay(void) {
+    const char* given = getenv("CBACKPROP_HALVES");
+    __builtin_cpu_init();
+    halves_pay = given ? *given == '1' : __builtin_cpu_is("amdfam19h") != 0;
+}
+#define HALVES_PAY halves_pay
+#else
+#define HALVES_PAY 0
+#endif
 
 #endif

@@ -6,6 +6,7 @@ cdef extern from "../kernels/tile_sizes.h" nogil:
     enum:
         VECTOR_BYTES
         TILE_VECTORS
+        READS_PARTS
         HALVES_PAY
 
 
@@ -34,6 +35,9 @@ cdef inline Py_ssize_t panel_row(Py_ssize_t width, Py_ssize_t lane) noexcept nog
 
 
 cdef inline Py_ssize_t cost_of_columns(Py_ssize_t columns, Py_ssize_t lane) noexcept nogil:
-    """Time for a row of a tile, in sixteenths of an operation on a vector."""
+    """Time for a row of a tile, in sixteenths of an operation on a vector.
+
+    Ways that add in different orders are chosen by this. So it is the same on all processors of an instruction set.
+    """
     cdef Py_ssize_t rest = columns % lane
-    return columns // lane * 16 + (0 if rest == 0 else 9 if HALVES_PAY and 2 * rest <= lane else 16)
+    return columns // lane * 16 + (0 if rest == 0 else 9 if READS_PARTS and 2 * rest <= lane else 16)
