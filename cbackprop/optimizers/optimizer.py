@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.absent import attribute_missing
@@ -13,20 +12,18 @@ from cbackprop.config_reading import reading
 from cbackprop.config_writing import to_config
 from cbackprop.contract.implementation import find
 from cbackprop.optimizers import schedules
-from cbackprop.optimizers.array_steps import check_variables, split_pairs, take_step
-from cbackprop.optimizers.learning_rate import LearningRate, bad_rate, checked_rate, compiled_schedule, rate_at
+from cbackprop.optimizers.array_steps import split_pairs, take_step
+from cbackprop.optimizers.learning_rate import LearningRate
 from cbackprop.optimizers.memories import Memories
-from cbackprop.optimizers.optimizer_variable import CountVariable, OptimizerVariable, RateVariable
-from cbackprop.optimizers.python_rules import refuse_python_rule, refuse_uncalled_methods
+from cbackprop.optimizers.python_rules import refuse_python_rule
 from cbackprop.optimizers.schedules import LearningRateSchedule
 from cbackprop.optimizers.settings import check_count, check_limit, derived_from
-from cbackprop.optimizers.shown_variables import assign_all, shown_variables
-from cbackprop.optimizers.state import OptimizerState
+from cbackprop.optimizers.state_methods import StateMethods
 from cbackprop.optimizers.weight_decay import DecayExclusions
 from cbackprop.registry import Registry, snake_case
 from cbackprop.spec import Spec
 from cbackprop.suggestions import nearest
-from cbackprop.validation import check_boolean, check_integer, check_name, check_number
+from cbackprop.validation import check_boolean, check_name, check_number
 from cbackprop.variable import Variable
 
 __all__ = ["Optimizer", "registry"]
@@ -36,7 +33,7 @@ registry = Registry("optimizer", "optimizers")
 Array = NDArray[Any]
 
 
-class Optimizer(Spec):
+class Optimizer(StateMethods, Spec):
     """Base of all optimizers.
 
     Each step clips the gradients, decays the weights, updates them by the optimizer's rule, and then averages them.
@@ -88,13 +85,9 @@ class Optimizer(Spec):
         If a number is of the wrong type or out of range, or more than one kind of clipping is asked for.
     """
 
-    # Names of the slots of each variable, in order.
-    slot_names: tuple[str, ...] = ()
     # "module.Class" below cbackprop.compiled.optimizers and cbackprop.reference.optimizers.
     implementation: ClassVar[str | None] = None
     always_shown: ClassVar[tuple[str, ...]] = ("learning_rate",)
-    # Whether the rule needs whole variables, because the update of an element depends on others.
-    whole_variables: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -152,61 +145,6 @@ class Optimizer(Spec):
                 raise AttributeError(f"{type(self).__name__} has no setting {name!r}. {near}")
         super().__setattr__(name, value)
 
-    # Learning rate and steps
-
-    @property
-    def learning_rate(self) -> RateVariable:
-        """The learning rate, at least 0; with a schedule, that of the next batch.
-
-        It is a float, and also has Keras's ``assign(value)``, ``value`` and ``numpy()``.
-        """
-        return RateVariable(self.rate_at(self.batches), lambda value: setattr(self, "learning_rate", value))
-
-    @learning_rate.setter
-    def learning_rate(self, value: LearningRate) -> None:
-        self._learning_rate = checked_rate(value, self._learning_rate)
-
-    @property
-    def has_constant_rate(self) -> bool:
-        """Whether the learning rate is a number, and not a schedule or a function."""
-        return isinstance(self._learning_rate, float)
-
-    def rate_at(self, step: int) -> float:
-        """The learning rate of the batch that follows `step` others.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a schedule does not return a finite number of at least 0.
-        """
-        return rate_at(self._learning_rate, step)
-
-    def rate_for(self, model: Any) -> float:
-        """The learning rate of a model's next batch."""
-        return self.rate_at(self.state_for(model).batches)
-
-    def bad_rate(self, step: int, value: float) -> ValueError:
-        """The error for a bad rate that a schedule gave to compiled code."""
-        return bad_rate(self._learning_rate, step, value)
-
-    def compiled_schedule(self) -> Any:
-        """The object from which compiled code gets the rate of each step; ``None`` if it is constant."""
-        return compiled_schedule(self._learning_rate, self.rate_at)
-
-    @property
-    def batches(self) -> int:
-        """Batches so far, for the model compiled last."""
-        return self._state.batches
-
-    @batches.setter
-    def batches(self, value: int) -> None:
-        self._state.batches = value
-
-    @property
-    def slots(self) -> dict[Any, list[Array | None]]:
-        """The slots of each variable (or of each array, by index), for the model compiled last."""
-        return self._state.slots
-
     @property
     def rests_without_gradient(self) -> bool:
         """Whether a step changes neither weights nor slots where the gradient is 0.
@@ -214,19 +152,6 @@ class Optimizer(Spec):
         Then steps can skip those rows of a large table (see `Embedding`) that a batch did not read.
         """
         return False
-
-    @property
-    def iterations(self) -> CountVariable:
-        """Updates so far. It is an int, and also has Keras's ``assign(value)``, ``value`` and ``numpy()``."""
-        return CountVariable(self.iterations_of(self._state), lambda value: setattr(self, "iterations", value))
-
-    @iterations.setter
-    def iterations(self, value: int) -> None:
-        self.batches = check_integer("iterations", value, 0, 2**40) * (self.gradient_accumulation_steps or 1)
-
-    def iterations_of(self, state: OptimizerState) -> int:
-        """The number of updates in a state."""
-        return state.batches // (self.gradient_accumulation_steps or 1)
 
     def scale_loss(self, loss: Any) -> Any:
         """`loss` multiplied by `loss_scale_factor`, if there is one."""
@@ -299,190 +224,6 @@ class Optimizer(Spec):
         if cls is Optimizer:
             raise TypeError(f"{type(self).__name__} has no rule: derive it from one of the optimizers of this library.")
         return find(f"{package}.optimizers", path, dtype)
-
-    # State
-
-    @property
-    def memory_names(self) -> tuple[str, ...]:
-        """Names of all slots: those of the rule, then those that every optimizer may have."""
-        names = self.slot_names
-        if self.use_ema:
-            names = (*names, "average")
-        return (*names, "gradient_accumulator") if self.gradient_accumulation_steps else names
-
-    @property
-    def begins_with_zeros(self) -> bool:
-        """Whether all slots are zeros before the first step."""
-        return type(self).new_slot is Optimizer.new_slot and type(self).new_slots is Optimizer.new_slots
-
-    def new_slot(self, name: str, values: Array, path: str) -> Array | None:
-        """A slot before the first step of a variable with these values; ``None`` if the variable needs none."""
-        return np.zeros_like(values, order="C", subok=False)
-
-    def new_slots(self, variable: Any, values: Array) -> list[Array | None]:
-        """All slots of a variable before its first step."""
-        path = variable.path if isinstance(variable, Variable) else ""
-        common = len(self.slot_names)
-        own = [self.new_slot(name, values, path) for name in self.slot_names]
-        return own + [np.zeros_like(values, order="C", subok=False) for _ in self.memory_names[common:]]
-
-    @property
-    def _state(self) -> OptimizerState:
-        """The state that attributes show: that of the model compiled last."""
-        return self._memories.shown
-
-    def state_for(self, model: Any) -> OptimizerState:
-        """The state of one model.
-
-        The first model gets what was set or built before it was compiled, if that fits.
-        """
-        return self._memories.of_model(model)
-
-    def attach(self, model: Any) -> OptimizerState:
-        """Note that a model is compiled with this optimizer. From now on, attributes show its state.
-
-        Raises
-        ------
-        TypeError
-            If a user's class has a method that training would never call.
-        """
-        refuse_uncalled_methods(type(self))
-        return self._memories.show(model)
-
-    def give_state(self, model: Any, state: OptimizerState) -> None:
-        """Give a copied or unpickled model its state."""
-        self._memories.give(model, state)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles: the shown state. Models bring their own."""
-        own = {name: value for name, value in self.__dict__.items() if name != "_memories"}
-        return own | {"_state": self._memories.shown, "_unowned": self._memories.unowned}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        own = {name: value for name, value in state.items() if name not in ("_state", "_unowned")}
-        self.__dict__.update(own | {"_memories": Memories.of_copy(state["_state"])})
-
-    def __copy__(self) -> Self:
-        """An independent optimizer with a copy of the state."""
-        made = type(self).__new__(type(self))
-        made.__setstate__(self.__getstate__())
-        made._memories.go_on_alone()
-        return made
-
-    @property
-    def built(self) -> bool:
-        """Whether there are slots of any variable."""
-        return bool(self.slots) or self._state.built is not None
-
-    def build(self, variables: Iterable[Any]) -> None:
-        """Make the slots of variables, as the first step does. `apply` then knows the variables.
-
-        Parameters
-        ----------
-        variables : iterable of Variable or ndarray
-
-        Raises
-        ------
-        TypeError, ValueError
-            If something else is among them.
-        """
-        listed = list(variables)
-        arrays = [v.array if isinstance(v, Variable) else v for v in listed]
-        check_variables(arrays)
-        state = self._memories.of_variables(listed)
-        state.slots.update(state.slots_of(self, listed, arrays))
-        state.built = listed
-        self._memories.shown = state
-
-    @property
-    def variables(self) -> list[OptimizerVariable]:
-        """The number of batches, the learning rate if it is constant, and the slots of all variables."""
-        return shown_variables(self, self._state)
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Give all `variables` the values of these arrays, in order.
-
-        Raises
-        ------
-        ValueError
-            If there are no slots yet, or the number of arrays differs.
-        TypeError
-            If one is not an array of numbers.
-        """
-        if not self.built:
-            raise ValueError("The optimizer has nothing to set yet: call build(variables), or train first.")
-        assign_all(self.variables, weights)
-
-    def state(self, variables: Iterable[Any] | None = None) -> dict[str, Any]:
-        """The state, to be saved and given to `set_state` later.
-
-        Parameters
-        ----------
-        variables : iterable of Variable, optional
-            The order in which variables are numbered, such as ``model.trainable_variables``. By default the order in
-            which the optimizer got them.
-
-        Returns
-        -------
-        dict
-            ``"batches"``: int; ``"learning_rate"``: float, if there is no schedule; ``"NUMBER/SLOT"``: ndarray (a copy)
-            for each slot of each variable.
-        """
-        listed = None if variables is None else list(variables)
-        return self._memories.to_show(listed or []).listed(self, listed)
-
-    def set_state(self, state: dict[str, Any], variables: Iterable[Any] | None = None) -> None:
-        """Restore what `state` returned.
-
-        Parameters
-        ----------
-        state : dict
-        variables : iterable of Variable, optional
-            As given to `state`. Needed if the optimizer has not had its variables yet.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an entry is missing, unknown, or does not fit. Nothing is changed then.
-        """
-        listed = None if variables is None else list(variables)
-        self._memories.to_show(listed or []).restore(self, state, listed)
-
-    # Averages
-
-    @property
-    def averages(self) -> dict[Any, Array]:
-        """The moving averages by variable; writing to one changes it. Empty without `use_ema`."""
-        return self._state.averages(self)
-
-    def swap_averages(self) -> None:
-        """Exchange the weights and their moving averages.
-
-        Raises
-        ------
-        ValueError
-            Without `use_ema`.
-        """
-        if not self.use_ema:
-            raise ValueError("swap_averages needs an optimizer with use_ema=True.")
-        self._state.swap_averages(self)
-
-    def finalize_variable_values(self, var_list: Iterable[Any]) -> None:
-        """With `use_ema`, set weights to their moving averages. `fit` calls this at its end.
-
-        Parameters
-        ----------
-        var_list : iterable of Variable, or ndarrays as given to `apply`
-
-        Raises
-        ------
-        ValueError
-            If one of them has no average yet.
-        """
-        if not self.use_ema:
-            return
-        listed = list(var_list)
-        self._memories.of_variables(listed).take_averages(self, listed)
 
     # Steps on arrays
 

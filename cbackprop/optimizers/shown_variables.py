@@ -12,13 +12,13 @@ from cbackprop.optimizers.optimizer_variable import OptimizerVariable, check_arr
 from cbackprop.variable import Variable
 
 if TYPE_CHECKING:
-    from cbackprop.optimizers.optimizer import Optimizer
     from cbackprop.optimizers.state import OptimizerState
+    from cbackprop.optimizers.state_methods import StateMethods
 
 __all__ = ["assign_all", "shown_variables"]
 
 
-def shown_variables(optimizer: Optimizer, state: OptimizerState) -> list[OptimizerVariable]:
+def shown_variables(optimizer: StateMethods, state: OptimizerState) -> list[OptimizerVariable]:
     """The number of batches, the learning rate if it is constant, and the slots of all variables in a state."""
 
     def write_batches(value: NDArray[Any]) -> None:

@@ -16,7 +16,7 @@ from cbackprop.validation import check_integer, check_number
 from cbackprop.variable import AtRest, ParameterStore, Variable
 
 if TYPE_CHECKING:
-    from cbackprop.optimizers.optimizer import Optimizer
+    from cbackprop.optimizers.state_methods import StateMethods
 
 __all__ = ["OptimizerState", "keys_of", "variables_of"]
 
@@ -82,12 +82,12 @@ class OptimizerState:
         """Whether the state has only slots of this model's variables."""
         return not self.slots or (model.built and set(self.slots) <= set(model.variables))
 
-    def remembered(self, rule: Optimizer, variable: Any, values: Array) -> list[Array | None]:
+    def remembered(self, rule: StateMethods, variable: Any, values: Array) -> list[Array | None]:
         """The slots of a variable; new ones if it has none yet."""
         found = self.slots.get(variable)
         return rule.new_slots(variable, values) if found is None else found
 
-    def slots_of(self, rule: Optimizer, variables: list[Any], arrays: list[Array]) -> dict[Any, list[Array | None]]:
+    def slots_of(self, rule: StateMethods, variables: list[Any], arrays: list[Array]) -> dict[Any, list[Array | None]]:
         """The slots of each variable, or of each array by its index in the list."""
         keys = keys_of(variables)
         shapes = {key: (a.shape, a.dtype) for key, a in zip(keys, arrays, strict=True) if isinstance(key, int)}
@@ -98,7 +98,7 @@ class OptimizerState:
         self._applied = shapes or self._applied
         return {key: self.remembered(rule, key, array) for key, array in zip(keys, arrays, strict=True)}
 
-    def lay_out(self, rule: Optimizer, store: ParameterStore, trainable: Sequence[Variable]) -> list[Array]:
+    def lay_out(self, rule: StateMethods, store: ParameterStore, trainable: Sequence[Variable]) -> list[Array]:
         """One vector for each slot, laid out like the parameters in a store. Slots become views of these vectors.
 
         All engines with parameters in this store share the vectors. If an optimizer works on whole variables, slots can
@@ -117,7 +117,7 @@ class OptimizerState:
                 self._laid_out.add(variable)
         return self._vectors
 
-    def _moved(self, rule: Optimizer, variable: Variable, views: list[Any]) -> list[Array | None]:
+    def _moved(self, rule: StateMethods, variable: Variable, views: list[Any]) -> list[Array | None]:
         """The slots of a variable, moved to their new places if there is one for each; else where they are."""
         if views and rule.begins_with_zeros and variable not in self.slots:
             for view in views:
@@ -139,7 +139,7 @@ class OptimizerState:
 
         return lambda: self.slots[key][index], write
 
-    def averages(self, rule: Optimizer) -> dict[Any, Array]:
+    def averages(self, rule: StateMethods) -> dict[Any, Array]:
         """The moving averages of the weights by variable; empty without `use_ema`."""
         found = {}
         if rule.use_ema:
@@ -149,7 +149,7 @@ class OptimizerState:
                 found[key] = average
         return found
 
-    def swap_averages(self, rule: Optimizer) -> None:
+    def swap_averages(self, rule: StateMethods) -> None:
         """See `Optimizer.swap_averages`."""
         averages = self.averages(rule)
         with AtRest(variables_of(averages)):
@@ -158,7 +158,7 @@ class OptimizerState:
                 variable.array[...] = averages[variable]
                 averages[variable][...] = earlier
 
-    def take_averages(self, rule: Optimizer, variables: list[Any]) -> None:
+    def take_averages(self, rule: StateMethods, variables: list[Any]) -> None:
         """See `Optimizer.finalize_variable_values`."""
         if not rule.use_ema:
             return
@@ -171,7 +171,7 @@ class OptimizerState:
                 target = variable.array if isinstance(variable, Variable) else variable
                 target[...] = averages[key]
 
-    def listed(self, rule: Optimizer, variables: Iterable[Any] | None) -> dict[str, Any]:
+    def listed(self, rule: StateMethods, variables: Iterable[Any] | None) -> dict[str, Any]:
         """See `Optimizer.state`."""
         found: dict[str, Any] = {"batches": self.batches}
         if rule.has_constant_rate:
@@ -182,7 +182,7 @@ class OptimizerState:
                     found[f"{number}/{name}"] = array.copy()
         return found
 
-    def restore(self, rule: Optimizer, state: dict[str, Any], variables: list[Any] | None) -> None:
+    def restore(self, rule: StateMethods, state: dict[str, Any], variables: list[Any] | None) -> None:
         """See `Optimizer.set_state`."""
         listed = list(self.slots) if variables is None else variables
         keys = keys_of(listed)

@@ -61,7 +61,7 @@ INTERNAL = {
 }
 
 # Classes whose methods are in several classes (`part_of`), and the first base that is no such part.
-IN_PARTS = {"Layer": "Operation"}
+IN_PARTS = {"Layer": "Operation", "Optimizer": "Spec"}
 # Classes whose pages show what they inherit, because users call it and no base has a page; first what everybody calls.
 INHERITED = ("Model", "Sequential")
 FIRST = ("compile", "fit", "evaluate", "predict", "save")
