@@ -22,6 +22,7 @@ from cbackprop.part_of import part_of
 from cbackprop.plan.traced_plan import TracedPlan
 from cbackprop.trace import Trace, WeightTrace
 from cbackprop.trace.layer_trace import paths_apart, told_apart
+from cbackprop.trace.live import Live
 from cbackprop.trace.recorder import Recorder
 from cbackprop.trace.rule import Rule
 from cbackprop.validation import check_boolean
@@ -164,8 +165,8 @@ class TraceMaker:
                     loss=loss,
                     loss_after=loss_after,
                     rule=Rule.of(main.optimizer, rate, iteration),
-                    make_step=lambda: self._apply(remembered),
-                    difference=lambda weight, index: self._difference(remembered, weight, index),
+                    make_step=Live(lambda: self._apply(remembered)),
+                    difference=Live(lambda weight, index: self._difference(remembered, weight, index)),
                 )
 
     def _observer(self) -> Engine:

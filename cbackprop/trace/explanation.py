@@ -193,7 +193,7 @@ def explain_weight(trace: Trace, text: str) -> str:
     weight, index = parse_weight(trace, text)
     lines = gradient_lines(trace, weight, index)
     lines += [f"{trace.rule.name}: {trace.rule.formula()}", *trace.rule.figures(weight, index)]
-    if weight.gradient is not None:
+    if weight.gradient is not None and trace.difference is not None:
         difference = trace.difference(weight, index)
         lines.append(f"central difference of the loss, in float64: {number(difference, 6)}")
     return "\n".join(lines)

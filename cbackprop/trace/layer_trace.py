@@ -134,7 +134,7 @@ class LayerTrace:
         `slope` are the two factors of delta.
     make_twin : callable or None
         From the number of the first sample: the forward and backward pass of the step that computes z, in NumPy, as
-        functions of inputs and weights. ``None`` if running them would change the layer.
+        functions of inputs and weights. ``None`` if running them would change the layer, and in a pickle.
     """
 
     name: str

@@ -20,6 +20,7 @@ from cbackprop.plan.step import Call, Step
 from cbackprop.plan.traced_plan import TracedPlan
 from cbackprop.reference.layers.layer import Batch
 from cbackprop.trace.layer_trace import LayerTrace, Part
+from cbackprop.trace.live import Live
 from cbackprop.trace.numbers import number, shape_of
 
 if TYPE_CHECKING:
@@ -274,7 +275,7 @@ class Recorder:
 
             return forward, backward
 
-        return make
+        return Live(make)
 
     def _is_mask(self, buffer: int) -> bool:
         wrote = self.plan.origins.get(buffer, buffer)

@@ -54,6 +54,11 @@ class Trace:
     rule : Rule
         The optimizer.
 
+    Notes
+    -----
+    A trace can be pickled, without its model. Then `apply` is refused, and `explain` leaves out what it would compute
+    anew: the central difference, and the sums of layers such as convolutions.
+
     Examples
     --------
     >>> import cbackprop as cb
@@ -84,8 +89,8 @@ class Trace:
     loss: float
     loss_after: float
     rule: Rule
-    make_step: Callable[[], None] = field(compare=False)
-    difference: Callable[[WeightTrace, tuple[int, ...]], float] = field(compare=False)
+    make_step: Callable[[], None] | None = field(compare=False)
+    difference: Callable[[WeightTrace, tuple[int, ...]], float] | None = field(compare=False)
 
     @property
     def samples(self) -> int:
@@ -123,7 +128,10 @@ class Trace:
         ------
         RuntimeError
             If the model or a setting of its optimizer has changed since the trace was made, or it was compiled again.
+            Also for a trace from a pickle.
         """
+        if self.make_step is None:
+            raise RuntimeError("This trace was read from a pickle, without its model, and cannot make the step.")
         self.make_step()
 
     def explain(

@@ -1,5 +1,7 @@
 """Traces of models that have changed or diverged, and of those with odd names."""
 
+import copy
+import pickle
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -94,6 +96,33 @@ def test_no_central_difference_of_other_layers():
     model.layers[0].activation = "relu"
     with pytest.raises(RuntimeError, match="Trace again"):
         trace.explain(weight=WEIGHT)
+
+
+def test_a_pickled_trace(tmp_path):
+    """It has all numbers, but not the model. A copy has both."""
+    model = cb.Sequential([cb.Input((6, 2)), layers.Conv1D(2, 3), layers.LSTM(3), layers.Dense(1)])
+    model.compile(optimizers.Adam(0.1), "mse")
+    x, y = np.linspace(-1, 1, 36).reshape(3, 6, 2), np.ones((3, 1))
+    film = cb.callbacks.Trace(x, y)
+    model.fit(x, y, verbose=0, callbacks=[film])
+    trace = model.trace(x, y)
+    again = pickle.loads(pickle.dumps(trace))
+    for path in ("dense/kernel[0,0]", "conv1d/kernel[0,0,0]"):
+        lines = trace.explain(weight=path).splitlines()
+        assert "central difference" in lines[-1]
+        assert again.explain(weight=path).splitlines()[1:] == lines[1:-1]
+    expected = trace.to_dict()
+    for other in (again, pickle.loads(pickle.dumps(film)).traces[-1]):
+        for name, value in other.to_dict().items():
+            np.testing.assert_array_equal(value, expected[name], err_msg=name)
+        assert shown(other)
+        other.to_html(tmp_path / "page.html")
+        with pytest.raises(RuntimeError, match="read from a pickle, without its model"):
+            other.apply()
+    copied = copy.deepcopy(trace)
+    assert copied.explain(weight=WEIGHT.replace("hidden", "dense")) == trace.explain(weight="dense/kernel[0,0]")
+    copied.apply()
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(trace.loss_after)
 
 
 def test_threads_ask_one_trace(monkeypatch):

@@ -154,7 +154,7 @@ def _add_differences(trace: Trace, frame: dict[str, Any]) -> None:
         for weight, shown in zip(layer.weights, part["weights"], strict=True)
         if layer.is_dense and weight.name == "kernel" and weight.gradient is not None
     ]
-    if sum(weight.before.size for weight, _ in drawn) > MOST_EXPLAINED:
+    if trace.difference is None or sum(weight.before.size for weight, _ in drawn) > MOST_EXPLAINED:
         return
     for weight, shown in drawn:
         shown["differences"] = [_number(trace.difference(weight, index)) for index in np.ndindex(weight.before.shape)]
