@@ -1,7 +1,7 @@
-"""Where the samples that one thread works on lie: buffers, scratch, targets.
+"""The memory of the samples that one thread works on: buffers, scratch, targets.
 
-A context has an arena of its own, through which blocks of a batch pass one after the other; or several contexts share
-an arena that holds a whole batch, and each looks at rows of its own.
+A context either has its own arena, through which the blocks of a batch pass one after the other. Or several contexts
+share an arena that holds a whole batch, and each works on its own rows.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ cdef extern from "copies.h" nogil:
 
 
 cdef void limit_classes(Py_ssize_t n, int64_t classes, int64_t* numbers) noexcept nogil:
-    """Class numbers outside of [0, classes) become 0: a loss would look them up beyond its row."""
+    """Replace class numbers outside of [0, classes) by 0, because a loss would use them to read beyond its row."""
     cdef Py_ssize_t i
     for i in range(n):
         if not 0 <= numbers[i] < classes:
@@ -89,12 +89,12 @@ cdef class Context:
         return address(arena[offset:], np.uint8, size)
 
     cdef set_workspace(self, workspace):
-        """Memory (bytes, at a multiple of 64) that layers may use while they run: the contexts of a thread share it."""
+        """Memory (bytes, at a multiple of 64) that layers may use while they run. All contexts of a thread share it."""
         self.workspace = workspace
         self.batch.workspace = address(workspace, np.uint8, workspace.size) if workspace.size else NULL
 
     def set_staging(self, list arrays):
-        """Room for the gathered rows of each feed, as many as `capacity` (None: its rows are never gathered)."""
+        """Set memory for `capacity` gathered rows of each feed (None: the rows of this feed are never gathered)."""
         cdef Py_ssize_t i
         self.n_feeds = 0
         free(self.staging)
@@ -110,7 +110,7 @@ cdef class Context:
         self.n_feeds = len(arrays)
 
     cdef forget_rows(self):
-        """Other feeds follow: no longer look at rows of those of before."""
+        """Drop all pointers to rows of the current feeds, because they will be replaced."""
         cdef Py_ssize_t i
         for i in range(self.n_buffers):
             self.batch.buffers[i].sparse = NULL
@@ -118,7 +118,7 @@ cdef class Context:
             self.targets[i] = Target(NULL, NULL, NULL, NULL)
 
     cdef void show(self, Py_ssize_t offset, Py_ssize_t rows) noexcept nogil:
-        """Look at the samples offset:offset + rows of the arena."""
+        """Point to the samples offset:offset + rows of the arena."""
         cdef Py_ssize_t i, bytes
         self.batch.rows = rows
         if offset == self.shown:
@@ -135,13 +135,13 @@ cdef class Context:
                 self.batch.scratch[i] = <char*>self.scratch_base[i] + offset * self.scratch_bytes[i]
 
     cdef void refer(self, const Feed* feeds, const int64_t* order, Py_ssize_t start) noexcept nogil:
-        """Look for rows where other contexts with the same staging `fetch` theirs."""
+        """Point to rows in the staging memory, which other contexts that share it have filled by `fetch`."""
         cdef Py_ssize_t i
         for i in range(self.n_feeds):
             self.point(feeds, i, order, start)
 
     cdef void fetch(self, const Feed* feeds, const int64_t* order, Py_ssize_t start) noexcept nogil:
-        """Make the samples readable that begin at `start`: where they lie, or gathered in `order` and converted."""
+        """Make the samples from `start` on readable, either in place or gathered in `order` and converted."""
         cdef Py_ssize_t i
         for i in range(self.n_feeds):
             if self.staging[i] != NULL:
@@ -149,7 +149,7 @@ cdef class Context:
             self.point(feeds, i, order, start)
 
     cdef void point(self, const Feed* feeds, Py_ssize_t i, const int64_t* order, Py_ssize_t start) noexcept nogil:
-        """Tell whoever reads a feed where its rows are: staged, where the data lies, or as sparse rows."""
+        """Set where readers of a feed find its rows: in the staging memory, in the user's array, or as sparse rows."""
         cdef const Feed* feed = &feeds[i]
         cdef char* rows = <char*>feed.rows.data + start * feed.row_bytes
         if self.staging[i] != NULL:
@@ -171,7 +171,7 @@ cdef class Context:
             self.targets[feed.head].given = rows
 
     cdef void stage(self, const Feed* feed, const int64_t* order, Py_ssize_t start, char* out) noexcept nogil:
-        """The rows of a batch, one after the other and as they are read."""
+        """Copy the rows of a batch to `out`, one after the other, converted to the type in which they are read."""
         cdef SparseRows sparse
         if feed.sparse != NULL:
             sparse = feed.sparse[0]

@@ -12,7 +12,7 @@ from cbackprop.compiled.layers.layer cimport Layer
 
 
 cdef list staging(list sizes):
-    """Memory of so many bytes for each feed, or None."""
+    """Allocate memory of the given number of bytes for each feed; None for a feed that needs none."""
     return [np.empty(size, np.uint8) if size else None for size in sizes]
 
 
@@ -34,7 +34,7 @@ cdef class Contexts:
         free(self.shares)
 
     def place_blocks(self, list contexts, Py_ssize_t capacity):
-        """A context for each thread, through which blocks of up to `capacity` samples pass."""
+        """Set a context for each thread, for blocks of up to `capacity` samples."""
         self.network.run.check_idle()
         if capacity < 1:
             raise ValueError("A block has at least one row.")
@@ -46,7 +46,7 @@ cdef class Contexts:
         self.n_blocks, self.block_capacity = len(contexts), capacity
 
     def place_whole(self, list contexts, Context whole, Py_ssize_t capacity):
-        """A context for each thread to look at its rows of a whole batch, and one to look at all of them."""
+        """Set a context for each thread's rows of a whole batch, and one context for all rows."""
         self.network.run.check_idle()
         self.n_shares = self.staged = 0
         self.shares = self.list_contexts([*contexts, whole], capacity, self.shares)
@@ -57,11 +57,11 @@ cdef class Contexts:
         self.n_shares, self.whole_capacity = len(contexts), capacity
 
     def workspace_bytes(self):
-        """The memory of each thread that layers use while they run."""
+        """The size of each thread's workspace."""
         return [len(workspace) for workspace in self.workspaces]
 
     cdef give_workspaces(self, list contexts):
-        """Each thread's context gets the workspace of this thread, as large as the layers want it."""
+        """Give each thread's context the workspace of its thread, as large as the layers ask for."""
         cdef Context context
         cdef Py_ssize_t size = 0
         for layer in self.network.layers:
@@ -91,7 +91,7 @@ cdef class Contexts:
         return pointers
 
     def rows_of_threads(self):
-        """How many rows of the last batch that was held as a whole each thread had."""
+        """The number of rows that each thread had in the last batch that was held as a whole."""
         cdef Context context
         rows = []
         for context in self.share_list or []:
@@ -108,13 +108,13 @@ cdef class Contexts:
         self.weights_version = self.network.weights_version
 
     cdef check_staged(self, bint gathered):
-        """Refuse to run on data that the contexts have no room for; from here on they know the weights."""
+        """Refuse data for which the contexts have no staging memory, and tell them where the weights are."""
         if self.staged < (2 if gathered else 1) or self.feeds_version != self.feeds.version:
             raise RuntimeError("The engine has no room for the rows of its data.")
         self.show_weights()
 
     def stage(self, bint gathered):
-        """Make room in the contexts for rows of the feeds that are gathered, or are not read as they are stored."""
+        """Allocate staging memory in the contexts for feeds whose rows are gathered or converted."""
         cdef Context context
         cdef list blocks = self.staging_bytes(self.block_capacity, gathered)
         cdef list whole = self.staging_bytes(self.whole_capacity, gathered)
@@ -139,7 +139,7 @@ cdef class Contexts:
         self.feeds_version = self.feeds.version
 
     cdef list staging_bytes(self, Py_ssize_t rows, bint gathered):
-        """Bytes of memory for so many rows of each feed; 0 where rows are read as they lie."""
+        """Bytes of staging memory for `rows` rows of each feed; 0 for a feed that is read in place."""
         cdef Feed* feed
         cdef Py_ssize_t i
         sizes = []

@@ -1,6 +1,6 @@
-"""What the sums of losses over a batch are divided by.
+"""The numbers by which the sums of losses over a batch are divided.
 
-Each thread has divisors of its own, which are the same numbers: so no thread waits for another one.
+Each thread computes the same divisors for itself, so that no thread waits for another one.
 """
 
 import numpy as np
@@ -38,7 +38,7 @@ cdef class Divisors:
     cdef void set_batch(
         self, Py_ssize_t thread, const int64_t* order, Py_ssize_t start, Py_ssize_t rows
     ) noexcept nogil:
-        """The divisors of the samples order[start:start + rows], without masks."""
+        """Set the divisors of the samples order[start:start + rows], for heads without a mask."""
         cdef Py_ssize_t h
         cdef const Feed* weights
         cdef double total
@@ -51,16 +51,16 @@ cdef class Divisors:
             self.of_thread[thread, h] = (<Head>self.network.head_pointers[h]).divisor(rows, total)
 
     cdef void set_masked(self, Py_ssize_t thread, Py_ssize_t rows) noexcept nogil:
-        """The divisors of heads with a mask, once all rows of the batch have been weighed."""
+        """Set the divisors of heads with a mask, when the weights of all rows of the batch are known."""
         cdef Py_ssize_t h
         for h in range(self.network.n_heads):
             if (<Head>self.network.head_pointers[h]).sifts():
                 self.of_thread[thread, h] = (<Head>self.network.head_pointers[h]).masked_divisor(0, rows)
 
-    # With ranks, where no rank knows a divisor alone
+    # With ranks, for divisors that depend on the samples of all ranks
 
     cdef void count_pieces(self, const int64_t* order, const Place* place) noexcept nogil:
-        """Note what each of this rank's pieces of a batch adds to divisors and rows."""
+        """Store the contribution of each of this rank's pieces of a batch to the divisors, and its number of rows."""
         cdef Py_ssize_t h, i, rows, begin
         cdef const Feed* weights
         cdef double total
@@ -81,7 +81,7 @@ cdef class Divisors:
                 self.counts[h, self.pieces.first + i] = total
 
     cdef void take_counts(self, Py_ssize_t thread) noexcept nogil:
-        """The divisors, once ranks have added up their counts."""
+        """Set the divisors from the counts that the ranks have added up."""
         cdef Py_ssize_t h
         for h in range(self.network.n_heads):
             if not (<Head>self.network.head_pointers[h]).is_sum():

@@ -22,7 +22,7 @@ STORED = {
     np.dtype(np.int32): INT32, np.dtype(np.uint32): UINT32, np.dtype(np.int64): INT64, np.dtype(np.uint64): UINT64,
     np.dtype(np.float16): FLOAT16, np.dtype(np.float32): FLOAT32, np.dtype(np.float64): FLOAT64,
 }
-# For messages: what is missing if there are no targets of a form.
+# For messages: the name of each form of targets.
 UNTOLD = {
     "values": "no targets like its predictions", "index": "no class numbers", "given": "no targets as they were given",
 }
@@ -35,7 +35,7 @@ cdef class Feeds:
     Parameters
     ----------
     network : Network
-        That reads them.
+        It reads the data.
     """
 
     def __cinit__(self, Network network not None):
@@ -49,12 +49,11 @@ cdef class Feeds:
     def set(
         self, list input_arrays, list inputs, list values, list classes, list weights, list given
     ):
-        """The data: arrays of samples, for the model's inputs and for each head's targets and weights.
+        """Set the data: arrays of samples, for the model's inputs and for each head's targets and weights.
 
-        Every array is as long as the others, of any type in `STORED` and of any strides; inputs may also be sparse
-        rows. A batch is read as numbers of the engine's type; classes as int64, weights as float64. A head without
-        targets or weights has None. Weights are those of rows or of elements; targets as they were given have any
-        shape.
+        All arrays have the same length. They may have any type in `STORED` and any strides; inputs may also be sparse
+        rows. Numbers of a batch are converted to the engine's type, classes to int64 and weights to float64. A head
+        without targets or weights has None. Weights belong to rows or to elements. Raw targets may have any shape.
         """
         cdef Py_ssize_t i, width
         cdef Head head
@@ -83,21 +82,21 @@ cdef class Feeds:
             width = head.positions * head.width
             each = weights[i] is not None and head.width > 1 and weights[i].size == len(weights[i]) * width
             if head.set_form(each, not each, () if given[i] is None else given[i].shape[1:]):
-                self.network.head_capacity = 0      # other memory is needed
+                self.network.head_capacity = 0      # its memory must be allocated again
             self.add(values[i], self.network.float_type(), width, -1, i, VALUES)
             self.add(classes[i], np.int64, head.positions, -1, i, CLASSES)
             self.add(weights[i], np.float64, width if each else head.positions, -1, i, WEIGHTS)
             self.add(given[i], self.network.float_type(), head.given_width, -1, i, GIVEN)
 
     cdef find_untold(self, dict targets, Py_ssize_t i):
-        """A form of targets that a head's loss or metrics read and the data does not have; None if there is none."""
+        """A form of targets that a head's loss or metrics need but the data lacks; None if nothing is missing."""
         for form in sorted((<Head>self.network.heads[i]).wanted()):
             if targets[form] is None:
                 return f"{UNTOLD[form]} for output {i}"
         return None
 
     cdef check_targets(self):
-        """Refuse to run losses and metrics without the targets that they read."""
+        """Raise if the data lacks targets that losses or metrics need."""
         if self.untold is not None:
             raise ValueError(f"The data was made for other losses and metrics: there are {self.untold}.")
 
@@ -122,12 +121,12 @@ cdef class Feeds:
         self.n += 1
 
     cdef add_strided(self, Feed* feed, array, dtype):
-        """An array wherever its rows are."""
+        """Set up a feed of a dense array with any strides."""
         cdef Py_buffer view
         cdef int stored = STORED.get(array.dtype, 0)
         if not stored or array.size != len(array) * feed.width:
             raise ValueError("An array of data does not fit the network.")
-        # Each epoch comes by here: a memoryview of a view of the array would take several times as long.
+        # This runs in each epoch; a memoryview of a view of the array would take several times as long.
         PyObject_GetBuffer(array, &view, PyBUF_STRIDES)
         try:
             if view.ndim > MAX_AXES:
@@ -145,7 +144,7 @@ cdef class Feeds:
             PyBuffer_Release(&view)
 
     cdef add_sparse(self, Feed* feed, SparseRows* rows, array, dtype):
-        """An input whose rows are those of a sparse matrix."""
+        """Set up a feed of a sparse matrix."""
         cdef const int64_t[::1] starts = array.starts
         cdef const int32_t[::1] columns = array.columns
         cdef const unsigned char[::1] values
@@ -170,7 +169,7 @@ cdef class Feeds:
         return [layer for layer in self.network.layers if buffer in [layer.inputs[i] for i in range(layer.n_inputs)]]
 
     cdef check(self, const int64_t[::1] order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size):
-        """Refuse what would read outside of the data or write outside of the buffers."""
+        """Raise if a run would read outside of the data or write outside of the buffers."""
         cdef Py_ssize_t i, samples
         self.network.run.check_idle()
         self.network.check_complete()

@@ -1,11 +1,10 @@
 """The flat gradient vector, and who computes which part of it.
 
-A batch that is held in memory as a whole is shared by parts of the vector: each thread computes some, from all
-samples.
-Where a variable has so few elements that its gradient is one long sum (a small kernel that is used at many positions),
-the samples are divided in chunks, too, which have partial sums of this variable alone. A larger batch passes through
-the layers in blocks; groups of blocks are summed in gradient vectors of their own, which are added up in order. Neither
-parts nor chunks nor groups depend on how many threads there are.
+If a batch is held in memory as a whole, the vector is divided into parts, and each thread computes some parts from all
+samples. The gradient of a small kernel that is used at many positions has few elements, but each is a long sum. Such a
+sum is also divided into chunks of samples, each with a partial sum for this variable only. A larger batch passes
+through the layers in blocks. Groups of blocks have gradient vectors of their own, which are added up in order. Parts,
+chunks and groups do not depend on the number of threads.
 """
 
 import numpy as np
@@ -21,7 +20,7 @@ from cbackprop.compiled.kernels.memory cimport address
 from cbackprop.compiled.layers.layer cimport Batch, Layer
 from cbackprop.compiled.optimizers.optimizer cimport Segment
 
-# The least floating point operations of a chunk: some 40 microseconds, much more than adding it up takes.
+# The least floating point operations of a chunk. They take some 40 microseconds, much longer than adding the chunk up.
 cdef double CHUNK_FLOPS = 4e6
 
 
@@ -40,14 +39,14 @@ cdef class Gradients:
     vector : array
         The gradient vector.
     parameters, parts : list of (layer, parameter, begin, end, offset, add, flops, sum, point)
-        The elements begin:end of the gradient of a layer's parameter go to `offset` of the vector, or are added to
-        what is there, and take so many floating point operations a sample. A part that is added follows the one that it
-        is added to. `sum` is the number of the long sum that this is a part of, or -1. `point` says when all that it
-        is made of is there, in a batch that is held as a whole: at that meeting of the backward pass, or after the
-        pass. Points are in ascending order.
+        The elements begin:end of the gradient of a layer's parameter are stored at `offset` of the vector, or are added
+        to the values there. `flops` is the number of floating point operations for a sample. A part that is added comes
+        after the one that it is added to. `sum` is the number of the long sum that this is a part of, or -1. `point`
+        says when the part can be computed, if the batch is held as a whole: at that meeting of the backward pass, or
+        after the pass. Points are in ascending order.
     sums : list of (offset, size, flops, most)
-        Variables whose gradients may be summed in up to `most` chunks of samples: where they are in the vector, and the
-        operations that they take a sample.
+        Variables whose gradients may be summed in up to `most` chunks of samples: their place in the vector, and their
+        floating point operations for a sample.
     """
 
     def __cinit__(self, list layers, vector, list parameters, list parts, list sums):
@@ -87,7 +86,7 @@ cdef class Gradients:
         free(self.groups)
 
     cdef fill(self, Part* parts, Py_ssize_t* firsts, list described):
-        """Fill the array of parts; firsts (n_points + 1,) OUT: the first part of each point, and the end."""
+        """Fill the array of parts. firsts (n_points + 1,) OUT: first part of each point, then the number of parts."""
         cdef Layer layer
         cdef Py_ssize_t i, point = 0
         firsts[self.n_points] = len(described)
@@ -123,10 +122,10 @@ cdef class Gradients:
         return True
 
     def cut(self, const Py_ssize_t[::1] begins):
-        """From now on, sum the rows of every batch in these pieces, each alone, and add them up pair by pair.
+        """From now on, sum the rows of every batch in these pieces, and add the sums of the pieces up pair by pair.
 
-        begins (pieces + 1,): where each piece begins, and the last one ends. Whoever holds the array changes it before
-        each batch. There are 1, 2, 4, ... pieces.
+        begins (pieces + 1,): where each piece begins, and where the last one ends. The owner of the array changes it
+        before each batch. There are 1, 2, 4, ... pieces.
         """
         cdef Py_ssize_t n = begins.shape[0] - 1
         if n < 1 or n & (n - 1) or not self.sums_everything():
@@ -135,7 +134,7 @@ cdef class Gradients:
         self.n_pieces, self.pieces = n, &begins[0]
 
     def reserve(self, Py_ssize_t rows):
-        """Make room for the chunks of batches of up to so many samples that are held as a whole."""
+        """Allocate memory for the chunks of a batch of up to `rows` samples that is held as a whole."""
         cdef Py_ssize_t i, room
         self.sum_memory = self.sum_memory or [None] * self.n_sums
         for i in range(self.n_sums):
@@ -150,21 +149,21 @@ cdef class Gradients:
                 self.cuts = True
 
     def chunk_counts(self, Py_ssize_t rows):
-        """In how many chunks each long sum of a batch of so many samples is divided."""
+        """The number of chunks of each long sum, for a batch of `rows` samples."""
         return [self.chunks(&self.sums[i], rows) for i in range(self.n_sums)]
 
     cdef Py_ssize_t chunks(self, const LongSum* sum, Py_ssize_t rows) noexcept nogil:
-        """In how many chunks the samples of a batch are divided. It must not depend on the number of threads."""
+        """The number of chunks of a long sum. It must not depend on the number of threads."""
         if self.n_pieces:
             return self.n_pieces
         return max(min(min(<Py_ssize_t>(sum.flops * rows / CHUNK_FLOPS), sum.most), rows), <Py_ssize_t>1)
 
     cdef Py_ssize_t chunk_begin(self, Py_ssize_t chunk, Py_ssize_t n, Py_ssize_t rows) noexcept nogil:
-        """The first row of one of n chunks of a batch; the next one's is where it ends."""
+        """The first row of one of n chunks of a batch. A chunk ends where the next one begins."""
         return self.pieces[chunk] if self.n_pieces else rows * chunk // n
 
     cdef bint has_room(self, Py_ssize_t rows) noexcept nogil:
-        """Whether there is room for the chunks of batches of up to so many samples."""
+        """Whether there is memory for the chunks of a batch of `rows` samples."""
         cdef Py_ssize_t i
         for i in range(self.n_sums):
             if self.chunks(&self.sums[i], rows) > self.sums[i].room:
@@ -172,7 +171,7 @@ cdef class Gradients:
         return True
 
     def set_groups(self, Py_ssize_t n):
-        """Have `n` vectors for groups of blocks, the first being the gradient vector itself."""
+        """Allocate vectors for `n` groups of blocks. The first one is the gradient vector itself."""
         cdef Py_ssize_t i
         if n <= self.n_groups:
             return
@@ -204,12 +203,12 @@ cdef class Gradients:
     cdef void collect_share(
         self, const Batch* batch, Context own, const Samples* samples, Py_ssize_t point
     ) noexcept nogil:
-        """Compute this thread's parts of what can be computed at a point; adjacent parts are computed by one call.
+        """Compute this thread's parts of the gradients that are ready at a point. One call computes adjacent parts.
 
-        With BLAS every part is a call, also on one thread, because what BLAS computes may depend on how many rows it is
-        given.
+        With BLAS every part is a call of its own, also on one thread, because the bits of BLAS's results may depend on
+        the number of rows.
 
-        own : the thread's own context, through which it looks at chunks of the samples.
+        own : the thread's own context, which it points to chunks of the samples.
         """
         cdef Py_ssize_t i = self.first_part[point], base = i, last = self.first_part[point + 1], end
         cdef Part* part
@@ -242,7 +241,7 @@ cdef class Gradients:
     cdef void collect_parameters(
         self, const Batch* batch, Context own, const Samples* samples, Py_ssize_t point
     ) noexcept nogil:
-        """Compute all gradients of a point in one thread: the same sums as in several, in fewer calls."""
+        """Compute all gradients of a point in one thread: the same sums as with several threads, in fewer calls."""
         cdef Py_ssize_t i
         cdef Part* part
         for i in range(self.first_parameter[point], self.first_parameter[point + 1]):
@@ -257,7 +256,7 @@ cdef class Gradients:
     cdef void collect_chunks(
         self, Py_ssize_t i, Py_ssize_t point, Part* part, const Batch* batch, Context own, const Samples* samples
     ) noexcept nogil:
-        """This thread's chunks of a part, whose owners are those of part i. The context is left as it was."""
+        """Compute this thread's chunks of a part, which have the same owners as those of part i; restore the context."""
         cdef LongSum* sum = &self.sums[part.sum]
         cdef Py_ssize_t rows = batch.rows, n = self.chunks(sum, rows), chunk, begin, end
         cdef Py_ssize_t shown = own.shown
@@ -285,20 +284,20 @@ cdef class Gradients:
         own.batch = before
 
     cdef void clear(self, const Part* part, char* out) noexcept nogil:
-        """The gradient of no rows, where nothing is to be added to."""
+        """Write the gradient of a batch without rows, which is 0, unless the part is added to another one."""
         if not part.add:
             memset(out, 0, (part.end - part.begin) * self.itemsize)
 
     cdef void clear_all(self) noexcept nogil:
-        """The gradients of a batch without rows."""
+        """Write all gradients of a batch without rows."""
         memset(self.groups[0], 0, self.size * self.itemsize)
 
     cdef bint is_cut(self, const Part* part, Py_ssize_t rows) noexcept nogil:
-        """Whether a part of the gradient of so many samples is summed in chunks."""
+        """Whether a part of the gradient is summed in chunks, for a batch of `rows` samples."""
         return self.cuts and part.sum >= 0 and self.chunks(&self.sums[part.sum], rows) > 1
 
     cdef bint joins(self, Py_ssize_t i, Py_ssize_t last, Py_ssize_t rows) noexcept nogil:
-        """Whether a part goes on where the one before it ends, and no other use is added to either."""
+        """Whether a part begins where the previous one ends, and no other use is added to either."""
         cdef Part* part = &self.parts[i]
         cdef Part* before = part - 1
         return (
@@ -310,7 +309,7 @@ cdef class Gradients:
     cdef Py_ssize_t owner(
         self, Py_ssize_t i, Py_ssize_t point, Py_ssize_t chunk, Py_ssize_t chunks, Py_ssize_t threads
     ) noexcept nogil:
-        """The thread that computes a chunk of a part: the one whose share of the operations holds its middle."""
+        """The thread that computes a chunk: the one whose share of the operations contains the middle of the chunk."""
         cdef double before = self.work[self.first_part[point]], all = self.work[self.first_part[point + 1]] - before
         cdef double middle = self.work[i] + (self.work[i + 1] - self.work[i]) * (2 * chunk + 1) / (2 * chunks) - before
         return min(<Py_ssize_t>(middle * threads / all), threads - 1)
@@ -323,7 +322,7 @@ cdef class Gradients:
         return segment
 
     cdef void merge_share(self, Py_ssize_t thread, Py_ssize_t threads, Py_ssize_t groups) noexcept nogil:
-        """Add the vectors of groups to the first, in a thread's share of it: the memory can be that of other groups."""
+        """Add the vectors of groups to the first one, in a thread's share of it. This frees them for other groups."""
         cdef Py_ssize_t begin = share(self.size, PARAMETER_STEP, thread, threads), i
         cdef Py_ssize_t end = share(self.size, PARAMETER_STEP, thread + 1, threads)
         for i in range(1, groups):
@@ -336,7 +335,7 @@ cdef class Gradients:
             self.add_to(begin, begin + segment.size, self.groups[i] + begin * self.itemsize)
 
     cdef void merge_chunks(self, const Segment* segment, Py_ssize_t rows) noexcept nogil:
-        """Add the chunks of a batch of so many samples, which is held as a whole, over a segment of the vector."""
+        """Add the chunks up over a segment of the vector, for a batch of `rows` samples that is held as a whole."""
         cdef Py_ssize_t begin = (<char*>segment.gradients - self.groups[0]) // self.itemsize, first, end, i, chunk
         cdef LongSum* sum
         for i in range(self.n_sums):
@@ -354,9 +353,9 @@ cdef class Gradients:
                 )
 
     cdef void join_pieces(self, Py_ssize_t first, Py_ssize_t end, const LongSum* sum) noexcept nogil:
-        """Add the pieces of a sum, over the elements first:end of the vector: neighbours, then their sums, and so on.
+        """Add up the pieces of a sum over the elements first:end of the vector: neighbours, then their sums, and so on.
 
-        So the sum of pieces 0:n/2 and that of n/2:n are the same numbers, whoever has computed them.
+        So the sums of pieces 0:n/2 and n/2:n have the same bits, whichever ranks compute them.
         """
         cdef Py_ssize_t step = 1, pair, i
         cdef char* vector = self.groups[0] + first * self.itemsize

@@ -1,7 +1,7 @@
 """One output of a network: its loss, its delta, its metrics.
 
-Threads run different samples of a batch at the same time, each writing the values of its own rows. These are added up
-by one thread when all have been through, in an order that does not depend on how they were divided.
+Threads run different samples of a batch at the same time, and each writes the values of its own rows. When all are
+done, one thread adds these values up, in an order that does not depend on how the rows were divided.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ REDUCTIONS = {
 
 
 cdef double sum_of(Py_ssize_t n, const double* x, const double* weights) noexcept nogil:
-    """Sum of x_i, or of w_i x_i unless weights is NULL: in four partial sums that do not wait for each other."""
+    """Sum of x_i, or of w_i x_i unless weights is NULL. Four partial sums do not wait for each other's additions."""
     cdef double parts[4]
     cdef Py_ssize_t i, k
     for k in range(4):
@@ -43,7 +43,7 @@ cdef double sum_of(Py_ssize_t n, const double* x, const double* weights) noexcep
 
 
 cdef class MetricSum:
-    """Weighted sum of a metric's row values, and the sum of the weights."""
+    """The weighted sum of a metric's row values, and the sum of the weights."""
 
     def __init__(self, RowFunction function, bint weighted, bint masked=True):
         self.function = function
@@ -59,15 +59,15 @@ cdef class MetricSum:
         return self.total, self.count
 
     def restore(self, state):
-        """Go on from these sums."""
+        """Continue from these sums."""
         self.total, self.count = state
 
 
 cdef class Head:
     """The loss and the metrics of one output.
 
-    A unit is what has a value and a weight of its own: a row of the prediction, or an element of one where weights are
-    those of elements, or elements without a target are left out (`by_element`).
+    A unit has one value and one weight. It is a row of the prediction, or an element of a row if weights belong to
+    elements or if elements without a target are left out (`by_element`).
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ cdef class Head:
         A key of `REDUCTIONS`.
     loss_weight : float
     metrics : list of MetricSum and Tally
-        Means of row values, whose kernels run with the loss, and metrics that see a batch as a whole afterwards.
+        Means of row values, which are computed together with the loss, and metrics that get the whole batch afterwards.
     """
 
     def __cinit__(
@@ -119,14 +119,14 @@ cdef class Head:
         free(self.tally_pointers)
 
     def reset(self):
-        """Start all metrics again."""
+        """Start all metrics anew."""
         for metric in [*self.metrics, *self.tallies]:
             metric.reset()
 
     # Data
 
     cdef bint set_form(self, bint element_weights, bint row_weights, tuple given_shape) except -1:
-        """Take the form of the data. True if it needs different memory than before."""
+        """Note which data there is. Return whether the head needs other memory than before."""
         cdef bint each = self.width > 1 and self.loss is not None and self.loss.elementwise
         cdef bint by_element = each and (element_weights or self.missing)
         cdef MetricSum metric
@@ -159,14 +159,14 @@ cdef class Head:
         return forms - {None}
 
     cdef bint takes_any_label(self):
-        """Whether nothing is looked up with class numbers as they are: kernels are given others, or do not mind."""
+        """Whether any class number is safe: kernels get corrected ones, or do not use them as indices."""
         cdef RowFunction function
         functions = [self.loss] if self.loss is not None else []
         functions += [(<MetricSum>metric).function for metric in self.metrics]
         return self.selects or all([function.any_labels or not function.index_targets for function in functions])
 
     def allocate(self, Py_ssize_t samples):
-        """Make room for batches of up to this many samples."""
+        """Allocate memory for batches of up to this many samples."""
         cdef Py_ssize_t rows = samples * self.positions, units = rows * self.per_row, i
         cdef MetricSum metric
         self.memory = np.zeros((7 + self.n_metrics) * units + rows + samples * self.scratch_doubles)
@@ -194,7 +194,7 @@ cdef class Head:
         return <char*>address(array, array.dtype, array.size) if array.size else NULL
 
     cdef allocate_batch(self, Py_ssize_t samples):
-        """Make room for the predictions and targets of a whole batch, which are elsewhere by the time it is judged."""
+        """Allocate memory for copies of predictions and targets, which are kept until the whole batch is done."""
         cdef Tally tally
         cdef Py_ssize_t rows = samples * self.positions
         dtype = np.float64 if self.is_double else np.float32
@@ -222,25 +222,25 @@ cdef class Head:
     # Weights of rows and elements
 
     cdef bint sifts(self) noexcept nogil:
-        """Whether some units do not count: as a mask says, or their targets."""
+        """Whether some units may not count, because of a mask or because their targets are missing."""
         return self.mask >= 0 or self.selects
 
     cdef Py_ssize_t units(self, Py_ssize_t samples) noexcept nogil:
-        """How many values samples have: what their weights amount to where there are none."""
+        """The number of values of some samples. Without weights, it is the sum of their weights."""
         return samples * self.positions * self.per_row
 
     cdef double divisor(self, Py_ssize_t samples, double total_weight) noexcept nogil:
-        """The divisor of the sum of the weighted values of a batch; 0: the loss is 0."""
+        """The divisor of the sum of the weighted values of a batch. If it is 0, the loss is 0."""
         if self.reduction == MEAN_OVER_WEIGHTS:
             return total_weight
         return self.units(samples) if self.reduction == MEAN_OVER_ROWS else self.per_row
 
     cdef double row_divisor(self, double divisor) noexcept nogil:
-        """The same of values of rows, for others who divide by it."""
+        """The divisor for values of rows, for code outside of this head."""
         return divisor / self.per_row if divisor != 0 else 1
 
     cdef void weigh(self, const Batch* batch, const Target* target, Py_ssize_t offset) noexcept nogil:
-        """Which units of these rows count, and how much."""
+        """Set the weights of these rows' units; 0 if a unit does not count."""
         cdef Py_ssize_t rows = batch.rows * self.positions, first = offset * self.positions, r, i, u
         cdef const void* mask = batch.buffers[self.mask].value if self.mask >= 0 else NULL
         cdef double shown
@@ -269,13 +269,13 @@ cdef class Head:
             self.counted[u] = shown * self.given_weight(target, i)
 
     cdef double given_weight(self, const Target* target, Py_ssize_t i) noexcept nogil:
-        """The weight of unit i of these rows, as the data has it."""
+        """The weight of unit i of these rows in the data."""
         if target.weights == NULL:
             return 1
         return target.weights[i // self.per_row if self.row_weights else i]
 
     cdef void read_classes(self, Py_ssize_t rows, Py_ssize_t first, const int64_t* classes) noexcept nogil:
-        """Note class numbers, and which targets are present; kernels get 0 for a number that is no class."""
+        """Store class numbers, and which targets are present. Kernels get 0 in place of a number that is no class."""
         cdef Py_ssize_t r, j
         for r in range(rows):
             self.labels[first + r] = classes[r]
@@ -286,7 +286,7 @@ cdef class Head:
     cdef void read_values(
         self, Py_ssize_t rows, Py_ssize_t first, const floating* y, floating* clean, bint whole
     ) noexcept nogil:
-        """Note which targets there are; kernels are given 0 for those that are NaN."""
+        """Store which targets are present. Kernels get 0 in place of NaN."""
         cdef Py_ssize_t r, j, u
         clean += first * self.width
         for r in range(rows):
@@ -303,11 +303,11 @@ cdef class Head:
             y += self.width
 
     cdef bint is_sum(self) noexcept nogil:
-        """Whether the values of a batch are not divided by how many they are."""
+        """Whether the values of a batch are summed and not averaged."""
         return self.reduction == SUM
 
     cdef double masked_divisor(self, Py_ssize_t begin, Py_ssize_t samples) noexcept nogil:
-        """The divisor of the sum of the weighted values of some samples, once all their rows have been weighed."""
+        """The divisor of the sum of the weighted values of some samples, when the weights of all their rows are set."""
         cdef const double* counts = self.shown if self.reduction == MEAN_OVER_ROWS else self.counted
         if self.reduction == SUM:
             return self.per_row
@@ -318,9 +318,10 @@ cdef class Head:
     cdef void run(
         self, const Batch* batch, const Target* target, Py_ssize_t offset, double divisor, bint with_delta
     ) noexcept nogil:
-        """The values of the loss and of metrics, and if wanted the prediction's delta.
+        """Compute the values of the loss and of metrics and, if wanted, the prediction's delta.
 
-        That of unit u is d (loss_weight batch_loss) / d prediction, batch_loss = sum of w_u value_u / divisor.
+        The delta is d (loss_weight batch_loss) / d prediction, where batch_loss = sum of w_u value_u / divisor over
+        the units u.
         """
         cdef Py_ssize_t rows = batch.rows * self.positions, first = offset * self.positions, i, u
         cdef Py_ssize_t units = rows * self.per_row, first_unit = first * self.per_row
@@ -352,7 +353,7 @@ cdef class Head:
     cdef void run_metric(
         self, MetricSum metric, const Target* target, Py_ssize_t first, Py_ssize_t rows, void* prediction
     ) noexcept nogil:
-        """A metric's values of some rows, or of their elements where units are elements and it has a value for each."""
+        """Compute a metric's values of some rows, or of their elements if units are elements and the metric allows it."""
         cdef Py_ssize_t per_row = self.per_row if metric.function.elementwise else 1
         metric.function.evaluate_with(
             rows * per_row, self.width // per_row, self.targets_of(metric.function, target, first), prediction,
@@ -363,7 +364,7 @@ cdef class Head:
     cdef const void* targets_of(
         self, RowFunction function, const Target* target, Py_ssize_t first
     ) noexcept nogil:
-        """The targets that a kernel reads. If some do not count, these have numbers that it can read."""
+        """The targets that a kernel reads. Missing ones are replaced by valid numbers."""
         cdef Py_ssize_t itemsize = 8 if self.is_double else 4
         if function.given_targets:
             return target.given
@@ -372,7 +373,7 @@ cdef class Head:
         return self.clean_values + first * self.width * itemsize if self.missing else target.values
 
     cdef void clear(self, Py_ssize_t first, Py_ssize_t units, void* delta) noexcept nogil:
-        """Let what does not count have no value and no delta, whatever the kernel has made of it."""
+        """Set the values and deltas of units that do not count to 0."""
         cdef Py_ssize_t unit_bytes = (8 if self.is_double else 4) * (self.width // self.per_row), u
         for u in range(units):
             if self.shown[first + u] == 0:
@@ -383,7 +384,7 @@ cdef class Head:
     cdef void keep(
         self, Py_ssize_t first, Py_ssize_t rows, const Target* target, const void* prediction
     ) noexcept nogil:
-        """Copy the predictions and targets of some rows to where the whole batch is to be."""
+        """Copy the predictions and targets of some rows to the memory of the whole batch."""
         cdef Py_ssize_t itemsize = 8 if self.is_double else 4
         cdef Py_ssize_t row_bytes = self.width * itemsize, given_bytes = self.given_width * itemsize
         memcpy(self.predictions + first * row_bytes, prediction, rows * row_bytes)
@@ -398,7 +399,7 @@ cdef class Head:
             )
 
     cdef double add_up(self, Py_ssize_t samples, bint weighted, double divisor) noexcept nogil:
-        """The loss of a batch; and add the batch to the metrics: total += sum of w_r value_r, count += sum of w_r."""
+        """Return the loss of a batch, and add it to the metrics: total += sum of w_r value_r, count += sum of w_r."""
         cdef Py_ssize_t rows = samples * self.positions, i
         cdef double* weights = self.weights if weighted else NULL
         for i in range(self.n_metrics):
@@ -435,14 +436,14 @@ cdef class Head:
         cdef double weight = 1
         if weighted and per_row == self.per_row:
             weight = self.weights[i]
-        elif weighted:      # the weight of a row is the mean of those of its elements
+        elif weighted:      # the weight of a row is the mean of its elements' weights
             weight = 0
             for j in range(self.per_row):
                 weight += self.weights[row * self.per_row + j] / self.per_row
         return weight * self.mask_rows[row] if masked and self.mask >= 0 else weight
 
     cdef bint is_present(self, Py_ssize_t i, Py_ssize_t per_row) noexcept nogil:
-        """Whether an element has a target, or all elements of a row have."""
+        """Whether an element, or every element of a row, has a target."""
         cdef Py_ssize_t j
         if not self.missing:
             return True

@@ -16,10 +16,10 @@ def jacobian(
     Predictor predictor not None, Py_ssize_t start, Py_ssize_t stop, Gradients gradients not None,
     derivatives, double[::1] errors, bint training=True,
 ):
-    """Errors of the numbers predicted for the samples start:stop, and the derivatives of each.
+    """Compute the error of every number predicted for the samples start:stop, and its derivatives by the weights.
 
-    derivatives (numbers, parameters) of the engine's float type, of which `gradients` describes a row, and errors
-    (numbers,): prediction - target, sample by sample, in a sample head by head, of those heads that have a loss.
+    derivatives (numbers, parameters), of the engine's float type; `gradients` describes a row
+    errors (numbers,), prediction - target: by samples, and within a sample by heads that have a loss
     """
     cdef Py_ssize_t numbers = 0, begin
     cdef Head head
@@ -56,7 +56,7 @@ def jacobian(
 
 
 cdef Py_ssize_t width_of(Predictor predictor, Py_ssize_t h) noexcept nogil:
-    """Numbers that a head predicts for a sample."""
+    """How many numbers a head predicts for a sample."""
     return (
         (<Head>predictor.network.head_pointers[h]).positions * (<Head>predictor.network.head_pointers[h]).width
     )
@@ -66,7 +66,7 @@ cdef void differentiate(
     Predictor predictor, Context context, Py_ssize_t begin, Py_ssize_t rows, Py_ssize_t numbers, Gradients gradients,
     char* derivatives, Py_ssize_t row_bytes, double* errors, bint training,
 ) noexcept nogil:
-    """Run a block: for each predicted number both passes, because layers may destroy what they have read."""
+    """Run a block. Each predicted number takes both passes, because layers may destroy their inputs on the way back."""
     cdef Py_ssize_t h, k, i, r, at, number = 0
     for h in range(predictor.network.n_heads):
         if (<Head>predictor.network.head_pointers[h]).loss is None:
@@ -92,14 +92,14 @@ cdef void differentiate(
 cdef void seed(
     Predictor predictor, Context context, Py_ssize_t h, Py_ssize_t k, Py_ssize_t numbers, double* errors
 ) noexcept nogil:
-    """The deltas of a head: 1 for number k of each sample, whose errors are noted, else 0 (k = -1: all 0)."""
+    """Set a head's deltas to 1 for number k of each sample, and store its error; others to 0 (k = -1: all to 0)."""
     cdef Py_ssize_t width = width_of(predictor, h), r
     cdef Buffer* buffer = &context.batch.buffers[(<Head>predictor.network.head_pointers[h]).output]
     cdef const void* targets = context.targets[h].values
     cdef bint is_double = predictor.network.is_double
     if (<Head>predictor.network.head_pointers[h]).loss is None:
         return
-    if buffer.delta != NULL:    # else no weight is behind the output
+    if buffer.delta != NULL:    # else the output depends on no weight
         memset(buffer.delta, 0, context.batch.rows * width * (8 if is_double else 4))
     if k < 0:
         return

@@ -1,13 +1,14 @@
 """Trains a network, and tests it: runs batches through layers, losses and optimizer without the GIL.
 
-A batch that is small enough, or whose samples depend on each other, is held in memory as a whole, and each thread takes
-some of its rows through all layers, forwards and backwards; a larger one passes in blocks, so that what a layer writes
-is still in the cache when the next one reads it. Where layers need more than their own rows, the schedule says where
-threads meet; else they meet two or three times a step, when gradients and then parameters can be computed. How rows,
-blocks and parameters are divided changes no number: the same seed gives the same bits on any number of threads.
+A batch is held in memory as a whole if it is small enough or if its samples depend on each other. Then each thread
+takes some of its rows through all layers, forwards and backwards. A larger batch passes in blocks, so that the output
+of a layer is still in the cache when the next one reads it. Threads meet two or three times in a step: before gradients
+and before parameters are computed. If layers need more than their own rows, the schedule adds meetings. The way in
+which rows, blocks and parameters are divided changes no number: the same seed gives the same bits on any number of
+threads.
 
-Everything here was checked by the plan and by `cbackprop.engine.compiled`, which builds it; what this
-file checks again is only what would be a read or write outside of an array.
+The plan and `cbackprop.engine.compiled`, which builds these objects, have checked everything. This file checks again
+only what could cause a read or write outside of an array.
 """
 
 import numpy as np
@@ -33,11 +34,11 @@ from cbackprop.compiled.engine.tables cimport Table
 from cbackprop.compiled.engine.update cimport add_penalties, merge, take_step
 from cbackprop.compiled.layers.layer cimport Batch, couples, ITEMS, Layer
 
-# Steps between two looks at the clock: one of the smallest networks takes little longer than such a look.
+# Steps between two looks at the clock. A step of the smallest networks takes little longer than such a look.
 cdef int STEPS_BETWEEN_CLOCKS = 32
 
 cdef enum:
-    MOST_GROUPS = 16        # groups of blocks whose gradients are summed apart
+    MOST_GROUPS = 16        # groups of blocks with gradient vectors of their own
 
 
 cdef void train_thread(void* learner, Py_ssize_t thread) noexcept nogil:
@@ -61,7 +62,7 @@ cdef class Learner:
     cdef Pieces pieces                  # which samples of a batch this process has
     cdef Divisors divisors
     cdef readonly Sums sums
-    cdef readonly double first_step     # seconds of the first step of the last run, the start of threads included
+    cdef readonly double first_step     # seconds of the last run's first step, with the start of threads
     # The run that threads are in
     cdef Py_ssize_t start, stop
     cdef bint training
@@ -73,7 +74,7 @@ cdef class Learner:
     cdef Schedule forward_schedule, backward_schedule
     cdef object exchange                # called when the gradients of a batch are complete, or None
     cdef bint exchanges
-    cdef Py_ssize_t epoch_size          # samples of an epoch, where the run consists of several; else 0
+    cdef Py_ssize_t epoch_size          # samples of an epoch if the run has several epochs; else 0
 
     def __cinit__(self, Network network not None, Feeds feeds not None, Contexts contexts not None):
         self.network, self.feeds, self.contexts = network, feeds, contexts
@@ -83,10 +84,10 @@ cdef class Learner:
         self.sums = Sums(network, feeds)
 
     def set_exchange(self, exchange):
-        """Call this, without arguments, in every training step between the gradients and the update; None: nothing.
+        """Set a function (or None) that every training step calls between the gradients and the update.
 
-        It may read the gradient vector, and change it: the optimizer takes what is there afterwards. What it raises
-        ends the run before the step has changed a weight. Gradients of tables are not in the vector.
+        It gets no arguments. It may read and change the gradient vector, which the optimizer uses afterwards. If it raises, the run ends
+        before the step has changed a weight. Gradients of tables are not in the vector.
         """
         self.run.check_idle()
         if exchange is not None and self.network.n_tables:
@@ -96,8 +97,8 @@ cdef class Learner:
     def set_ranks(self, ranks, Py_ssize_t first, Py_ssize_t n, Py_ssize_t total, bint own, bint in_order):
         """Share each batch with other processes; with `ranks` None, do not. See `Pieces.share`.
 
-        `ranks.add_gradients(samples)` is called in every step between the gradients and the update, and
-        `ranks.add_counts(counts)` where divisors are not known before: both add up numbers of all processes in place.
+        Every step calls `ranks.add_gradients(samples)` between the gradients and the update. It calls
+        `ranks.add_counts(counts)` if the divisors are not known before. Both add up numbers of all processes, in place.
         """
         self.run.check_idle()
         if ranks is not None and self.network.n_tables:
@@ -115,10 +116,10 @@ cdef class Learner:
         self, const int64_t[::1] order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size,
         bint in_blocks, bint update=True, bint training=True, Py_ssize_t threads=1, tick=None,
     ):
-        """Train on the samples order[start:stop], a batch at a time, all without the GIL.
+        """Train on the samples order[start:stop], a batch at a time, without the GIL.
 
-        With `in_blocks`, batches pass in blocks. With `update` False the gradients are left in the gradient vector and
-        nothing is changed.
+        With `in_blocks`, batches pass in blocks. With `update` False, the gradients stay in the gradient vector, and no
+        weight changes.
         `tick`, if given, is called about 20 times a second with the number of samples seen.
         """
         self.update = update
@@ -128,11 +129,11 @@ cdef class Learner:
         self, const int64_t[::1] order not None, Py_ssize_t batch_size, bint in_blocks, double[:, ::1] sums not None,
         tick=None,
     ):
-        """Train for as many epochs as `sums` has rows, in this thread alone, all without the GIL.
+        """Train for as many epochs as `sums` has rows, in this thread alone, without the GIL.
 
         order (epochs * samples,) : the samples of each epoch.
-        sums (epochs, `Sums.size_of_epoch`) : OUT, what each epoch adds up: its loss, what that is divided by, the loss
-            of each head, and two sums of each metric. There are as many good rows as `Sums.epochs_done` says.
+        sums (epochs, `Sums.size_of_epoch`) : OUT, the sums of each epoch: its loss, the divisor of the loss, the loss
+            of each head, and two sums of each metric. Only the first `Sums.epochs_done` rows are valid.
         """
         if not sums.shape[0] or order.shape[0] % sums.shape[0] or sums.shape[1] != self.sums.size_of_epoch():
             raise ValueError("The order or the sums do not fit the epochs.")
@@ -194,7 +195,7 @@ cdef class Learner:
         return self.pieces.most_rows(batch_size)
 
     def groups_of_blocks(self, Py_ssize_t rows):
-        """The rows of each block of a batch of so many, in the groups whose gradients are summed apart."""
+        """The numbers of rows of the blocks in each group, for a batch of `rows` rows."""
         cdef Py_ssize_t count = block_count(rows, self.contexts.block_capacity), groups = self.group_count(rows), i
         begins = [block_begin(rows, self.contexts.block_capacity, i, count) for i in range(count + 1)]
         sizes = [end - begin for begin, end in zip(begins, begins[1:])]
@@ -203,7 +204,7 @@ cdef class Learner:
         ]
 
     cdef bint has_parameters(self):
-        """Whether a backward pass makes gradients. Without parameters it may still make deltas of inputs."""
+        """Whether a backward pass computes gradients of parameters. If not, it may still compute deltas of inputs."""
         cdef Py_ssize_t i
         for i in range(self.network.n_backward):
             if (<Layer>self.network.layer_pointers[self.network.backward_order[i]]).n_parameters:
@@ -229,7 +230,7 @@ cdef class Learner:
             self.any_python = self.any_python or head.calls_python
 
     cdef Py_ssize_t group_count(self, Py_ssize_t rows) noexcept nogil:
-        """In how many groups of blocks the gradients of a batch are summed."""
+        """The number of groups of blocks of a batch."""
         return min(block_count(rows, self.contexts.block_capacity), <Py_ssize_t>MOST_GROUPS)
 
     cdef void run_batches(self, Py_ssize_t thread) noexcept nogil:
@@ -266,7 +267,7 @@ cdef class Learner:
         return rows * (6 * self.network.segments.elements if self.network.segments is not None else 100_000)
 
     cdef bint run_batch(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration) noexcept nogil:
-        """This thread's share of a batch; False, the same in all threads, if it has failed and changed nothing."""
+        """Run this thread's share of a batch. False, in all threads, if the step failed and has changed nothing."""
         cdef Place place = self.pieces.place_of(start, rows, self.batch_size)
         cdef Py_ssize_t groups = self.group_count(place.rows) if self.in_blocks else 1
         self.divisors.set_batch(thread, self.order, place.batch_start, place.batch_rows)
@@ -279,7 +280,7 @@ cdef class Learner:
             self.run_blocks(thread, &place, iteration, groups)
         elif place.rows:
             self.run_rows(thread, &place, iteration)
-        if self.network.penalties is not None:      # these may be divided by a divisor that depends on a mask
+        if self.network.penalties is not None:      # their divisor may depend on a mask
             self.network.penalties.evaluate(
                 thread, self.run.team.size,
                 (<Head>self.network.head_pointers[0]).row_divisor(self.divisors.of_thread[thread, 0]), self.backwards,
@@ -288,7 +289,7 @@ cdef class Learner:
         if thread == 0 and self.update and self.network.optimizer is not None:
             self.network.optimizer.begin_batch(iteration, &self.run.failure)
         self.run.team.meet(thread)
-        if self.any_python:     # a metric that may fail: before the batch changes anything
+        if self.any_python:     # a metric may fail, so it runs before the batch changes anything
             if thread == 0 and self.run.failure.error == NULL:
                 self.add_up(&place)
             self.run.team.meet(thread)
@@ -324,9 +325,9 @@ cdef class Learner:
         return True
 
     cdef bint agree(self, Py_ssize_t thread, Py_ssize_t of_ranks) noexcept nogil:
-        """Let ranks add up their gradients of so many samples, or others see and change them, when all have come.
+        """When all threads have arrived, let ranks add up their gradients, or (`of_ranks` 0) call the exchange hook.
 
-        False, the same in all threads, if that failed.
+        of_ranks : the samples of the gradients. False, in all threads, if the call failed.
         """
         self.run.team.meet(thread)
         if thread == 0:
@@ -344,14 +345,14 @@ cdef class Learner:
             fail(&self.run.failure, error)
 
     cdef void finish(self) noexcept nogil:
-        """Let layers whose samples depend on each other change what no gradient reaches."""
+        """Let layers whose samples depend on each other update weights without a gradient, such as moving averages."""
         cdef Py_ssize_t i
         for i in range(self.network.n_layers):
             if not self.network.linked[i] and couples(<Layer>self.network.layer_pointers[i], self.training):
                 (<Layer>self.network.layer_pointers[i]).finish(&(<Context>self.whole_batch()).batch)
 
     cdef void add_counts(self, Py_ssize_t thread, const Place* place) noexcept nogil:
-        """Let ranks add up what divisors are made of, where no rank knows that alone."""
+        """Let ranks add up the counts of which divisors are made, if no rank can compute a divisor alone."""
         if thread == 0 and self.run.failure.error == NULL:
             self.divisors.count_pieces(self.order, place)
             self.add_counts_of_ranks()
@@ -365,7 +366,7 @@ cdef class Learner:
             fail(&self.run.failure, error)
 
     cdef void run_rows(self, Py_ssize_t thread, const Place* place, uint64_t iteration) noexcept nogil:
-        """This thread's rows of a batch that is held as a whole."""
+        """Run this thread's rows of a batch that is held as a whole."""
         cdef Py_ssize_t start = place.start, rows = place.rows
         cdef bint whole_parts = self.meets or self.network.blas
         cdef Py_ssize_t grain = part_rows(rows) if whole_parts else row_step(rows, self.run.team.size)
@@ -383,11 +384,11 @@ cdef class Learner:
     cdef void run_blocks(
         self, Py_ssize_t thread, const Place* place, uint64_t iteration, Py_ssize_t groups
     ) noexcept nogil:
-        """This thread's groups of blocks, and their gradients.
+        """Run this thread's groups of blocks, and sum their gradients.
 
-        In each round every thread has one group. Before the next, the vectors of this one are added to the first
-        vector, in the order of the groups: so a vector more than there are threads is enough. The last round's are left
-        to `merge`.
+        In each round every thread has one group. Before the next round, the vectors of these groups are added to the
+        first vector, in order. So one vector more than there are threads is enough. `merge` adds those of the last
+        round.
         """
         cdef Py_ssize_t threads = self.run.team.size, begin = 0
         cdef bint learns = self.backwards and self.network.gradients is not None
@@ -397,12 +398,12 @@ cdef class Learner:
                 self.network.gradients.merge_share(thread, threads, self.vectors_left(begin))
                 self.run.team.meet(thread)
             if begin + thread < groups:
-                # The first vector is the sum by now.
+                # The first vector has become the sum.
                 self.run_group(thread, place, iteration, begin + thread, groups, thread + (begin > 0), learns)
             begin += threads
 
     cdef Py_ssize_t vectors_left(self, Py_ssize_t groups) noexcept nogil:
-        """How many gradient vectors are to be added up after so many groups: the first, and those of the last round."""
+        """How many gradient vectors `merge` adds up: the first, and those of the last round."""
         cdef Py_ssize_t rest = (groups - 1) % self.run.team.size + 1
         return rest + (groups > rest)
 
@@ -410,7 +411,7 @@ cdef class Learner:
         self, Py_ssize_t thread, const Place* place, uint64_t iteration, Py_ssize_t group, Py_ssize_t groups,
         Py_ssize_t vector, bint learns,
     ) noexcept nogil:
-        """One of so many groups of blocks; the gradients are summed in a vector."""
+        """Run one group of blocks, and sum its gradients in a vector."""
         cdef Py_ssize_t rows = place.rows, count = block_count(rows, self.contexts.block_capacity), i, begin, end
         cdef Py_ssize_t first = larger_first(count, groups, group)
         for i in range(first, larger_first(count, groups, group + 1)):
@@ -426,7 +427,7 @@ cdef class Learner:
         self, Py_ssize_t thread, Context context, Py_ssize_t shown, const Place* place, Py_ssize_t begin,
         Py_ssize_t rows, uint64_t iteration,
     ) noexcept nogil:
-        """Rows from `begin` on of this process's rows of a batch, through all layers and back."""
+        """Run some of this process's rows of a batch, from `begin` on, through all layers and back."""
         cdef Py_ssize_t i, start = place.start
         context.show(shown, rows)
         describe(
@@ -446,7 +447,7 @@ cdef class Learner:
     cdef void run_stages(
         self, Py_ssize_t thread, Schedule schedule, Context context, Py_ssize_t start
     ) noexcept nogil:
-        """One pass of the samples in a context, of the batch that begins at `start`."""
+        """Run one pass on the samples in a context, of the batch that begins at `start`."""
         cdef Py_ssize_t i
         for i in range(schedule.n_stages):
             if schedule.stages[i].kind == ITEMS:
@@ -457,8 +458,8 @@ cdef class Learner:
     cdef void run_items(
         self, Py_ssize_t thread, Schedule schedule, Py_ssize_t stage, Py_ssize_t start
     ) noexcept nogil:
-        """A stage of ITEMS of the whole batch, shared by all threads, and the gradients of its point."""
-        cdef Batch batch        # seen by all threads, so each works with a copy
+        """Run this thread's share of a stage of ITEMS, and of the gradients that are ready at its point."""
+        cdef Batch batch        # all threads read it, so each changes a copy of its own
         self.run.team.meet(thread)
         if self.run.failure.error == NULL:
             batch = (<Context>self.whole_batch()).batch
@@ -471,7 +472,7 @@ cdef class Learner:
     cdef void weigh(
         self, Py_ssize_t thread, Context context, const Place* place, Py_ssize_t begin
     ) noexcept nogil:
-        """Weigh rows with a mask, and set the divisors of their sums when all threads have done so."""
+        """Set the weights of this thread's rows for heads with a mask and, when all threads are done, the divisors."""
         cdef Py_ssize_t i
         for i in range(self.network.n_heads):
             if (<Head>self.network.head_pointers[i]).sifts() and context.batch.rows:
@@ -489,7 +490,7 @@ cdef class Learner:
     cdef void run_head(
         self, Py_ssize_t thread, Head head, Py_ssize_t i, Context context, Py_ssize_t begin
     ) noexcept nogil:
-        """Losses and metrics of this thread's samples; or of all, by the first thread, if the loss must see all."""
+        """Compute losses and metrics of this thread's samples; a loss of the whole batch is run by the first thread."""
         cdef double divisor = self.divisors.of_thread[thread, i]
         cdef PyObject* whole
         if not head.couples_samples():
@@ -503,7 +504,7 @@ cdef class Learner:
         self.run.team.meet(thread)
 
     cdef void add_up(self, const Place* place) noexcept nogil:
-        """Add the losses and metrics of a batch to the sums. One thread does so."""
+        """Add the losses and metrics of a batch to the sums, in one thread."""
         cdef double batch_rows = place.batch_rows
         if place.rows:
             if self.pieces.own:
@@ -511,8 +512,8 @@ cdef class Learner:
             self.sums.add(place.rows, batch_rows, &self.divisors.of_thread[0, 0])
 
     cdef void collect(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t point) noexcept nogil:
-        """This thread's parts of the gradients of a point of a batch that is held as a whole."""
-        cdef Batch batch = (<Context>self.whole_batch()).batch      # seen by all threads, so each works with a copy
+        """Compute this thread's parts of the gradients of a point, for a batch that is held as a whole."""
+        cdef Batch batch = (<Context>self.whole_batch()).batch      # a copy, because all threads read the original
         cdef Samples samples = Samples(self.feeds.items, self.order, start, thread, self.run.team.size)
         cdef Py_ssize_t i
         batch.workspace = (<Context>self.contexts.shares[thread]).batch.workspace

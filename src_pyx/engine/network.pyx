@@ -1,7 +1,7 @@
 """Layers, heads, gradients and optimizer, connected: everything that exists before a run.
 
-Everything here was checked by the plan and by `cbackprop.engine.compiled`, which builds it; what this
-file checks again is only what would be a read or write outside of an array.
+The plan and `cbackprop.engine.compiled`, which builds these objects, have checked everything. This file checks again
+only what could cause a read or write outside of an array.
 """
 
 import numpy as np
@@ -68,7 +68,7 @@ cdef class Network:
     # Connecting
 
     def use_blas(self, bint blas):
-        """Have runs from now on multiply matrices by BLAS, whose module must have been imported; or else by tiles."""
+        """Choose BLAS or tiles for the products of later runs. The module of BLAS must have been imported before."""
         self.run.check_idle()
         self.blas = blas
         if self.optimizer is not None:
@@ -80,7 +80,7 @@ cdef class Network:
         return index
 
     def connect(self, Py_ssize_t index, tuple inputs, Py_ssize_t output, int training, unsigned int node):
-        """Tell layer `index` its buffers, whether its mode is fixed (0, 1; -1: no), and its number."""
+        """Tell layer `index` its buffers, its number, and its mode if that is fixed (0: inference, 1: training, else -1)."""
         cdef Layer layer = self.layers[index]
         cdef Py_ssize_t i
         self.run.check_idle()
@@ -100,7 +100,7 @@ cdef class Network:
         self.schedules = {}
 
     def set_weights(self, vector, list offsets):
-        """The vector of all weights, and for each layer where in it each of its parameters begins."""
+        """Set the vector of all weights and, for each layer, the offsets of its parameters in this vector."""
         cdef Layer layer
         cdef Py_ssize_t i, k
         self.run.check_idle()
@@ -117,9 +117,9 @@ cdef class Network:
         self.weights_version += 1
 
     def set_backward(self, list order, list accumulate, list linked, list points):
-        """The layers of the backward pass in order, for each which input deltas to add to, and the linked ones.
+        """Set the layers of the backward pass in order, which input deltas each of them adds to, and which are linked.
 
-        points : in front of which of these layers, in this order, gradients of those before can be computed.
+        points : positions in this order. In front of each, the gradients of the layers before it can be computed.
         """
         cdef Py_ssize_t i, k
         cdef Layer layer
@@ -137,9 +137,9 @@ cdef class Network:
         self.schedules = {}
 
     def set_followers(self, list chains):
-        """Which layers run others on parts of their output: for each, its number and those of the layers that follow.
+        """Set which layers run others on parts of their output: the number of each, and of the layers that follow it.
 
-        A layer that follows reads the output of the one before it alone.
+        A layer that follows reads only the output of the layer before it.
         """
         cdef Layer leader, follower, before
         cdef Py_ssize_t i
@@ -169,14 +169,14 @@ cdef class Network:
         self.schedules = {}
 
     def set_predicting(self, Py_ssize_t count):
-        """Predictions need only so many of the layers, the first ones."""
+        """Let predictions run only the first `count` layers."""
         self.run.check_idle()
         if not 0 <= count <= self.n_layers:
             raise ValueError("There are not so many layers.")
         self.n_predicting = count
 
     def set_heads(self, list heads, list outputs, list masks):
-        """The heads, and the buffers that they read: predictions, and their masks (-1: none)."""
+        """Set the heads, and the buffers that they read: predictions, and masks (-1: no mask)."""
         cdef Head head
         cdef Py_ssize_t i
         self.run.check_idle()
@@ -213,7 +213,7 @@ cdef class Network:
         self.segments = segments
 
     def set_gradients(self, Gradients gradients):
-        """Where gradients go."""
+        """Set the object that computes gradients."""
         self.run.check_idle()
         self.gradients = gradients
 
@@ -249,7 +249,7 @@ cdef class Network:
         self.projections = projections
 
     def allocate_heads(self, Py_ssize_t samples):
-        """Make room for the losses and metrics of batches of up to this many samples."""
+        """Allocate memory for the losses and metrics of batches of up to this many samples."""
         cdef Head head
         self.run.check_idle()
         self.head_capacity = 0
@@ -262,7 +262,7 @@ cdef class Network:
         return np.float64 if self.is_double else np.float32
 
     def check_complete(self):
-        """Refuse to run layers that were not told their buffers and parameters."""
+        """Raise if a layer was not told its buffers and parameters."""
         cdef Py_ssize_t k
         cdef Layer layer
         self.checked = False

@@ -1,4 +1,4 @@
-"""Which samples of each batch this process has, where ranks share batches. See `cbackprop.engine.ranks`."""
+"""Which samples of each batch this process has, if ranks share batches. See `cbackprop.engine.ranks`."""
 
 import numpy as np
 
@@ -12,9 +12,9 @@ cdef class Pieces:
     def share(self, ranks, Py_ssize_t first, Py_ssize_t n, Py_ssize_t total, bint own, bint in_order):
         """Share each batch with other processes; with `ranks` None, do not.
 
-        A batch has `total` pieces, of which this process has `n` from `first` on. With `own` the process has batches of
-        its own: each counts as one piece of a batch that no process sees as a whole. With `in_order`, layers compute
-        what they would if one process had all pieces.
+        A batch has `total` pieces. This process has `n` of them, from `first` on. With `own` the process has batches of
+        its own, and each counts as one piece of a batch that no process sees as a whole. With `in_order`, layers
+        compute the same as if one process had all pieces.
         """
         self.ranks, self.shared, self.own, self.in_order = ranks, ranks is not None, own, in_order
         if ranks is None:
@@ -35,7 +35,7 @@ cdef class Pieces:
         cdef Py_ssize_t begin, end
         if not self.shared:
             return Place(start, rows, 0, start, rows, rows)
-        if self.own:    # rows of different ranks need different numbers, because random layers draw by them
+        if self.own:    # random layers draw by the numbers of rows, so these must differ between ranks
             return Place(start, rows, self.first * batch_size, start, rows, rows)
         begin = rows * self.first // self.total
         end = rows * (self.first + self.n) // self.total

@@ -1,6 +1,6 @@
 """Runs a network forwards, without the GIL: in a team of threads, or a few samples at once.
 
-Samples pass in blocks, so that what a layer writes is still in the cache when the next one reads it.
+Samples pass in blocks, so that the output of a layer is still in the cache when the next one reads it.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ cdef void predict_thread(void* predictor, Py_ssize_t thread) noexcept nogil:
 
 
 cdef bint fits(const Py_buffer* given, tuple shape, Py_ssize_t itemsize):
-    """Whether numbers of samples of this shape follow each other, at addresses that are multiples of their size."""
+    """Whether an array has samples of this shape, is contiguous and is aligned."""
     cdef Py_ssize_t axis
     if given.ndim != 1 + len(shape) or <size_t>given.buf % <size_t>itemsize or not PyBuffer_IsContiguous(given, b"C"):
         return False
@@ -54,8 +54,9 @@ cdef class Predictor:
     ):
         """Write the buffers `outputs` of the samples start:stop into the arrays `results`.
 
-        False if `check` and a number of the inputs is NaN or infinite: then the results are of no use. In training,
-        layers that have seen the whole batch afterwards change what no gradient reaches.
+        With `check`, return False if a number of the inputs is NaN or infinite; then the results are invalid. In
+        training mode, layers whose samples depend on each other afterwards update weights without a gradient, such as
+        moving averages.
         """
         cdef Py_ssize_t n_outputs = len(outputs), i
         cdef Py_ssize_t itemsize = 8 if self.network.is_double else 4
@@ -81,7 +82,7 @@ cdef class Predictor:
         return not self.found_infinite
 
     cdef void run_predictions(self, Py_ssize_t thread) noexcept nogil:
-        """The work of each thread: some of the blocks."""
+        """Run this thread's blocks."""
         cdef Py_ssize_t rows = self.stop - self.start, i, begin, end
         cdef Py_ssize_t count = block_count(rows, self.contexts.block_capacity)
         for i in range(count * thread // self.run.team.size, count * (thread + 1) // self.run.team.size):
@@ -96,7 +97,7 @@ cdef class Predictor:
                 self.run.look_up(end)
 
     cdef void predict_samples(self, Context context, Py_ssize_t begin, Py_ssize_t rows) noexcept nogil:
-        """The last layers write where the results are wanted."""
+        """Run some samples. The last layers write directly into the results."""
         cdef Py_ssize_t outputs = self.results.shape[0] - 1, k
         context.show(0, rows)
         context.fetch(self.feeds.items, NULL, self.start + begin)
@@ -112,7 +113,7 @@ cdef class Predictor:
             context.batch.buffers[self.result_buffers[k]].value = context.base[self.result_buffers[k]].value
 
     cdef bint inputs_finite(self, Context context) noexcept nogil:
-        """Whether the inputs of these samples hold neither NaN nor infinity. That brings them into the cache, too."""
+        """Whether the inputs of these samples are all finite. Checking also brings them into the cache."""
         cdef Py_ssize_t i, n
         cdef bint is_double = self.network.is_double
         cdef const void* value
@@ -134,11 +135,11 @@ cdef class Predictor:
         run_forwards(self.network, self.network.n_predicting, &context.batch)
 
     def predict_now(self, x, result, tuple shape, Py_ssize_t source, Py_ssize_t output):
-        """Write the buffer `output` of a few samples into `result`, given that of the buffer `source`.
+        """Write the buffer `output` of a few samples into `result`, given the values `x` of the buffer `source`.
 
-        What `predict` does, for arrays of one input and one output, without what that costs in Python: a network of
-        8-64-64-4 takes half a microsecond. False, and nothing is done, if a value is not finite, or `x` is not
-        contiguous and aligned, or its samples do not have this shape.
+        It does the same as `predict` for one input and one output, with less work in Python: a network of 8-64-64-4
+        takes half a microsecond. It does nothing and returns False if a value is not finite, if `x` is not contiguous
+        and aligned, or if its samples do not have this shape.
         """
         cdef Context context
         cdef Py_ssize_t itemsize = 8 if self.network.is_double else 4, rows

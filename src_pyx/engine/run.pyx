@@ -1,4 +1,4 @@
-"""One call of the user's at a time: its threads, a look at signals now and then, and what went wrong."""
+"""One run of the engine: its threads, checks for signals now and then, and the first exception."""
 
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.pythread cimport PyThread_get_thread_ident
@@ -7,7 +7,7 @@ from cbackprop.compiled.engine.clock cimport now
 from cbackprop.compiled.engine.failure cimport take_failure
 from cbackprop.compiled.engine.team cimport Team, Work
 
-# Seconds between two looks at pending signals (and at the progress display).
+# Seconds between two checks for signals (and updates of the progress display).
 cdef double TICK = 0.05
 
 
@@ -21,17 +21,17 @@ cdef class Run:
         take_failure(&self.failure)
 
     cdef begin(self):
-        """Begin a run: memory is in use until `busy` is unset."""
+        """Begin a run. Its memory is in use until `busy` is unset."""
         self.busy = True
         self.caller = PyThread_get_thread_ident()
 
     cdef check_idle(self):
-        """Refuse to touch memory that a run of this engine, further up the stack, is using."""
+        """Raise if a run of this engine, further up the call stack, is using the memory."""
         if self.busy:
             raise RuntimeError("The model is in the middle of a batch: its own code cannot use it now.")
 
     cdef work(self, Work work, void* worker, Py_ssize_t threads, tick):
-        """Run `work` of a worker in threads, this one among them, and raise what went wrong meanwhile."""
+        """Run `work` of a worker in this thread and helpers, and raise the exception that one of them had."""
         self.halt = False
         self.error = None
         self.tick = tick
@@ -53,7 +53,7 @@ cdef class Run:
             raise error
 
     def keep_team(self, bint kept):
-        """Have threads wait for the next run when one ends, until told otherwise."""
+        """Choose whether threads wait for the next run when a run ends, or end with it."""
         self.check_idle()
         self.team.kept = kept
         if not kept and self.team.engaged > 1:
@@ -61,20 +61,20 @@ cdef class Run:
                 self.team.dismiss()
 
     def forget_team(self):
-        """In a child process: threads stayed behind in the parent, and so did a run unless it is this thread's."""
+        """Call this in a child process after a fork, where only the forking thread and its own run exist."""
         self.team.forget()
         if self.caller != PyThread_get_thread_ident():
             self.busy = False
 
     cdef void look_up(self, Py_ssize_t done) noexcept nogil:
-        """Now and then, with the GIL: signals and the display. What they raise ends the run."""
+        """Now and then, take the GIL to handle signals and update the display. An exception in them ends the run."""
         cdef double time = now()
         if time - self.last_tick >= TICK:
             self.tell(done)
             self.last_tick = now()
 
     cdef void tell(self, Py_ssize_t done) noexcept with gil:
-        """Part of `look_up`. A function with a ``with gil`` block takes the GIL when it ends, even if it went by it."""
+        """A part of `look_up`, apart from it because a function with a ``with gil`` block always takes the GIL."""
         try:
             PyErr_CheckSignals()
             if self.tick is not None:

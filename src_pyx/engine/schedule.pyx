@@ -1,8 +1,8 @@
 """In which order the phases of layers run, and where threads meet.
 
-Consecutive phases that work on ROWS make a stage: each thread goes through it with its own samples and waits for
-nobody. A phase that works on ITEMS is a stage of its own, between two meetings. There, in a backward pass, gradients
-can be computed, too: all threads have finished what lies behind.
+Consecutive phases of ROWS make a stage: each thread goes through it with its own samples, without waiting. A phase of
+ITEMS is a stage of its own, between two meetings. In a backward pass, gradients can be computed there too, because all
+threads have finished the layers before.
 """
 
 from cpython.ref cimport PyObject
@@ -19,10 +19,10 @@ cdef class Schedule:
         In the order in which they run.
     training : bool
     back : bool
-        Whether this is the order of a backward pass.
+        Whether this is a backward pass.
     points : list of int
-        In front of which of the layers, in this order, gradients of the layers before are computed: at its phase of
-        ITEMS, or, where it has none in this run, at a meeting for this purpose.
+        Positions in the list of layers. In front of each, gradients of the layers before are computed: in the layer's
+        phase of ITEMS or, if it has none in this run, at an extra meeting.
     """
 
     def __cinit__(self, list layers, bint training, bint back, list points):
@@ -53,7 +53,7 @@ cdef class Schedule:
         free(self.stages)
 
     cdef add(self, object layer, int kind, int number, int point):
-        """One more phase, in the last stage or in a new one; a stage of ITEMS begins with the gradients of `point`."""
+        """Add a phase, to the last stage or as a new one. A stage of ITEMS begins with the gradients of `point`."""
         cdef Stage* stage
         if self.n_stages == 0 or kind == ITEMS or self.stages[self.n_stages - 1].kind == ITEMS:
             self.add_stage(kind, point)
@@ -62,7 +62,7 @@ cdef class Schedule:
         stage.end += 1
 
     cdef add_stage(self, int kind, int point):
-        """A stage without a phase."""
+        """Add a stage without a phase."""
         cdef Py_ssize_t begin = 0 if self.n_stages == 0 else self.stages[self.n_stages - 1].end
         self.stages[self.n_stages] = Stage(kind, begin, begin, point if kind == ITEMS else -1)
         self.n_stages += 1
@@ -77,13 +77,13 @@ cdef class Schedule:
     cdef void run_items(
         self, Py_ssize_t stage, const Batch* batch, Py_ssize_t thread, Py_ssize_t threads
     ) noexcept nogil:
-        """A thread's pieces of a stage of ITEMS, given all samples of the batch."""
+        """Run this thread's items of a stage of ITEMS, given all samples of the batch."""
         cdef Phase* phase = &self.phases[self.stages[stage].begin]
         cdef Py_ssize_t count, begin, end
         if self.stages[stage].begin == self.stages[stage].end:
             return
         count = (<Layer>phase.layer).items(batch, self.back, phase.number)
-        # The first thread has the first piece: code in Python runs in the thread that called `fit`.
+        # The first thread has the first item, so code in Python runs in the thread that called `fit`.
         begin = (count * thread + threads - 1) // threads
         end = (count * (thread + 1) + threads - 1) // threads
         if begin < end:

@@ -25,7 +25,7 @@ cdef class Sums:
     loss_total, loss_count : float
         The sum of the loss over samples, and their number. Their quotient is the mean.
     epochs_done : int
-        The rows of the sums of epochs that are complete.
+        How many rows of the sums of epochs are complete.
     """
 
     def __cinit__(self, Network network not None, Feeds feeds not None):
@@ -33,7 +33,7 @@ cdef class Sums:
         self.follow_heads()
 
     cdef follow_heads(self):
-        """Make room for the sums of the network's heads, which may be new ones."""
+        """Allocate memory for the sums of the network's heads, which may have changed."""
         if self.head_totals is None or self.heads_version != self.network.heads_version:
             self.head_totals = np.zeros(max(self.network.n_heads, 1))
             self.heads_version = self.network.heads_version
@@ -96,7 +96,7 @@ cdef class Sums:
                 at += 2
         self.epochs_done += 1
 
-    # Without the metrics, whose sums are in themselves
+    # Without the metrics, which hold their own sums
 
     def get(self):
         """All sums since the last reset, as `set` takes them."""
@@ -104,7 +104,7 @@ cdef class Sums:
         return self.loss_total, self.loss_count, self.head_losses()
 
     def set(self, double loss_total, double loss_count, list head_losses):
-        """Go on adding to what `get` returned."""
+        """Continue from the sums that `get` returned."""
         cdef Py_ssize_t i
         self.network.run.check_idle()
         self.follow_heads()

@@ -1,8 +1,8 @@
 """Tables of which a batch reads only some rows. The cost of a step depends on these rows, not on the table's size.
 
-The gradient is a list of the rows that were reached, in the order in which they were reached first, with the sums of
-what came to each, in the order of samples. For the optimizer's step the same rows of weights and slots are copied side
-by side, so that any optimizer finds a segment like all others; then they are copied back.
+The gradient is a list of the rows that were read, in the order of their first use, with the sum of the gradients of
+each, in the order of samples. For the optimizer's step these rows of weights and slots are copied side by side, so that
+any optimizer can treat them as an ordinary segment. Then they are copied back.
 """
 
 import numpy as np
@@ -20,10 +20,10 @@ cdef class Table:
     Parameters
     ----------
     users : list of (Layer, int)
-        The layers that read the table, and as which of their parameters, in the order in which gradients are added.
+        The layers that read the table, and the parameter's number in each, in the order in which gradients are added.
     values : array (rows, width)
     slots : list of such arrays
-        What the optimizer remembers.
+        The optimizer's slots.
     decay : float
         The weight decay that applies, or 0.
     reads : int
@@ -63,7 +63,7 @@ cdef class Table:
         free(self.parameters)
 
     def reserve(self, Py_ssize_t samples):
-        """Make room for the rows that a batch of so many samples may reach."""
+        """Allocate memory for the rows that a batch of `samples` samples may read."""
         cdef Py_ssize_t capacity = min(self.rows, samples * self.reads), i
         if capacity <= self.capacity:
             return
@@ -81,7 +81,7 @@ cdef class Table:
         self.capacity = capacity
 
     def rows_reached(self):
-        """The numbers of the rows that the last batch has reached."""
+        """The numbers of the rows that the last batch read."""
         return self.memory[1][:self.sums.count].copy() if self.sums.count else np.zeros(0, np.intp)
 
     def gradient(self):
@@ -101,14 +101,14 @@ cdef class Table:
         self.sums.count = 0
 
     cdef void collect(self, const Batch* batch) noexcept nogil:
-        """The gradient of a batch."""
+        """Compute the gradient of a batch."""
         cdef Py_ssize_t i
         self.forget()
         for i in range(self.n_users):
             (<Layer>self.users[i]).collect_rows(batch, self.parameters[i], &self.sums)
 
     cdef void copy(self, Py_ssize_t begin, Py_ssize_t end, bint back) noexcept nogil:
-        """Copy the rows begin:end of the list, weights and slots, out of the table, or back into it."""
+        """Copy weights and slots of the rows begin:end of the list out of the table, or back into it."""
         cdef Py_ssize_t i, k, bytes = self.sums.row_bytes
         cdef char* inside
         cdef char* outside

@@ -1,7 +1,7 @@
 """Threads that live for one call of the user's, meet at a barrier, and never hold the GIL.
 
-Starting one takes some 20 us. When two threads meet on two free processors, the last one waits 0.2 us; where processors
-are not free, a thread that has waited a little longer than that sleeps.
+Starting one takes some 20 us. When two threads meet on two free processors, the last one waits 0.2 us. A thread that
+has to wait much longer, because processors are busy, sleeps.
 """
 
 from libc.stdint cimport int32_t
@@ -9,7 +9,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 cdef extern from "pythread.h":
-    # Declared here because Cython's own declaration wants a function that may raise.
+    # Declared here because Cython's own declaration expects a function that may raise.
     unsigned long PyThread_start_new_thread(void (*function)(void*) noexcept nogil, void* argument)
     unsigned long PYTHREAD_INVALID_THREAD_ID
 
@@ -28,7 +28,7 @@ cdef extern from "team.h" nogil:
 
 
 cdef void help(void* team) noexcept nogil:
-    """The life of a thread: work whenever it is called, until there is no work any more."""
+    """The main function of a helper: work whenever it is called, until it is dismissed."""
     cdef Barrier* barrier = <Barrier*>(<Team>team).barrier
     cdef int32_t number = ATOMIC_ADD(&(<Team>team).number, 1), call = 0
     while True:
@@ -41,10 +41,10 @@ cdef void help(void* team) noexcept nogil:
 
 
 cdef class Team:
-    """A team that can work again and again, one call at a time. Its owner keeps it alive meanwhile.
+    """A team that can work many times, one call at a time. Its owner keeps it alive meanwhile.
 
-    Helpers leave after each call, unless the team is to be kept together for some calls. Then a call may be for fewer
-    threads than there are: the other helpers wait for the next one.
+    Helpers end after each call, unless the team is kept for several calls. Then a call may use fewer threads than there
+    are; the other helpers wait for the next call.
     """
 
     def __cinit__(self):
@@ -58,7 +58,7 @@ cdef class Team:
         free(self.barrier)
 
     cdef start(self, Py_ssize_t threads, Work work, void* argument):
-        """Set `threads` - 1 helpers to work, or as many as the system allows; the caller is to be thread 0 itself."""
+        """Let `threads` - 1 helpers work, or as many as the system allows. The caller works as thread 0."""
         cdef Py_ssize_t fresh = 0
         if threads > self.engaged:
             self.dismiss()
@@ -71,7 +71,7 @@ cdef class Team:
             call_helpers(<Barrier*>self.barrier, <int32_t>self.size, <int32_t>fresh)
 
     cdef engage(self, Py_ssize_t threads):
-        """Start helpers, who wait to be called."""
+        """Start helpers, which wait for work."""
         cdef Barrier* barrier = <Barrier*>self.barrier
         self.number = 0
         barrier.calls = 0
@@ -95,7 +95,7 @@ cdef class Team:
             self.dismiss()
 
     cdef void dismiss(self) noexcept nogil:
-        """Return when all helpers have left."""
+        """End all helpers, and return when they have ended."""
         if self.engaged > 1:
             self.work = NULL
             call_helpers(<Barrier*>self.barrier, <int32_t>self.engaged, 0)
@@ -103,7 +103,7 @@ cdef class Team:
             self.size = self.engaged = 1
 
     cdef void forget(self) noexcept nogil:
-        """In a child process: the helpers stayed behind in the parent."""
+        """Call this in a child process after a fork, where the helpers do not exist."""
         memset(self.barrier, 0, sizeof(Barrier))
         self.size = self.engaged = 1
         self.kept = False

@@ -1,7 +1,7 @@
 """The end of a training step, once all threads have computed their parts of the gradients: merge, and update.
 
-Between the two lies a hook, `Learner.agree`: there, all gradients of the batch are complete, and no weight has
-changed. Ranks add up theirs there, and what penalties add comes after that, once for all ranks.
+Between the two is a hook, `Learner.agree`. There all gradients of the batch are complete, and no weight has changed.
+Ranks add up their gradients there. The gradients of penalties are added after that, once for all ranks.
 """
 
 from cbackprop.compiled.engine.division cimport PARAMETER_STEP, share
@@ -44,7 +44,7 @@ cdef void merge(
 ) noexcept nogil:
     """Add up groups or chunks in this thread's share of the gradients.
 
-    Of a batch that is held as a whole there are `rows`; else `rows` is 0, and there are `groups` of blocks.
+    rows : the samples of a batch that is held as a whole; 0 if the batch passed in `groups` groups of blocks.
     """
     cdef Segment part
     cdef Py_ssize_t i
@@ -59,7 +59,7 @@ cdef void merge(
 
 
 cdef void add_penalties(Network network, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil:
-    """Add what penalties contribute to this thread's share of the gradients."""
+    """Add the gradients of penalties to this thread's share of the gradients."""
     cdef Segment part
     cdef Py_ssize_t i
     if network.penalties is None:
@@ -71,7 +71,7 @@ cdef void add_penalties(Network network, Py_ssize_t thread, Py_ssize_t threads) 
 
 
 cdef Py_ssize_t share_count(Network network, Py_ssize_t thread) noexcept nogil:
-    """How many segments `merged_share` knows: those of the optimizer, or without one the whole vector."""
+    """The number of segments for `merged_share`: the optimizer's or, without an optimizer, one for the whole vector."""
     return network.segments.size if network.segments is not None else thread == 0
 
 
@@ -99,7 +99,7 @@ cdef void take_step(Network network, Py_ssize_t thread, Py_ssize_t threads) noex
 
 
 cdef void step_table(Network network, Py_ssize_t thread, Py_ssize_t threads, Table table) noexcept nogil:
-    """The optimizer's step over this thread's share of the rows that the batch has reached."""
+    """The optimizer's step over this thread's share of the rows that the batch has read."""
     cdef Py_ssize_t begin = share(table.sums.count, PARAMETER_STEP, thread, threads)
     cdef Py_ssize_t end = share(table.sums.count, PARAMETER_STEP, thread + 1, threads)
     cdef Segment part
@@ -112,7 +112,7 @@ cdef void step_table(Network network, Py_ssize_t thread, Py_ssize_t threads, Tab
 
 
 cdef void step_undivided(Network network) noexcept nogil:
-    """The optimizer's step over everything, by one thread, because norms of whole gradients are needed."""
+    """The optimizer's step over all segments in one thread, because it needs norms of whole gradients."""
     cdef Py_ssize_t n = network.segments.size, i
     if network.n_tables == 0:
         network.optimizer.step(network.segments.items, n)
