@@ -1,4 +1,4 @@
-"""What convolution layers and their implementations agree on: the sizes of a convolution, always with three axes."""
+"""The sizes of a convolution, always with three axes, as layers and their implementations use them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Sizes = tuple[int, int, int]
 
 
 class Geometry(NamedTuple):
-    """A convolution of an image with a kernel, which makes maps. A transposed one makes the image of the maps.
+    """A convolution, which computes maps from an image and a kernel. A transposed one computes the image from the maps.
 
-    Along each axis, tap k of position q of the maps reads the image at ``q stride + k dilation - before``; beyond the
-    borders there are zeros.
+    Along each axis, tap k of position q of the maps reads the image at ``q stride + k dilation - before``. Outside of
+    the image there are zeros.
     """
 
     image: Sizes
@@ -25,14 +25,14 @@ class Geometry(NamedTuple):
     before: Sizes  # zeros in front of the image
     channels: int  # of the image
     filters: int  # channels of the maps
-    groups: int  # so many convolutions side by side, each of its own channels to its own filters
+    groups: int  # convolutions side by side, each from its own channels to its own filters
 
 
 def reaching(geometry: Geometry) -> tuple[Geometry, tuple[slice, slice, slice]]:
-    """A convolution without the taps that read only zeros, and which part of the kernel that leaves.
+    """A convolution without the taps that read only zeros, and the slices of the kernel that remain.
 
-    Such taps may be very far away, and as many as one likes. In what is returned, `before` is negative where the first
-    tap reads behind the first number of the image.
+    The taps that are left out may be many and far away. In the result, `before` is negative if the first tap reads
+    behind the first number of the image.
     """
     axes = zip(*geometry[:6], strict=True)
     found, parts = zip(*(_reaching_along(*axis) for axis in axes), strict=True)
@@ -43,23 +43,23 @@ def reaching(geometry: Geometry) -> tuple[Geometry, tuple[slice, slice, slice]]:
 def _reaching_along(
     image: int, maps: int, kernel: int, stride: int, dilation: int, before: int
 ) -> tuple[tuple[int, int, int], slice]:
-    """The taps along one axis, from the first to the last that reads the image: taps, dilation, before, and which."""
+    """The taps along one axis from the first to the last that reads the image: taps, dilation, before, and a slice."""
     last = (maps - 1) * stride  # where the last position begins
     first = max(-(-(before - last) // dilation), 0)
     end = min((before + image - 1) // dilation + 1, kernel)
-    if first >= end:  # none: one that lies in front of the image, as near as any
+    if first >= end:  # no tap reads the image: keep one just in front of it
         return (1, 1, last + 1), slice(0, 1)
     return (end - first, dilation if end - first > 1 else 1, before - first * dilation), slice(first, end)
 
 
 def three(sizes: tuple[int, ...], missing: int = 1) -> Sizes:
-    """Sizes along three axes: one or two axes follow some of size `missing`."""
+    """Sizes along three axes. If there are only one or two, axes of size `missing` are put in front."""
     depth, height, width = (missing,) * (AXES - len(sizes)) + tuple(sizes)
     return depth, height, width
 
 
 def check_geometry(geometry: Geometry, image: tuple[int, ...], maps: tuple[int, ...], kernel: tuple[int, ...]) -> None:
-    """Refuse the sizes of another convolution than that of these: a user's subclass may say what it likes.
+    """Refuse a geometry that does not fit these shapes, because a user's subclass may return a wrong one.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def check_geometry(geometry: Geometry, image: tuple[int, ...], maps: tuple[int, 
     Raises
     ------
     ValueError
-        If it has other sizes.
+        If its sizes are different.
     """
     expected = geometry._replace(
         image=three(image[:-1]), maps=three(maps[:-1]), kernel=three(kernel), channels=image[-1], filters=maps[-1]

@@ -11,7 +11,7 @@ SampleShape = tuple[int, ...]
 
 
 class Mask(NamedTuple):
-    """The buffer that holds a mask, 1 for each row that counts and else 0, and its shape for a sample."""
+    """The buffer of a mask, with 1 for each row that counts and 0 for others, and its shape for a sample."""
 
     buffer: int
     shape: SampleShape
@@ -28,18 +28,18 @@ class Value(NamedTuple):
 class Steps(Protocol):
     """The plan to which `Layer.expand` adds the steps of one call of a layer."""
 
-    # Of the call, such as ``use_causal_mask``.
+    # Settings of the call, such as ``use_causal_mask``.
     settings: dict[str, Any]
 
     def add(self, operation: Any, inputs: Sequence[Value | Mask], shape: SampleShape) -> Value:
-        """One more step, and its output. A sample of that has this shape."""
+        """Add a step, and return its output, whose samples have this shape."""
 
     def call(self, layer: Any, inputs: Sequence[Value], penalized: bool = True, **settings: Any) -> Value:
-        """The steps of a call of another layer, which is built already, and its output with its mask.
+        """Add the steps of a call of another layer, which must be built, and return its output with its mask.
 
-        Its activity regularizer adds to the loss if the call is `penalized`. Settings of the call are given by name,
-        such as ``use_causal_mask=True``.
+        If the call is `penalized`, the layer's activity regularizer adds to the loss. Settings of the call are given by
+        name, such as ``use_causal_mask=True``.
         """
 
     def as_mask(self, layer: Any, value: Value) -> Mask:
-        """The numbers of a value as a mask: 1 where they are not 0."""
+        """A mask from the numbers of a value: 1 where they are not 0."""

@@ -1,7 +1,7 @@
-"""Whether a layer's implementation and what the user's class makes of it agree about shapes and weights.
+"""Check that a layer's shapes and weights fit its implementation.
 
-A subclass of a layer may define `build` and `compute_output_shape`, but what computes is still the implementation of
-the layer that it was derived from.
+A user's subclass of a layer may define `build` and `compute_output_shape`, but the numbers are still computed by the
+implementation of the layer that it was derived from.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ def check_fit(
     makes: Shape,
     weights: Mapping[str, Shape] | None,
 ) -> None:
-    """Refuse a layer whose inputs, output or weights are not what its implementation works on.
+    """Refuse a layer whose inputs, output or weights do not fit its implementation.
 
     Parameters
     ----------
     layer : Layer
     implementation : str
-        The name of the class that computes.
+        The name of the implementing class.
     given, output : (sequence of) tuple of int
-        What a sample of each input, and of the output, has in the network.
+        The shapes of a sample of each input, and of the output, in the network.
     inputs, makes : (sequence of) tuple of int
-        What the implementation reads and makes.
+        The shapes that the implementation reads and makes.
     weights : mapping of str to tuple of int, or None
-        The weights that it reads, by the attribute that holds them, in order; ``None`` if all are its own business.
-        Further weights must not be trainable, as nothing computes their gradients.
+        The shapes of the weights that it reads, by attribute and in order; ``None`` to check no weights. Further
+        weights must not be trainable, because nothing computes their gradients.
 
     Raises
     ------
     ValueError
-        That names what does not fit, and the method that is to be mended.
+        If something does not fit. The message names it, and the method to correct.
     """
     who = f"{type(layer).__name__} {layer.name!r} computes as {implementation} does"
     if list(given) != list(inputs):

@@ -1,4 +1,4 @@
-"""Where the classes are that carry out what specs describe: compiled ones, and their twins in NumPy."""
+"""Find the classes that implement specs: compiled ones, and their twins in NumPy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 __all__ = ["find", "name_of"]
 
-# Suffixes of compiled classes that exist for each float type, by NumPy's code of the type.
+# The suffix of compiled classes for each float type, by NumPy's code of the type.
 SUFFIXES = {"f": "32", "d": "64"}
 
 
@@ -21,9 +21,9 @@ def find(package: str, path: str, dtype: Any = None) -> Any:
     package : str
         ``"compiled"`` or ``"reference"``, or a package below one of these.
     path : str
-        ``module.Class`` below that package of this library; or ``other:module.Class``, below that of another one.
+        ``module.Class`` below that package of this library, or ``other:module.Class`` for the same in package `other`.
     dtype : dtype-like, optional
-        The float type that it computes in. It chooses between ``Class32`` and ``Class64``, where there are both.
+        The float type in which it computes. It chooses between ``Class32`` and ``Class64`` if these exist.
     """
     owner, _, inner = path.rpartition(":")
     name_of_module, _, name = inner.rpartition(".")

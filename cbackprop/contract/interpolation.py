@@ -1,4 +1,4 @@
-"""Which weights give each output of an interpolation along an axis: half-pixel centers, as in JAX and TensorFlow."""
+"""The weights of interpolation along an axis, with half-pixel centers as in JAX and TensorFlow."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Array = NDArray[Any]
 
 
 class Window(NamedTuple):
-    """The part of an axis that is resampled, from `start` on; it may begin in front of the axis, and end behind it."""
+    """The part of an axis that is resampled, from `start` on. It may begin before the axis and end after it."""
 
     start: int
     size: int
 
 
 class Resampling(NamedTuple):
-    """How an image becomes one of another size. What lies outside of it has the value `fill_value`."""
+    """How an image is resized. Everything outside of the image has the value `fill_value`."""
 
     target: tuple[int, int]
     windows: tuple[Window, Window]
@@ -42,10 +42,10 @@ class Resampling(NamedTuple):
 
 
 class Taps(NamedTuple):
-    """Each output as a sum over successive inputs: from `first` on, with the weights between two `ends`.
+    """Each output as a weighted sum over successive inputs, from `first` on, plus a constant.
 
-    first (outputs,); ends (outputs + 1,), where the first is 0; weights (number of all,); constants (outputs,), which
-    are added.
+    first (outputs,); ends (outputs + 1,): output i has the weights ends[i]:ends[i + 1]; weights (number of all
+    weights,); constants (outputs,).
     """
 
     first: Array
@@ -67,12 +67,12 @@ def keys_cubic(distance: Array) -> Array:
 
 
 def lanczos(distance: Array, radius: int) -> Array:
-    """A sinc within a sinc of `radius` times the width."""
+    """A sinc, windowed by a sinc that is `radius` times as wide."""
     found: Array = np.where(distance > radius, 0.0, np.sinc(distance) * np.sinc(distance / radius))
     return found
 
 
-# The kernel of each interpolation, and how far it reaches.
+# The kernel of each interpolation, and its radius.
 KERNELS = {
     "bilinear": (triangle, 1),
     "bicubic": (keys_cubic, 2),
@@ -91,7 +91,7 @@ def cropped_to_aspect_ratio(sizes: tuple[int, ...], target: tuple[int, int]) -> 
 
 
 def padded_to_aspect_ratio(sizes: tuple[int, ...], target: tuple[int, int]) -> tuple[Window, Window]:
-    """An image with as much around it as makes its aspect ratio that of `target`, the same at both ends of an axis."""
+    """An image with a border that gives it the aspect ratio of `target`, equal at both ends of an axis."""
     height, width = sizes
     above = (max(height, width * target[0] // target[1]) - height) // 2
     beside = (max(width, height * target[1] // target[0]) - width) // 2
@@ -99,9 +99,9 @@ def padded_to_aspect_ratio(sizes: tuple[int, ...], target: tuple[int, int]) -> t
 
 
 def places_and_weights(size: int, outputs: int, interpolation: str, antialias: bool) -> tuple[Array, Array]:
-    """For an axis of `size` elements: the first one that each output reads, and the weights (outputs, taps) from there.
+    """For an axis of `size` elements: the first element that each output reads, and the weights (outputs, taps).
 
-    Elements beyond the ends have the weight 0; the others sum to 1.
+    The weights of elements beyond the ends are 0; the others add up to 1.
     """
     numbers = np.arange(outputs)
     if size == outputs or interpolation == "nearest":
@@ -120,7 +120,7 @@ def places_and_weights(size: int, outputs: int, interpolation: str, antialias: b
 
 
 def taps_of(resampling: Resampling, axis: int, inputs: int) -> Taps:
-    """The taps of axis 0 (height) or 1 (width) of an image, which has so many elements."""
+    """The taps of axis 0 (height) or 1 (width) of an image, for an axis of `inputs` elements."""
     window = resampling.windows[axis]
     outputs = resampling.target[axis]
     first, weights = places_and_weights(window.size, outputs, resampling.interpolation, resampling.antialias)
@@ -132,7 +132,7 @@ def taps_of(resampling: Resampling, axis: int, inputs: int) -> Taps:
 
 
 def transposed(taps: Taps, inputs: int) -> Taps:
-    """The way back for gradients: to each of the inputs from the outputs that read it."""
+    """The taps for gradients: to each input, from the outputs that read it."""
     output = np.repeat(np.arange(len(taps.first)), np.diff(taps.ends))
     place = np.arange(len(output)) - taps.ends[output] + taps.first[output]
     order = np.lexsort((output, place))
@@ -140,7 +140,7 @@ def transposed(taps: Taps, inputs: int) -> Taps:
 
 
 def _by_rows(rows: Array, columns: Array, weights: Array, count: int, constants: Array) -> Taps:
-    """Taps of sorted entries; weights of 0 are put where those of a row are not successive columns."""
+    """Taps from sorted entries. Where the columns of a row are not successive, weights of 0 fill the gaps."""
     lowest, highest = np.zeros(count, np.int64), np.full(count, -1, np.int64)
     lowest[rows[::-1]] = columns[::-1]
     highest[rows] = columns

@@ -10,15 +10,15 @@ __all__ = ["check_kernel", "check_sums", "checked_layout"]
 
 
 def check_kernel(kernel: Any, spec: Any, linked: bool = False) -> None:
-    """Refuse a spec whose targets or activation the kernel is not written for.
+    """Refuse a spec whose form of targets, or linked activation, the kernel does not support.
 
-    The kernel's `reads` says which forms of targets it reads: one, several (a tuple) or any (``None``). Its `links` are
-    the activations of the last layer that it can compute together with the loss.
+    The kernel's `reads` has the forms of targets that it reads: one, several (a tuple) or any (``None``). Its `links`
+    are the activations of the last layer that it can compute together with the loss.
 
     Raises
     ------
     TypeError
-        If the kernel would read targets of another form, or have to compute another activation.
+        If the kernel reads other forms of targets, or cannot compute the activation.
     """
     name, function = type(spec).__name__, name_of(kernel)
     forms = (kernel.reads,) if isinstance(kernel.reads, str) else kernel.reads

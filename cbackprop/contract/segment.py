@@ -1,4 +1,4 @@
-"""Segment: the part of the parameters that an optimizer's update works on."""
+"""Segment: a part of the parameters that an optimizer updates in one call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which layers run on parts of another one's output while these are in the cache."""
+"""Which layers run on parts of another layer's output while these are still in the cache."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["find_chains"]
 
 
 def find_chains(plan: Plan, layers: Sequence[Any], linked: Collection[int]) -> list[list[int]]:
-    """Chains of steps, by their numbers: one that leads, and those that follow it.
+    """Chains of steps, by their numbers: the step that leads, then those that follow it.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def find_chains(plan: Plan, layers: Sequence[Any], linked: Collection[int]) -> l
     layers : sequence of compiled layers
         One for each step of the plan.
     linked : collection of int
-        Steps that a loss takes over, which follow nothing.
+        Steps that a loss takes over. They follow no other step.
     """
     steps, found = plan.steps, []
     for first in range(len(steps)):

@@ -15,6 +15,6 @@ ENGINES: dict[str, type[Engine]] = {"compiled": CompiledEngine, "reference": Ref
 def engine_class(name: str, plan: Plan) -> type[Engine]:
     """The engine of this name. If samples have an axis of size 0, it is always the one in NumPy.
 
-    Such samples take no time, and so no compiled layer has to handle memory of size 0.
+    Such samples take no time in NumPy either, and so no compiled layer has to handle memory of size 0.
     """
     return ReferenceEngine if 0 in plan.widths else ENGINES[name]

@@ -46,7 +46,8 @@ from cbackprop.variable import ParameterStore, Variable
 
 __all__ = ["CompiledEngine"]
 
-# What a run of several epochs may take: numbers of samples in memory, and floating point operations, some milliseconds.
+# Limits of a run of several epochs: samples, whose order is held in memory, and floating point operations (some
+# milliseconds).
 MOST_AT_ONCE, MOST_WORK_AT_ONCE = 1 << 17, 200_000_000
 
 
@@ -93,24 +94,24 @@ class CompiledEngine(Engine):
         self.network.set_followers(chains)
         self._make_rule()
         self.compiled_tables: dict[Variable, Table] = {}
-        self.compiled_gradients: Gradients | None = None  # of a network without weights there are none
-        self.gradients_at: Any = None  # the places in memory that these are for
+        self.compiled_gradients: Gradients | None = None  # None if the network has no weights
+        self.gradients_at: Any = None  # the addresses that they were made for
         work = self.gradient_work
         self.memory = Memory(self, layers, chains, len(heads), work)
         self.flops = self._flops()
         read = {v for step in self.plan.steps if not step.layer.reads_rows for v in step.layer.variables}
         self.room = Room(self.memory, self.contexts, sum(variable.size for variable in read) * self.dtype.itemsize)
         self.thread_trials = ThreadTrials()
-        self.keepers = 0  # runs that are to keep threads: a callback may begin another one, and so may another thread
-        # What a masked loss is divided by is known when the last row has been through the layers.
+        self.keepers = 0  # runs that keep threads: callbacks and other threads may begin further runs
+        # The divisor of a masked loss is known only when the last row has been through the layers.
         self.loss_sees_whole = any(head.sees_whole or head.selects for head in heads) or any(self.masks)
         self.calls_blas = any(layer.calls_blas for layer in self.network.layers)
         self.at_once = self._at_once()
 
     def _at_once(self) -> tuple[tuple[int, ...], tuple[int, ...], int, int] | None:
-        """The shapes of a sample and of its output, and their buffers, if `predict_now` may be used.
+        """The shapes of a sample and of its output, and their buffers; ``None`` if `predict_now` cannot be used.
 
-        It checks nothing but the shape, and that numbers are finite.
+        `predict_now` checks only the shape, and that numbers are finite.
         """
         plan = self.plan
         if len(plan.inputs) > 1 or len(plan.outputs) > 1 or any(plan.id_ranges):
@@ -126,9 +127,9 @@ class CompiledEngine(Engine):
         state: OptimizerState,
         model_lock: ModelLock,
     ) -> None:
-        """Be the engine of another model that is like the last one, from the constructor's arguments for it.
+        """Become the engine of another model of the same kind. The arguments are those of the constructor.
 
-        All that is compiled stays: layers, heads, and memory. The plan is that of the last model with other layers.
+        Compiled layers, heads and memory stay. The plan is that of the last model, with the new model's layers.
         """
         chosen = set(trainable)
         in_order = [variable for variable in plan.variables if variable in chosen]
@@ -141,7 +142,7 @@ class CompiledEngine(Engine):
         self.bound, self.store = False, None
 
     def leave(self) -> None:
-        """Have nothing to do any more with the weights of the last model."""
+        """Let go of the last model and its weights."""
         if self.store is not None:
             self.store.remove_user(self)
         self.bound, self.store = False, None
@@ -162,7 +163,7 @@ class CompiledEngine(Engine):
         assert self.store is not None  # only a network with weights is bound
         offsets = [[self.offsets[variable] for variable in step.layer.variables] for step in self.plan.steps]
         self.network.set_weights(self.store.values, offsets)
-        place = offsets, id(self.gradient_vector), self.tables  # which the compiled gradients keep alive
+        place = offsets, id(self.gradient_vector), self.tables  # the compiled gradients keep these alive
         if place != self.gradients_at:
             self._bind_gradients()
             self.gradients_at = place
@@ -178,7 +179,7 @@ class CompiledEngine(Engine):
         self._bind_regularizers()
 
     def _bind_gradients(self) -> None:
-        """Tell the network what the gradient vector consists of, and how its computation may be divided."""
+        """Tell the network which gradients are in the vector, and how their computation may be divided."""
         whole, parts, sums = self.gradient_work.divide(self.tables, self.in_order)
         self.compiled_gradients = Gradients(self.network.layers, self.gradient_vector, whole, parts, sums)
         if self.in_order:
@@ -218,7 +219,7 @@ class CompiledEngine(Engine):
         return 10 * sum(self.plan.widths) + layers
 
     def _reserve(self, rows: int, count: int, training: bool, backwards: bool = False) -> bool:
-        """Make room for training or testing on batches of so many samples; whether they pass in blocks."""
+        """Reserve memory for training or testing on batches of `rows` samples. Return whether they pass in blocks."""
         whole = self.sees_whole(training) or self.loss_sees_whole or self.keeps_buffers
         in_blocks = (
             rows >= 2 * self.room.samples_of_block()
@@ -230,15 +231,15 @@ class CompiledEngine(Engine):
             self.room.reserve_blocks(rows, count)
         else:
             self.room.reserve_whole(rows, count)
-        if rows > self.network.head_capacity:  # which is 0 when other data needs other memory
+        if rows > self.network.head_capacity:  # it is 0 if new data needs other memory
             self.network.allocate_heads(rows)
         return in_blocks
 
     # Running
 
     def _products(self) -> AbstractContextManager[None]:
-        """For a ``with`` block that runs the network: multiply matrices as set now; BLAS gets one thread."""
-        if not self.run.busy:  # else the run is refused
+        """For a ``with`` block that runs the network: apply the setting of matrix products; BLAS gets one thread."""
+        if not self.run.busy:  # if it is busy, the run will be refused
             self.network.use_blas(matrix_products.prepare())
         return matrix_products.held(self.network.blas or self.calls_blas)
 
@@ -286,7 +287,7 @@ class CompiledEngine(Engine):
         return self.learner.first_step
 
     def _prepare_training(self, data: Data, batch_size: int, most: int, training: bool, gathered: bool) -> bool:
-        """Make everything ready for a run in up to `most` threads; whether batches pass in blocks."""
+        """Prepare a run in up to `most` threads. Return whether batches pass in blocks."""
         self._begin(data)
         in_blocks = self._reserve(batch_size, most, training, backwards=True)
         for table in self.compiled_tables.values():
@@ -299,7 +300,7 @@ class CompiledEngine(Engine):
         return in_blocks
 
     def epochs_at_once(self, samples: int, batch_size: int) -> int:
-        """As many epochs as make the calls of Python between them negligible."""
+        """How many epochs a run should have, so that the Python code between runs takes negligible time."""
         if self.ranks is not None:
             return 1
         means = all(isinstance(state, MetricSum) for states in self.metric_states for state in states)
@@ -336,7 +337,7 @@ class CompiledEngine(Engine):
         ]
 
     def buffers(self) -> tuple[dict[int, Array], dict[int, Array]]:
-        """Values and deltas of the last batch, as they are in the arena."""
+        """Values and deltas of the last batch, as views of the arena."""
         assert self.room.arena is not None  # because the engine `keeps_buffers`
         arena, layout = self.room.arena
         found: list[dict[int, Array]] = []
@@ -396,8 +397,8 @@ class CompiledEngine(Engine):
     ) -> list[Array] | None:
         """The outputs for all samples; ``None`` if `check` finds that an input is not finite.
 
-        Layers that need a batch as a whole get `batch_size` samples at a time, in training all. Others do not: there
-        results do not depend on it.
+        If layers need whole batches, all layers get `batch_size` samples at a time, and in training mode all samples.
+        Otherwise results do not depend on `batch_size`.
         """
         with self.lock, self._products():
             samples = len(inputs[0])
@@ -423,14 +424,14 @@ class CompiledEngine(Engine):
                     begin, end, self.plan.outputs, parts, training, count, ticks, check
                 )
             if whole and training:
-                self.bring_along()  # what layers have changed
-                self.room.forget_blocks()  # such a block does not suit the caches: the next run makes its own
+                self.bring_along()  # the weights that layers have changed
+                self.room.forget_blocks()  # such a block does not fit the caches, so the next run reserves new ones
             return results if finite else None
 
     def predict_now(self, x: Array, batch_size: int) -> Array | None:
-        """The output for a few samples, if this network has one input and one output, and `x` fits it as it is.
+        """The output for a few samples, if this network has one input and one output, and `x` needs no conversion.
 
-        ``None`` otherwise, and if there is anything to prepare or to complain of: then `predict` is to be called.
+        Otherwise, and if anything is to be prepared or refused, return ``None``; then call `predict`.
         """
         rows = len(x) if x.ndim else 0
         if (
@@ -454,7 +455,7 @@ class CompiledEngine(Engine):
 
     @contextmanager
     def kept_threads(self) -> Iterator[None]:
-        """Meanwhile, threads wait for the next run when one ends. Starting them takes as long as a small epoch."""
+        """Within the ``with`` block, threads wait for the next run: starting them takes as long as a small epoch."""
         with self.lock:
             self.keepers += 1
             self.run.keep_team(True)
@@ -466,12 +467,12 @@ class CompiledEngine(Engine):
                 self.run.keep_team(self.keepers > 0)
 
     def forget_threads(self) -> None:
-        """Forget the threads in a child process, which does not have them."""
-        if hasattr(self, "run"):  # not yet in an engine that another thread was about to build
+        """In a child process, forget the threads, which only the parent has."""
+        if hasattr(self, "run"):  # an engine that another thread was building may not have it yet
             self.run.forget_team()
 
     def draw_as_after(self, batches: int) -> None:
-        """Let random layers of an engine without optimizer draw as in a batch after so many others."""
+        """Let random layers of an engine without optimizer draw the numbers of the batch after `batches` others."""
         self.network.iteration = batches
 
     def reset(self) -> None:
@@ -485,7 +486,7 @@ class CompiledEngine(Engine):
             return self.learner.sums.get(), self.metric_snapshots()
 
     def restore(self, sums: Any) -> None:
-        """Go on from the sums that `sums` returned, once no other thread is running."""
+        """Continue from the sums that `sums` returned, once no other thread is running."""
         totals, metrics = sums
         with self.lock:
             self.learner.sums.set(*totals)
@@ -502,7 +503,7 @@ class CompiledEngine(Engine):
         return self._means(*sums[0])
 
     def metrics_in(self, sums: Any) -> list[list[Any]]:
-        """The sums of each metric that an epoch has added up, as its `restore` takes them."""
+        """The sums of each metric in an epoch, as the metric's `restore` takes them."""
         states: list[list[Any]] = sums[1]
         return states
 
@@ -511,7 +512,7 @@ class CompiledEngine(Engine):
         return total / count, [each / count for each in of_heads[: len(self.objectives)]]
 
     def metric_snapshots(self) -> list[list[Any]]:
-        """The sums of each metric of each output since the last reset, as its `restore` takes them."""
+        """The sums of each metric of each output since the last reset, as the metric's `restore` takes them."""
         return [[state.snapshot() for state in states] for states in self.metric_states]
 
 

@@ -1,4 +1,4 @@
-"""The compiled form of what is asked of one output: its loss and metrics."""
+"""The compiled form of the loss and metrics of one output."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def head_of(objective: Objective, is_linked: bool, states: list[Any], shape: tup
     is_linked : bool
         Whether the loss takes over the last activation.
     states : list
-        As of `metric_states`.
+        From `metric_states`.
     shape : tuple of int
         Of a sample of the output.
     dtype : numpy.dtype

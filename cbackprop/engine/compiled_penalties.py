@@ -21,7 +21,7 @@ def penalty_of(variable: Variable) -> Any:
 
 
 def projection_of(variable: Variable) -> Any:
-    """The object that applies a variable's constraint. NumPy computes norms along axes that are not neighbours."""
+    """The object that applies a variable's constraint. Norms along axes that are not adjacent are computed by NumPy."""
     constraint = variable.constraint
     name = _compiled_name(constraint)
     if name == "NormConstraint" and not constraint.joins_axes(variable.ndim):
@@ -31,7 +31,7 @@ def projection_of(variable: Variable) -> Any:
 
 
 def activity_head(activity: Activity, dtype: Any) -> Head:
-    """What a layer's output adds to the loss: a loss without targets, divided by the batch size."""
+    """The head of a penalty on a layer's output: a loss without targets, divided by the batch size."""
     regularizer, shape = activity.regularizer, activity.shape
     kind = "ElementActivity" if _compiled_name(regularizer) == "ElementPenalty" else "PythonActivity"
     function = find("compiled.regularizers", f"penalties.{kind}", dtype)(regularizer, shape)

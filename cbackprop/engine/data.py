@@ -57,7 +57,7 @@ class Data:
         return next(len(array) for array in self.inputs if array is not None)
 
     def hold(self) -> None:
-        """Note address, shape and dtype of the arrays, which have just been checked."""
+        """Store address, shape and dtype of the arrays, which have just been checked."""
         lists = (self.inputs, self.values, self.classes, self.weights, self.given)
         self._held = [Held.of(array) for arrays in lists for array in arrays if isinstance(array, np.ndarray)]
 
@@ -84,7 +84,7 @@ class Data:
                 )
 
     def present(self) -> Data:
-        """The data without inputs that are left out, for an engine that was made for the others."""
+        """The data without the inputs that are left out, for an engine that was made for the other inputs."""
         if all(array is not None for array in self.inputs):
             return self
         return replace(self, inputs=[array for array in self.inputs if array is not None])

@@ -34,7 +34,7 @@ __all__ = ["Array", "Engine", "Tick"]
 Array = NDArray[Any]
 # Called now and then in a long run, with the number of samples done. An exception from it ends the run.
 Tick = Callable[[int], None] | None
-# A table of more elements, such as that of an `Embedding`, is updated by rows, whatever the optimizer.
+# A table with more elements, such as that of an `Embedding`, is updated by rows with any optimizer.
 LARGEST_DENSE_TABLE = 2**20
 
 
@@ -53,13 +53,13 @@ class Engine:
     trainable : collection of Variable
         The variables whose gradients are computed.
     state : OptimizerState, optional
-        What the optimizer counts and remembers of this model. All engines of the model share it.
+        The optimizer's counts and slots for this model. All engines of the model share it.
     model_lock : ModelLock, optional
         All engines of the model share it.
     only_losses : bool, default False
         Compute losses alone, without regularizers, activity penalties and masks of outputs.
     distribution : DataParallel, optional
-        The ranks that each batch is divided among.
+        The ranks that share each batch.
     keeps_buffers : bool, default False
         Whether all values and deltas of a batch can be read when its training step is over, by `buffers`.
     """
@@ -82,7 +82,7 @@ class Engine:
         in_order = [variable for variable in plan.variables if variable in chosen]
         self._take_settings(dtype, objectives, optimizer, in_order, state, model_lock, distribution)
         self.plan = plan
-        # As it is now: a layer may be frozen later.
+        # A copy, because a layer may be frozen later.
         self.couples_samples = [_coupling(step.layer) for step in plan.steps]
         self.fixed_batch: int | None = next(
             (len(step.layer.lasting[0]) for step in plan.steps if step.layer.lasting), None
@@ -104,10 +104,10 @@ class Engine:
         self.tables = self._find_tables()
         self.settings_version = 0 if optimizer is None else optimizer.settings_version
         self.store: ParameterStore | None = None
-        self.problem: EngineProblem | None = None  # of the last step of a full-batch optimizer
+        self.problem: EngineProblem | None = None  # the problem of a full-batch optimizer's last step
         self.bound = False
         self.offsets: dict[Variable, int] = {}  # of the variables in the store
-        self.generation = -1  # that of `ParameterStore` when the offsets were checked last
+        self.generation = -1  # `ParameterStore.generation` when the offsets were last checked
         self.gradient_vector: Array = np.zeros(0, self.dtype)
 
     def _take_settings(
@@ -132,12 +132,12 @@ class Engine:
         self.lock = self.model_lock.lock
         self.predictions_in_training = 0
         # Models derive these from the objectives, and keep them here.
-        self.result_names: Any = None  # which entries of logs there are
-        self.names: list[str] | None = None  # of what `evaluate` returns
-        self.metrics_of_layers: list[Any] | None = None  # which layers update themselves
-        self.told_of_losses = False  # whether a warning has been given of losses that train nothing
-        self.needs: Any = None  # the forms of targets, and the plan that they are for
-        self.checked_once: Any = None  # where the next data may be known from the last model: see `models.checked_once`
+        self.result_names: Any = None  # the entries of logs
+        self.names: list[str] | None = None  # the names of what `evaluate` returns
+        self.metrics_of_layers: list[Any] | None = None  # metrics that layers hold and update themselves
+        self.told_of_losses = False  # whether `fit` has warned about added losses that train nothing
+        self.needs: Any = None  # the forms of targets, and the plan they belong to
+        self.checked_once: Any = None  # data already checked for the last model: see `models.checked_once`
         self.owner: Any = None  # the run whose means of losses and metrics are being added up
         self.put_aside: dict[Any, Any] = {}  # the means of other runs, by owner
         known_engines.add(self)
@@ -147,7 +147,7 @@ class Engine:
         return self.plan
 
     def is_up_to_date(self) -> bool:
-        """Whether no layer has been frozen or unfrozen since the engine was made, where that changes the steps."""
+        """Whether no layer was frozen or unfrozen so that the dependence between its samples has changed."""
         return self.couples_samples == [step.layer.couples_samples for step in self.plan.steps]
 
     def at(self, inputs: list[Any]) -> Engine:
@@ -162,7 +162,7 @@ class Engine:
                 raise TypeError(layer.without_backward)
 
     def losses_without_weights(self) -> list[str]:
-        """Names of layers in Python whose addition to the loss depends on no weight that is trained."""
+        """Names of layers in Python that add a loss that depends on no trained weight."""
         found = []
         for activity in self.activities:
             if isinstance(activity.regularizer, AddedLoss):
@@ -172,7 +172,7 @@ class Engine:
         return list(dict.fromkeys(found))
 
     def sees_whole(self, training: bool) -> bool:
-        """Whether batches must not be divided, because some layer needs all samples of a batch at once."""
+        """Whether some layer needs all samples of a batch at once, so that batches must not be divided."""
         return self._whole_batches[bool(training)]
 
     def couples(self, index: int, training: bool) -> bool:
@@ -182,7 +182,7 @@ class Engine:
         return self.couples_samples[index] == "always" or (self.couples_samples[index] == "in_training" and training)
 
     def _find_tables(self) -> set[Variable]:
-        """The variables that are updated by rows: only the rows that a batch has read."""
+        """The variables of which only the rows that a batch has read are updated."""
         read: dict[bool, set[Variable]] = {True: set(), False: set()}
         for step in self.plan.steps:
             read[step.layer.reads_rows].update(step.layer.variables)
@@ -190,7 +190,7 @@ class Engine:
         return {variable for variable in self.trainable if variable in by_rows and self._is_table(variable)}
 
     def follow_settings(self) -> None:
-        """Take over settings of the optimizer that have changed since the last run."""
+        """Take over settings of the optimizer that were changed since the last run."""
         assert self.optimizer is not None
         self.settings_version = self.optimizer.settings_version
         self.tables = self._find_tables()
@@ -201,15 +201,15 @@ class Engine:
         raise NotImplementedError
 
     def _is_table(self, variable: Variable) -> bool:
-        """Whether a table is updated by rows: only the rows that a batch has read.
+        """Whether only those rows of a table are updated that a batch has read.
 
-        It is if that makes no difference, or if the table is so large that an update of all rows would be too slow. It
-        is not if the update of a row needs other rows, or the gradients of several batches.
+        They are if the result is the same, or if the table is so large that updating all rows would be too slow. They
+        are not if the update of a row needs other rows, or the gradients of several batches.
         """
         rule = self.optimizer
         if rule is None or rule.whole_variables or rule.use_ema or rule.gradient_accumulation_steps:
             return False
-        if self.ranks is not None:  # they add up whole gradients
+        if self.ranks is not None:  # ranks add up whole gradients
             return False
         if variable.regularizer is not None or variable.constraint is not None:
             return False
@@ -242,17 +242,17 @@ class Engine:
     # Parameters
 
     def bind(self) -> None:
-        """Find the variables in memory: another model may have moved them to a store that it shares."""
+        """Find the variables in memory, because sharing layers with another model may have moved them."""
         if self.bound and (self.generation == ParameterStore.generation or self._are_here()):
             return
-        self.bound = False  # until all is in place: an interrupt may come at any line
+        self.bound = False  # until the end, because an interrupt may come at any line
         with ParameterStore.moving:
             self.store = ParameterStore.unite(self.plan.variables)
             if self.store is None:
                 return
             self.store.add_user(self)
             self.offsets = {variable: variable.offset for variable in self.plan.variables}
-            if self.ranks is not None:  # the others may still read the last one
+            if self.ranks is not None:  # other ranks may still be reading the last vector
                 self.gradient_vector = self.ranks.vector(self.store.values.size, self.dtype)
             elif self.gradient_vector.size == self.store.values.size:
                 self.gradient_vector[:] = 0
@@ -265,7 +265,7 @@ class Engine:
             self.bound = self._are_here()
 
     def bring_along(self) -> None:
-        """At the end of a run, copy the weights to where another model has moved them meanwhile."""
+        """At the end of a run, copy the weights to their new place if another model has moved them meanwhile."""
         if self.store is None or self.generation == ParameterStore.generation:
             return
         with ParameterStore.moving:
@@ -273,15 +273,15 @@ class Engine:
                 self.store.bring_along(variable, offset)
 
     def _are_here(self) -> bool:
-        """Whether all variables are in the store that this engine knows; if so, notes the generation."""
-        generation = ParameterStore.generation  # read first, because a move in the meantime raises it
+        """Whether all variables are in the store that this engine knows. If so, store the generation."""
+        generation = ParameterStore.generation  # read first, because a move meanwhile raises it
         here = all(variable.store is self.store for variable in self.plan.variables)
         self.generation = generation if here else -1
         return here
 
     @contextmanager
     def fresh_means(self) -> Iterator[None]:
-        """Start new means of losses and metrics; when the ``with`` block ends, go on with the earlier ones."""
+        """Start new means of losses and metrics. When the ``with`` block ends, continue with the earlier ones."""
         with self.lock:
             earlier = self.sums()
             self.reset()
@@ -295,7 +295,7 @@ class Engine:
         return MeansOf(self, owner)
 
     def switch_means(self, owner: Any) -> None:
-        """Put aside the means of the last owner, and go on with those of another one."""
+        """Save the means of the last owner, and continue with those of another one."""
         if self.owner is not None:
             self.put_aside[self.owner] = self.sums()
         self.owner = owner
@@ -334,8 +334,8 @@ class Engine:
     def _ranges(self, optimizer: Optimizer) -> list[tuple[int, int, float]]:
         """Segments of the flat vectors, as (begin, end, weight decay).
 
-        Variables that follow each other, with only padding between them, make one segment, unless the norm of each
-        variable counts. Others have a frozen variable between them, or one of a model that no longer exists.
+        Variables with only padding between them make one segment, unless the rule needs the norm of each variable. A
+        new segment begins after a frozen variable, or after one of a model that no longer exists.
         """
         merge = optimizer.clipnorm is None
         ranges: list[tuple[int, int, float]] = []
@@ -354,7 +354,7 @@ class Engine:
         return ranges
 
     def dense_weights(self) -> list[Array]:
-        """The trainable weights, without tables: these may be too large to look through in every run."""
+        """The trainable weights without tables, which may be too large to check in every run."""
         return [variable.array for variable in self.trainable if variable not in self.tables]
 
     def rows_of_last_batch(self) -> list[Array]:
@@ -366,9 +366,9 @@ class Engine:
         return [self.view(self.gradient_vector, variable).copy() for variable in self.trainable]
 
     def buffers(self) -> tuple[dict[int, Array], dict[int, Array]]:
-        """Values and deltas of the last batch by number of their buffer, (batch, width), if the engine keeps them.
+        """Values and deltas of the last batch, (batch, width), by buffer number, if the engine keeps them.
 
-        They are views of memory that the next batch is written to. Inputs of the network are not among them.
+        They are views of memory that the next batch overwrites. The inputs of the network are not included.
         """
         raise NotImplementedError
 
@@ -379,7 +379,7 @@ class Engine:
         return earlier
 
     def draw_as_after(self, batches: int) -> None:
-        """Let random layers of an engine without optimizer draw as in the batch that comes after so many others."""
+        """Let random layers of an engine without optimizer draw the numbers of the batch after `batches` others."""
 
     # What the engines define
 
@@ -404,12 +404,12 @@ class Engine:
         raise NotImplementedError
 
     def check_batches(self, samples: int, batch_size: int) -> None:
-        """Refuse batches of another size than that for which layers keep states from batch to batch.
+        """Refuse batches whose size differs from the batch size of stateful layers.
 
         Raises
         ------
         ValueError
-            If there are such layers, and a batch would have another size.
+            If there are stateful layers, and a batch would have another size.
         """
         wanted = self.fixed_batch
         if wanted is not None and (min(batch_size, samples) != wanted or samples % wanted):
@@ -420,7 +420,7 @@ class Engine:
             )
 
     def solver(self) -> Any:
-        """The implementation of a full-batch optimizer, which does its arithmetic."""
+        """The compiled class or twin that computes the steps of a full-batch optimizer."""
         raise NotImplementedError
 
     def jacobian(self, data: Data, begin: int, end: int) -> tuple[Array, NDArray[np.float64]]:
@@ -449,7 +449,7 @@ class Engine:
             tick(stop - start)
 
     def epochs_at_once(self, samples: int, batch_size: int) -> int:
-        """How many epochs of so many samples `train_epochs` may be given; 1 if it cannot be called."""
+        """How many epochs of `samples` samples `train_epochs` may run; 1 if it cannot be called."""
         return 1
 
     def train_epochs(
@@ -457,7 +457,7 @@ class Engine:
     ) -> None:
         """Train for several epochs; `order` has the samples of all of them.
 
-        What each finished epoch has added up is appended to `sums`, as `restore` takes it.
+        The sums of each finished epoch are appended to `sums`, in the form that `restore` takes.
         """
         raise NotImplementedError
 
@@ -478,7 +478,7 @@ class Engine:
     ) -> list[Array] | None:
         """The outputs for all samples, each (samples, ...); ``None`` if `check` finds that an input is not finite.
 
-        Layers that need a batch as a whole get `batch_size` samples at a time, in training all.
+        Layers that need whole batches get `batch_size` samples at a time, and in training mode all samples.
         """
         raise NotImplementedError
 
@@ -499,16 +499,16 @@ class Engine:
         raise NotImplementedError
 
     def sums(self) -> Any:
-        """Everything that was added up since the last reset, for `restore`."""
+        """All sums since the last reset, for `restore`."""
         raise NotImplementedError
 
     def restore(self, sums: Any) -> None:
-        """Go on from the sums that `sums` returned."""
+        """Continue from the sums that `sums` returned."""
         raise NotImplementedError
 
     @contextmanager
     def sums_of_ranks(self) -> Iterator[None]:
-        """Inside the ``with`` block, means are those of all ranks, which all must ask for them."""
+        """Within the ``with`` block, means are over all ranks. All ranks must enter it."""
         own = self.sums()
         self.restore(self.over_ranks(own))
         try:
@@ -517,7 +517,7 @@ class Engine:
             self.restore(own)
 
     def over_ranks(self, sums: Any) -> Any:
-        """Sums of this rank, added up over all ranks, which all must ask for them."""
+        """The sums of this rank, added up over all ranks. All ranks must call this."""
         return sum_of_ranks(self.ranks, sums)
 
     def losses(self) -> tuple[float, list[float]]:
@@ -525,7 +525,7 @@ class Engine:
         raise NotImplementedError
 
     def metric_snapshots(self) -> list[list[Any]]:
-        """The sums of each metric of each output since the last reset, as its `restore` takes them."""
+        """The sums of each metric of each output since the last reset, as the metric's `restore` takes them."""
         raise NotImplementedError
 
 

@@ -14,12 +14,12 @@ from cbackprop.variable import Variable
 
 __all__ = ["GradientWork"]
 
-# All gradients together are divided into about so many parts for threads to share, of at least so many elements each.
+# All gradients together are divided into about this many parts, each of at least this many elements.
 MOST_PARTS, LEAST_PART = 16, 2048
-# Parts begin at multiples of so many elements, which suits every size of register tiles; as in division.pxd.
+# Parts begin at multiples of this number of elements, which suits all register tiles. The same as in division.pxd.
 PART_STEP = 24
 
-# A use of a variable: the number of the step, and the number of the variable among those of the step.
+# A use of a variable: the number of the step, and the variable's number in that step.
 Use = tuple[int, int]
 
 
@@ -38,10 +38,10 @@ class GradientWork:
     Attributes
     ----------
     points : list of int
-        The backward steps, by their position in the backward pass, in front of which threads meet anyway, so that
-        gradients can be computed there: those of layers whose samples depend on each other.
+        Positions in the backward pass at which threads meet anyway, so that gradients can be computed there: in front
+        of layers whose samples depend on each other.
     point_of : dict of Variable to int
-        The point at which the gradient of each variable is computed: the first one behind all its uses. The last,
+        The point at which the gradient of each variable is computed: the first one after all its uses. The last point,
         ``len(points)``, is the end of the backward pass.
     """
 
@@ -57,7 +57,7 @@ class GradientWork:
         self.point_of = self._find_points()
 
     def follow(self, plan: Plan) -> None:
-        """Do the same work for another plan, whose steps are the same but have other layers."""
+        """Switch to another plan, which has the same steps with other layers."""
         points = [self.point_of.get(variable) for variable in self.plan.variables]
         pairs = zip(plan.variables, points, strict=True)
         self.plan, self.point_of = plan, {variable: point for variable, point in pairs if point is not None}
@@ -80,7 +80,7 @@ class GradientWork:
         Parameters
         ----------
         without : collection of Variable
-            These have no gradient in the vector.
+            Variables without a gradient in the vector.
         always_sum : bool
             Whether every gradient is cut into chunks of samples, also where this gains no time.
         """
@@ -94,13 +94,12 @@ class GradientWork:
         for variable, those in sorted(uses.items(), key=lambda use: self.point_of[use[0]]):
             work, is_sum = flops[variable]
             fine = self._parts(variable, those, finest, work)
-            # A variable gets its share of all parts, so that every thread finds work. Where it has too few elements
-            # for that, its sum over samples is cut into chunks. A chunk costs memory and an addition, so that parts
-            # somewhat larger than the others stay as they are.
+            # A variable gets parts in proportion to its work, so that every thread finds work. If it has too few
+            # elements for that, its sum over samples is cut into chunks. A chunk costs memory and an addition, so parts
+            # that are only somewhat larger than the others are not cut.
             chunks = round(MOST_PARTS * work / total / (len(fine) // len(those)))
             number = -1
-            # Where samples do not depend on each other, every gradient is a sum over samples, though it may not pay
-            # to cut it.
+            # If samples do not depend on each other, every gradient is a sum over samples. But cutting it may not pay.
             if always_sum or (is_sum and chunks > 1):
                 number = len(sums)
                 sums.append((variable.offset, variable.size, work, max(min(chunks, MOST_PARTS), 1)))
@@ -115,13 +114,13 @@ class GradientWork:
             layer = self.plan.steps[step.position].layer
             for variable, mode in zip(layer.variables, step.gradients, strict=True):
                 if mode is not None:
-                    # The rows of a table are collected at the end, and the optimizer's settings may make it a table.
+                    # A table's gradient is collected at the end, and the optimizer's settings may make this a table.
                     at_end = layer.reads_rows
                     found[variable] = len(self.points) if at_end else bisect.bisect_right(self.points, i)
         return found
 
     def _flops(self, uses: list[Use]) -> tuple[float, bool]:
-        """Operations for a sample's share in a gradient, and whether all uses sum it over samples."""
+        """Floating point operations of a gradient for a sample, and whether it is a sum over samples in all uses."""
         found = [_gradient_flops(self.plan.steps[index], k) for index, k in uses]
         by_default = [2 * math.prod(self.plan.steps[index].output_shape) for index, _ in uses]
         flops = sum(rest if each is None else each for each, rest in zip(found, by_default, strict=True))

@@ -1,4 +1,4 @@
-"""Means of losses and metrics, where several runs of a model take turns at its engine."""
+"""Means of losses and metrics, for several runs of a model that use its engine alternately."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the numbers of a batch lie: values, deltas, and what layers keep, in one arena."""
+"""The place of every number of a batch in one arena: values, deltas, and the scratch of layers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from cbackprop.variable import Variable
 
 __all__ = ["Memory"]
 
-# Bytes behind a buffer that belong to no other: products and sums read whole vectors, also with the last number, and
-# another thread may be writing the next buffer meanwhile. Behind a large buffer it is a share of its size. So two
-# halves with their gaps fit where a whole one was.
+# Unused bytes after a buffer. Products and sums read whole vectors, so they may read behind the last number, while
+# another thread is writing the next buffer. After a large buffer the gap is a fraction of its size, so that two buffers
+# of half the size, with their gaps, fit into the place of a large one.
 GAP = 64
 GAP_SHARE = 1920
-# Bytes of the arena behind its last buffer.
+# Unused bytes after the last buffer of the arena.
 PADDING = 512
 
 
@@ -37,17 +37,17 @@ class Memory:
     layers : sequence of compiled layers
         One for each step of the plan.
     chains : list of list of int
-        Layers that run others on parts of their output, each with those.
+        Layers that run others on parts of their output: each with the layers that follow it.
     n_heads : int
     work : GradientWork
-        It knows at which points of the backward pass gradients are computed.
+        Says at which points of the backward pass gradients are computed.
 
     Attributes
     ----------
     sample_bytes : float
-        What a sample takes of an arena, about.
+        About how many bytes of an arena a sample takes.
     last_arena : (ndarray, Layout) or None
-        The memory of whole batches and what lies where, if the engine keeps its buffers.
+        The memory of whole batches and its layout, if the engine keeps its buffers.
     """
 
     def __init__(
@@ -70,16 +70,16 @@ class Memory:
         samples = 24
         self.sample_bytes = self.block_size(samples) / samples
 
-    # When everything is in use. Most engines need one of these only.
+    # The lifetimes of all buffers. Most engines need only one of these.
 
     @functools.cached_property
     def of_blocks(self) -> list[Lifetime | None]:
-        """In a block, whose gradients are computed after its backward pass."""
+        """Lifetimes in a block, whose gradients are computed after its backward pass."""
         return self._lifetimes(self._step_by_step([]), dict.fromkeys(self.work.point_of, 0))
 
     @functools.cached_property
     def of_one_thread(self) -> list[Lifetime | None]:
-        """In a whole batch of one thread."""
+        """Lifetimes in a whole batch that one thread runs."""
         if not (self.work.points or self.engine.keeps_buffers):
             return self.of_blocks
         found = self._lifetimes(self._step_by_step(self.work.points), self.work.point_of)
@@ -87,7 +87,7 @@ class Memory:
 
     @functools.cached_property
     def of_threads(self) -> list[Lifetime | None]:
-        """In a whole batch that several threads share."""
+        """Lifetimes in a whole batch that several threads share."""
         if self.engine.keeps_buffers:
             return self.of_one_thread
         return self._lifetimes(_BetweenMeetings(self.work.points), self.work.point_of)
@@ -96,16 +96,16 @@ class Memory:
         return _StepByStep(len(self.engine.plan.steps), len(self.engine.backward_steps), points)
 
     def block_size(self, rows: int) -> int:
-        """The bytes that a block of so many samples takes of an arena."""
+        """The bytes of an arena that a block of `rows` samples takes."""
         return self._place(rows, self.of_blocks)[1]
 
     def blocks(self, rows: int, count: int) -> list[Context]:
-        """A context for each thread, with an arena of its own for blocks of so many samples."""
+        """A context for each thread, with its own arena for blocks of `rows` samples."""
         layout = self._arrange(rows, self.of_blocks)
         return [self._context(rows, self._arena(layout), layout) for _ in range(count)]
 
     def whole(self, rows: int, count: int) -> list[Context]:
-        """A context for each thread to look at samples of its own in one arena, and one to look at all of them."""
+        """A context for each thread's samples, and one for all samples, in one arena."""
         layout = self._arrange(rows, self.of_threads if count > 1 else self.of_one_thread)
         arena = self._arena(layout)
         if self.engine.keeps_buffers:
@@ -121,7 +121,7 @@ class Memory:
     def _lifetimes(self, moments: Moments, point_of: dict[Variable, int]) -> list[Lifetime | None]:
         """When each value, delta and scratch space is in use; sizes are those of one sample.
 
-        Inputs of the network are read where the data is.
+        Inputs of the network have no memory here: they are read from the data or from the staging memory.
         """
         plan, engine = self.engine.plan, self.engine
         bytes_of = [width * self.itemsize for width in plan.widths]
@@ -130,7 +130,7 @@ class Memory:
         for buffer in plan.outputs:
             values.touch(buffer, moments.loss)
         for buffer, objective in zip(plan.outputs, engine.objectives, strict=False):
-            # A layer writes each delta that has memory: none may have where no weight is behind the buffer.
+            # A layer writes every delta that has memory. So a buffer that depends on no weight must have none.
             if objective.loss and buffer in engine.with_delta:
                 deltas.touch(buffer, moments.loss)
         for mask in engine.masks:
@@ -164,7 +164,7 @@ class Memory:
         return [*values.lifetimes(), *deltas.lifetimes(), *scratch.lifetimes()]
 
     def _place(self, rows: int, lifetimes: list[Lifetime | None]) -> tuple[list[int | None], int]:
-        """Where everything begins in an arena for so many samples, and where the last of it ends."""
+        """Where each buffer begins in an arena for `rows` samples, and where the last one ends."""
         used = [index for index, lifetime in enumerate(lifetimes) if lifetime is not None]
         sizes = [Lifetime(_with_gap(rows * life.size), *life[1:]) for life in lifetimes if life is not None]
         found, end = arrange(sizes)
@@ -174,7 +174,7 @@ class Memory:
         return offsets, end
 
     def _arrange(self, rows: int, lifetimes: list[Lifetime | None]) -> Layout:
-        """An arena for so many samples, with the memory of whole batches behind theirs."""
+        """The layout of an arena for `rows` samples: their buffers, then the layers' memory for whole batches."""
         offsets, end = self._place(rows, lifetimes)
         end = _aligned(end + PADDING)
         shared: list[int | None] = []
@@ -189,7 +189,7 @@ class Memory:
 
 
 class Layout(NamedTuple):
-    """Where in an arena of `size` bytes everything lies. Offsets are in bytes too; ``None``: nowhere."""
+    """Where everything is in an arena of `size` bytes. Offsets are in bytes; ``None``: it has no memory there."""
 
     size: int
     widths: list[int]  # numbers of a sample in each buffer
@@ -202,7 +202,7 @@ class Layout(NamedTuple):
 
 
 def _forever(lifetimes: list[Lifetime | None]) -> list[Lifetime | None]:
-    """Lifetimes of which none ends before another one begins."""
+    """The same buffers, all in use all the time."""
     last = max((life.last for life in lifetimes if life is not None), default=0)
     return [None if life is None else Lifetime(life.size, 0, last) for life in lifetimes]
 
@@ -216,7 +216,7 @@ def _aligned(size: int) -> int:
 
 
 class Moments(Protocol):
-    """The order in which the parts of a training step use memory. Buffers in use at one moment do not overlap."""
+    """When the parts of a training step use memory. Buffers that are in use at the same moment do not overlap."""
 
     loss: int  # losses and metrics
 
@@ -231,7 +231,7 @@ class Moments(Protocol):
 
 
 class _StepByStep:
-    """The moments of a single thread, which runs one step after the other. A point belongs to the step behind it."""
+    """The moments of a single thread, which runs one step after the other. A point belongs to the step that follows."""
 
     def __init__(self, steps: int, backwards: int, points: list[int]) -> None:
         self.loss, self.end = steps, steps + 1 + backwards
@@ -248,9 +248,10 @@ class _StepByStep:
 
 
 class _BetweenMeetings:
-    """Of several threads, each with samples of its own in one arena: which step one of them is at, others do not know.
+    """The moments of several threads, each with its own samples in one arena.
 
-    They know only which meetings are behind them. The forward pass may have meetings as well, but not in every run.
+    A thread knows only which meetings all threads have passed, not at which step the others are. The forward pass may
+    have meetings too, but not in every run.
     """
 
     loss = 0

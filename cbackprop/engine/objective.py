@@ -12,7 +12,7 @@ __all__ = ["Objective"]
 
 @dataclass
 class Objective:
-    """A loss, its weight, and metrics, each with whether it weights samples."""
+    """A loss, its weight, and metrics, with a flag for each metric: whether it weights samples."""
 
     loss: Loss | None = None
     loss_weight: float = 1.0

@@ -53,7 +53,7 @@ class EngineProblem:
             if objective.loss is not None and objective.loss.missing:
                 return "the loss must not leave out missing targets."
             if weights is not None and (weights.size != len(weights) * math.prod(shape[:-1]) or weights.min() < 0):
-                return "weights must be those of samples, and not negative."
+                return "weights must be sample weights, and not negative."
         return None
 
     def weights(self) -> Array:

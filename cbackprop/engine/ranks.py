@@ -1,4 +1,4 @@
-"""The sums over ranks: gradients, and the counts that divisors are made of."""
+"""Sums over ranks: of gradients, and of the counts for divisors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Ranks", "sum_of_ranks"]
 
 Array = NDArray[Any]
-# Where less than this part of the gradient vector is trained, what is trained is copied together first.
+# If a smaller part of the gradient vector is trained, the trained ranges are first copied side by side.
 DENSE_ENOUGH = 0.75
 
 
@@ -31,14 +31,14 @@ class Ranks:
 
     def __init__(self, distribution: DataParallel) -> None:
         self.communicator, self.in_order = distribution.communicator, distribution.deterministic
-        self._alike = distribution.auto_shard_dataset  # all ranks are given the same batches
+        self._alike = distribution.auto_shard_dataset  # all ranks get the same batches
         self._shared: SharedVectors | None = None
         self._range = (0, 0)  # of the gradient vector, if it is shared
         self._parts: list[Array] = []  # of the gradient vector
         self._packed: Array | None = None
 
     def vector(self, size: int, dtype: Any) -> Array:
-        """The gradient vector of this rank: where ranks are on one machine, in memory that they share."""
+        """The gradient vector of this rank. If all ranks are on one machine, it is in memory that they share."""
         self.communicator.meet(Does.BEGIN)
         self._shared = self.communicator.shared_vectors(size, dtype)
         return aligned_zeros(size, dtype) if self._shared is None else self._shared.own
@@ -73,17 +73,17 @@ class Ranks:
             begin += part.size
 
     def check_samples(self, samples: int) -> None:
-        """Called at the end of an evaluation: were all ranks given as many samples?"""
+        """Called at the end of an evaluation. Check that all ranks had the same number of samples."""
         self.communicator.meet(Does.CHECK, samples=samples if self._alike else 0)
 
     def add_counts(self, counts: Any) -> None:
-        """Called in a step whose divisors no rank knows alone."""
+        """Called in a step whose divisors depend on the samples of all ranks."""
         self.communicator.meet(Does.COUNT)
         self.communicator.add(np.asarray(counts).reshape(-1))
 
 
 def sum_of_ranks(ranks: Ranks | None, sums: Any) -> Any:
-    """The sums that each rank has in nested lists, tuples and arrays, added up over all ranks."""
+    """Nested lists, tuples and arrays of sums, added up over all ranks."""
     if ranks is None:
         return sums
     ranks.communicator.meet(Does.SUM)
@@ -103,7 +103,7 @@ def _flatten(value: Any, numbers: list[Array]) -> None:
 
 
 def _formed(value: Any, numbers: Any) -> Any:
-    """The numbers in the form of a value."""
+    """The flat numbers in the nested form of `value`."""
     if isinstance(value, (list, tuple)):
         return type(value)([_formed(item, numbers) for item in value])
     if value is None:

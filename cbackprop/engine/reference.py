@@ -153,7 +153,7 @@ class ReferenceEngine(Engine):
         return self.divisor if getattr(regularizer, "divided", False) else 1.0
 
     def solver(self) -> Any:
-        """The implementation of a full-batch optimizer, which does its arithmetic."""
+        """The twin that computes the steps of a full-batch optimizer."""
         return self.update_rule
 
     def buffers(self) -> tuple[dict[int, Array], dict[int, Array]]:
@@ -276,7 +276,7 @@ class ReferenceEngine(Engine):
             return results
 
     def draw_as_after(self, batches: int) -> None:
-        """Let random layers of an engine without optimizer draw as in the batch that comes after so many others."""
+        """Let random layers of an engine without optimizer draw the numbers of the batch after `batches` others."""
         self.iteration = batches
 
     def _inputs(self, inputs: list[Any], rows: Any) -> list[Array]:
@@ -317,13 +317,13 @@ class ReferenceEngine(Engine):
                     twin.reset()
 
     def sums(self) -> Any:
-        """Everything that was added up since the last reset, for `restore`."""
+        """All sums since the last reset, for `restore`."""
         with self.lock:
             totals = self.loss_total, self.loss_count, self.head_totals.copy()
             return *totals, self.metric_snapshots()
 
     def restore(self, sums: Any) -> None:
-        """Go on from the sums that `sums` returned, once no other thread is running."""
+        """Continue from the sums that `sums` returned, once no other thread is running."""
         with self.lock:
             self.loss_total, self.loss_count, self.head_totals, metrics = sums
             for twins, states in zip(self.metric_twins, metrics, strict=True):
@@ -336,14 +336,14 @@ class ReferenceEngine(Engine):
         return self.loss_total / count, (self.head_totals / count).tolist()
 
     def metric_snapshots(self) -> list[list[Any]]:
-        """The sums of each metric of each output since the last reset, as its `restore` takes them."""
+        """The sums of each metric of each output since the last reset, as the metric's `restore` takes them."""
         return [[twin.snapshot() for twin in twins] for twins in self.metric_twins]
 
     # Parts of the engine
 
     def _set_up(self) -> None:
         """Make the twins of layers, losses and metrics."""
-        # Here, because SciPy's special functions take as long to import as all of this package.
+        # Imported here, because importing SciPy's special functions takes as long as importing this whole package.
         from cbackprop.reference.metrics.tally import metric_twin
 
         self.layers = [

@@ -46,22 +46,22 @@ def _rows(array: Array | None, rows: Any, shape: tuple[int, ...], dtype: Any) ->
 
 
 class Measured(NamedTuple):
-    """The loss of each unit of a batch, before it becomes one number."""
+    """The loss of each unit of a batch, before it is reduced to one number."""
 
     values: Array  # (units,)
-    counted: Array  # (units,): what each value is multiplied by
-    shown: Array  # (units,): which of them exist
-    divisor: float  # of the sum of values times counted
-    linked: Array  # the predictions, which the loss makes of logits if it takes over a link
-    gradient: Array  # what the loss makes the delta of
+    counted: Array  # (units,): the factor of each value
+    shown: Array  # (units,): 1 for units that count, else 0
+    divisor: float  # divides the sum of values * counted
+    linked: Array  # the predictions, computed from logits if the loss takes over a link
+    gradient: Array  # from which the loss computes the delta
     per_row: int  # units in a row
 
 
 class ReferenceHead:
     """The loss and the metrics of one output.
 
-    A unit is what has a value and a weight of its own. That is a row of the prediction; or an element, if elements have
-    weights or are left out because they have no target.
+    A unit has one value and one weight. It is a row of the prediction, or an element of a row if weights belong to
+    elements or if elements without a target are left out.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class ReferenceHead:
         return total, delta, divisor
 
     def sample_losses(self, output: Array, targets: Targets, mask: Array | None) -> Array:
-        """The loss of each sample, (samples,): the batch's loss is their mean or, if the loss is a sum, their sum."""
+        """The loss of each sample, (samples,). The batch's loss is their mean or, if the loss is a sum, their sum."""
         prediction, samples = output.reshape(-1, self.width), len(output)
         present, by_element = self._units(prediction, targets)
         found = self._measure(prediction, targets, mask, present, by_element)
@@ -165,7 +165,7 @@ class ReferenceHead:
         return total, delta.reshape(-1, *self.shape), row_divisor, found.linked.reshape(prediction.shape)
 
     def _of_units(self, array: Array, by_element: bool, reduce: Any) -> Array:
-        """Numbers of elements, or of rows, as numbers of units."""
+        """Numbers for elements or rows, as numbers for units."""
         if by_element:
             full = array if array.ndim > 1 else array[:, np.newaxis]
             return np.broadcast_to(full, (len(array), self.width)).reshape(-1).astype(np.float64)

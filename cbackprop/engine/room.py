@@ -1,4 +1,4 @@
-"""The arenas that an engine has reserved: for blocks, and for batches as a whole."""
+"""The arenas that an engine has reserved, for blocks and for whole batches."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from cbackprop.engine.memory import Memory
 
 __all__ = ["Room"]
 
-# Bytes of buffers that stay in a processor's second level cache while a block passes through the layers.
+# Bytes of buffers that fit into a processor's second level cache while a block passes through the layers.
 CACHE_BYTES = 256 * 1024
-# A block has room for a multiple of so many samples, which suits every size of register tiles. It has room for two such
-# steps if these are not larger than the bytes that follow: fewer samples are not worth reading all weights.
+# A block has a multiple of this number of samples, which suits all register tiles. It has at least two such steps,
+# unless these take more than the bytes below, because reading all weights does not pay for fewer samples.
 BLOCK_STEP = 24
 BLOCK_BYTES = 2 * 1024 * 1024
 
@@ -31,7 +31,7 @@ class Room:
     Attributes
     ----------
     blocks, whole : tuple of int
-        The samples of a block, or of a whole batch, and the threads that there is room for.
+        How many samples of a block, or of a whole batch, and how many threads there is memory for.
     arena : (ndarray, Layout) or None
         The memory of whole batches, if the engine keeps its buffers.
     """
@@ -42,16 +42,16 @@ class Room:
         self.arena: Any = None
 
     def samples_of_block(self) -> int:
-        """The samples of a block: as many as stay in the cache, but no fewer than make it worth reading all weights."""
+        """The samples of a block: as many as fit the cache, but enough to make reading all weights pay."""
         sample_bytes = max(self.memory.sample_bytes, 1)
         least = min(2 * BLOCK_STEP, BLOCK_BYTES / sample_bytes)
         samples = max(int(max(CACHE_BYTES, self.weight_bytes) / sample_bytes), int(least), 1)
         return samples // BLOCK_STEP * BLOCK_STEP or samples
 
     def reserve_blocks(self, samples: int, threads: int, as_one: bool = False) -> None:
-        """Make room for blocks in so many threads: `samples` in one block, or at most as many as suit the caches.
+        """Reserve memory for a block in each thread, of `samples` (`as_one`) or at most as many as suit the caches.
 
-        A little more room than was asked for, so that a series of growing batches finds it there already.
+        It reserves a little more than was asked for, so that slowly growing batches need no new memory each time.
         """
         if samples < BLOCK_STEP:
             samples = min(1 << (samples - 1).bit_length(), BLOCK_STEP)
@@ -66,11 +66,11 @@ class Room:
             self.blocks = (samples, threads)
 
     def forget_blocks(self) -> None:
-        """Have the next run reserve blocks of its own."""
+        """Let the next run reserve new blocks."""
         self.blocks = (0, 0)
 
     def reserve_whole(self, samples: int, threads: int) -> None:
-        """Make room for batches of so many samples in one arena, which so many threads share."""
+        """Reserve one arena for batches of `samples` samples, which `threads` threads share."""
         if samples > self.whole[0] or threads > self.whole[1]:
             samples, threads = max(samples, self.whole[0]), max(threads, self.whole[1])
             self.whole = (0, 0)

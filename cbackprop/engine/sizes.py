@@ -1,4 +1,4 @@
-"""The engine of a model whose inputs leave sizes open, or may be left out."""
+"""The engine of a model whose inputs have open sizes, or may be left out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["EngineOfSizes"]
 
 
 class EngineOfSizes(Engine):
-    """Hands data to engines, each of them made for data of one shape.
+    """Passes data on to engines, each made for data of one shape.
 
     They share weights, the state of the optimizer, and the means of losses and metrics.
 
@@ -65,11 +65,11 @@ class EngineOfSizes(Engine):
         return self._plan_for(sizes_of(inputs))
 
     def is_up_to_date(self) -> bool:
-        """Whether all engines are."""
+        """Whether all engines are up to date."""
         return all(engine.is_up_to_date() for engine in self.engines)
 
     def at(self, inputs: list[Any]) -> Engine:
-        """The engine for these inputs. It goes on with the sums of the engine before."""
+        """The engine for these inputs. It continues the sums of the previous engine."""
         with self.lock:
             engine, before = self.engines.get(sizes_of(inputs)), self.current
             if engine is not before:
@@ -81,7 +81,7 @@ class EngineOfSizes(Engine):
             return engine
 
     def _keep(self, engine: Engine) -> None:
-        """Keep the threads of this engine only, if threads are kept."""
+        """If threads are kept, keep only the threads of this engine."""
         if self._keepers:
             self._keeping.close()
             self._keeping.enter_context(engine.kept_threads())
@@ -90,7 +90,7 @@ class EngineOfSizes(Engine):
         """Do nothing: each engine is checked before it trains."""
 
     def losses_without_weights(self) -> list[str]:
-        """The sizes that engines know; empty before there is an engine."""
+        """The names that the engines made so far report; empty before the first data."""
         return list(dict.fromkeys(name for engine in self.engines for name in engine.losses_without_weights()))
 
     def bind(self) -> None:
@@ -186,11 +186,11 @@ class EngineOfSizes(Engine):
                 self.current.reset()
 
     def sums(self) -> Any:
-        """Everything that was added up since the last reset, for `restore`; ``None`` before the first data."""
+        """All sums since the last reset, for `restore`; ``None`` before the first data."""
         return None if self.current is None else self.current.sums()
 
     def restore(self, sums: Any) -> None:
-        """Go on from the sums that `sums` returned."""
+        """Continue from the sums that `sums` returned."""
         with self.lock:
             if self.current is not None:
                 if sums is None:
@@ -203,7 +203,7 @@ class EngineOfSizes(Engine):
         return (0.0, [0.0] * len(self.objectives)) if self.current is None else self.current.losses()
 
     def metric_snapshots(self) -> list[list[Any]]:
-        """The sums of each metric of each output since the last reset, as its `restore` takes them."""
+        """The sums of each metric of each output since the last reset, as the metric's `restore` takes them."""
         return [[] for _ in self.objectives] if self.current is None else self.current.metric_snapshots()
 
 

@@ -1,4 +1,4 @@
-"""Sparse samples: only numbers other than 0 are stored."""
+"""Sparse samples, of which only the numbers other than 0 are stored."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class SparseRows:
     """
 
     def __init__(self, starts: NDArray[Any], columns: NDArray[Any], values: NDArray[Any], width: int) -> None:
-        # Starts are copied, because the user may write to the matrix while the engine reads by them. Columns are
-        # compared with the width when they are read.
+        # Starts are copied, because the user may write to the matrix while the engine uses them as indices. Columns are
+        # compared with the width whenever they are read.
         self.starts = np.array(starts, np.int64)
         self.columns = contiguous(columns, np.int32)
         self.values = contiguous(values)
@@ -60,7 +60,7 @@ class SparseRows:
         return SparseRows(self.starts[begin : max(begin, end) + 1], self.columns, self.values, self.shape[1])
 
     def copy(self, dtype: Any = None) -> SparseRows:
-        """The same rows in memory of their own, with values of `dtype`, by default that of now."""
+        """A copy of the rows, with values of `dtype` (by default of the same dtype)."""
         return SparseRows(self.starts, self.columns.copy(), np.array(self.values, dtype), self.shape[1])
 
     def dense(self, rows: Any, dtype: Any) -> NDArray[Any]:
@@ -70,7 +70,7 @@ class SparseRows:
         for out, row in zip(result, numbers, strict=True):
             stored = slice(self.starts[row], self.starts[row + 1])
             columns = self.columns[stored]
-            known = (columns >= 0) & (columns < self.shape[1])  # others were written after the matrix was checked
+            known = (columns >= 0) & (columns < self.shape[1])  # the user may have changed columns since the check
             np.add.at(out, columns[known], self.values[stored][known])
         return result
 
@@ -79,5 +79,5 @@ def dense_rows(array: NDArray[Any] | SparseRows, rows: Any, dtype: Any) -> NDArr
     """Some rows of an array or of sparse rows, as a dense array of `dtype`."""
     if isinstance(array, SparseRows):
         return array.dense(rows, dtype)
-    with np.errstate(over="ignore"):  # a number beyond the type's is found where inputs are checked
+    with np.errstate(over="ignore"):  # the check of inputs finds numbers that overflow
         return np.asarray(array[rows], dtype)

@@ -1,4 +1,4 @@
-"""Choose how many threads the steps of an engine get, by trying which number is fastest."""
+"""Choose the number of threads for the steps of an engine, by trying which is fastest."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from time import perf_counter
 
 __all__ = ["ThreadChoice", "Trial"]
 
-# Seconds of a trial that is measured: shorter ones mostly measure what else the machine does.
+# Seconds of a trial: shorter ones mostly measure what else the machine does.
 LONG_ENOUGH = 0.002
-# Steps of a trial, at least, unless steps are long: the first one wakes the threads, and is not counted.
+# The least steps of a trial, unless steps are long. The first one is not counted, because it wakes the threads.
 LEAST_STEPS = 4
 # How often each number of threads is tried. The fastest time counts, because other programs only make a trial slower.
-# Numbers are tried once if a step takes longer than so many seconds: long steps vary less, and trying them costs more.
+# If a step takes longer than so many seconds, each is tried once: long steps vary less, and trying them costs more.
 TRIES, ONCE_IF_LONGER = 4, 0.01
-# A number that was slower by this factor twice is not tried again.
+# A number of threads that was slower by this factor twice is not tried again.
 HOPELESS = 3
 # More threads must be faster by this factor, because they take processors that others could use.
 WORTH_IT = 0.97
-# A choice holds for so many seconds, because other programs come and go, and for so many times as long as the search
-# took, so that searches cost little.
+# A choice holds for at least this many seconds, and at least this many times as long as the search took, so that
+# searches cost little. Then a new search begins, because other programs come and go.
 HOLDS_FOR, HOLDS_FOR_SEARCHES = 2.0, 50
 # The longest trial in seconds. If its steps take this many times as long as in the search, the next search begins.
 LONGEST, MUCH_SLOWER = 0.25, 1.5
 
 
 class Trial:
-    """Consecutive steps of a run on one number of threads, which are timed."""
+    """Consecutive steps of a run on one number of threads, for which the time is measured."""
 
     __slots__ = ("begun", "steps", "threads")
 
@@ -40,8 +40,8 @@ class Trial:
 class ThreadChoice:
     """Finds the fastest number of threads for steps of one kind, while these run.
 
-    A search doubles the number, or halves it, as long as that is faster. It costs nothing but time, because steps give
-    the same bits on any number of threads. Between two searches all trials have the number that was found.
+    A search doubles the number, or halves it, as long as that is faster. It costs only time, because steps give the
+    same bits on any number of threads. Between two searches, all steps run on the number that was found.
 
     Parameters
     ----------
@@ -59,14 +59,14 @@ class ThreadChoice:
         while self.numbers[-1] < most:
             self.numbers.append(min(2 * self.numbers[-1], most))
         self.best = 1
-        self._seconds: dict[int, float] = {}  # a step's least time in this search, by number of threads
+        self._seconds: dict[int, float] = {}  # the shortest time of a step in this search, by number of threads
         self._estimate = math.inf  # a step's time in the last trial
         self._holds_until = 0.0
         self._next: int | None = None  # the number of threads to try next; None between searches
         self._begin_search()
 
     def next(self, steps_left: int) -> Trial:
-        """The next trial of a run that has so many steps to go."""
+        """The next trial of a run that has `steps_left` steps to go."""
         if self._next is None:
             steps = LONGEST / self._seconds[self.best]
         elif self._estimate > ONCE_IF_LONGER:
@@ -76,9 +76,9 @@ class ThreadChoice:
         return Trial(self._next or self.best, min(max(int(steps), 1), steps_left))
 
     def done(self, trial: Trial, first_step: float = 0.0) -> None:
-        """Note the time of a trial, which has just ended.
+        """Store the time of a trial, which has just ended.
 
-        If it had several steps, the seconds of its first step are left out, because threads had to be woken for it.
+        If it had several steps, the time of the first one is left out, because it includes waking the threads.
         """
         now = perf_counter()
         took, steps = now - trial.begun, trial.steps
@@ -116,7 +116,7 @@ class ThreadChoice:
             if self.best != before:
                 return
         if not self._seconds:
-            yield self.best  # the only number there is
+            yield self.best  # there is no other number
 
     def _neighbour(self, direction: int) -> int | None:
         """The next larger (1) or smaller (-1) number; ``None`` if there is none."""
@@ -124,7 +124,7 @@ class ThreadChoice:
         return self.numbers[at] if 0 <= at < len(self.numbers) else None
 
     def _alternate(self, one: int, other: int) -> Iterator[int]:
-        """Two numbers in turns, so that other programs slow down both of them."""
+        """Two numbers in turns, so that other programs slow down both alike."""
         for number in range(TRIES):
             yield one
             yield other

@@ -140,7 +140,7 @@ class BinaryFocalCrossentropy(Loss):
     alpha : float, default 0.25
         In [0, 1]. The weight of labels 1, used only with `apply_class_balancing`.
     gamma : float, default 2.0
-        At least 0. The larger it is, the less do well-predicted labels count.
+        At least 0. The larger it is, the less well-predicted labels count.
     from_logits : bool, default False
         Whether `y_pred` holds logits rather than probabilities.
     label_smoothing : float, default 0.0
@@ -215,7 +215,7 @@ class CategoricalFocalCrossentropy(Loss):
     alpha : float, default 0.25
         The weight of all classes, at least 0.
     gamma : float, default 2.0
-        At least 0. The larger it is, the less do well-predicted labels count.
+        At least 0. The larger it is, the less well-predicted labels count.
     from_logits : bool, default False
         Whether `y_pred` holds logits rather than probabilities.
     label_smoothing : float, default 0.0
@@ -407,7 +407,7 @@ def binary_focal_crossentropy(
     alpha : float, default 0.25
         In [0, 1]. The weight of labels 1, used only with `apply_class_balancing`.
     gamma : float, default 2.0
-        At least 0. The larger it is, the less do well-predicted labels count.
+        At least 0. The larger it is, the less well-predicted labels count.
     from_logits : bool, default False
         Whether `y_pred` holds logits rather than probabilities.
     label_smoothing : float, default 0.0
@@ -461,7 +461,7 @@ def categorical_focal_crossentropy(
     alpha : float, default 0.25
         The weight of all classes, at least 0.
     gamma : float, default 2.0
-        At least 0. The larger it is, the less do well-predicted labels count.
+        At least 0. The larger it is, the less well-predicted labels count.
     from_logits : bool, default False
         Whether `y_pred` holds logits rather than probabilities.
     label_smoothing : float, default 0.0

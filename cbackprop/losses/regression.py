@@ -132,7 +132,7 @@ class Huber(Loss):
     Parameters
     ----------
     delta : float, default 1.0
-        The error from which on the loss is linear; greater than 0.
+        Greater than 0. The loss is linear for errors larger than this.
     reduction : str, default "sum_over_batch_size"
         See `Loss`.
     name : str, default "huber_loss"
@@ -386,7 +386,7 @@ class Quantile(Loss):
         """``ValueError`` unless rows of predictions of this shape have an element for each quantile."""
         if isinstance(self.quantile, list) and (not shape or shape[-1] != len(self.quantile)):
             raise ValueError(
-                f"The loss {self.name!r} has {len(self.quantile)} quantiles, so that rows of predictions must have as "
+                f"The loss {self.name!r} has {len(self.quantile)} quantiles, so each row of predictions must have as "
                 f"many elements, but the predictions have shape {('batch', *shape)}."
             )
 
@@ -471,7 +471,7 @@ def huber(y_true: ArrayLike, y_pred: ArrayLike, delta: float = 1.0) -> NDArray[A
     ----------
     y_true, y_pred : array_like, shape (..., width)
     delta : float, default 1.0
-        The error from which on the loss is linear; greater than 0.
+        Greater than 0. The loss is linear for errors larger than this.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Where in one block of memory each buffer goes, given when it is in use."""
+"""Place buffers in one block of memory, given when each of them is in use."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Lifetime(NamedTuple):
 def arrange(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
     """Offsets so that buffers in use at the same time do not overlap, and the size of the whole.
 
-    Greedy by size: the largest buffers are placed first, each into the lowest gap that is free
-    for as long as it lives. Equally large ones come in the order of time: neighbours in time become
-    neighbours in memory, and leave gaps that larger ones fit in.
+    Greedy by size: the largest buffers are placed first, each into the lowest gap that is free for its whole lifetime.
+    Buffers of the same size are placed in the order of time. So neighbours in time become neighbours in memory, and the
+    gaps between them are large.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def arrange(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
     ([0, 64, 0], 128)
     """
     offsets, whole = [0] * len(lifetimes), 0
-    # Offset, where the next cache line begins behind the buffer, and first and last moment; by offset.
+    # Sorted by offset: offset, end (at a cache line), first and last moment.
     placed: list[tuple[int, int, int, int]] = []
     for index in sorted(range(len(lifetimes)), key=lambda i: (-lifetimes[i].size, lifetimes[i].first)):
         (size, first, last), at = lifetimes[index], 0

@@ -16,8 +16,8 @@ __all__ = ["BackwardStep", "backward_steps", "buffers_behind"]
 class BackwardStep(NamedTuple):
     """The deltas and gradients that the backward pass of one step of the plan must produce.
 
-    `input_deltas` says for each input ``None`` (not needed), ``"write"`` or ``"add"`` (a later
-    step has written that delta already); `gradients` says the same for each of the layer's variables.
+    `input_deltas` has for each input ``None`` (not needed), ``"write"``, or ``"add"`` (if a later step of the forward
+    pass has already written that delta). `gradients` has the same for each of the layer's variables.
     """
 
     position: int
@@ -36,9 +36,9 @@ def backward_steps(
     Parameters
     ----------
     steps : sequence of Step
-        Those of the plan.
+        The steps of the plan.
     trainable : collection of Variable
-        Whose gradients are wanted.
+        The variables whose gradients are wanted.
     with_loss : collection of int
         The output buffers whose deltas a loss has written.
     skipped : collection of int
@@ -67,7 +67,7 @@ def backward_steps(
 
 
 def buffers_behind(steps: Sequence[Step], trainable: Collection[Variable]) -> set[int]:
-    """Buffers whose value depends on a trainable variable, so that their delta is of use."""
+    """Buffers whose value depends on a trainable variable, so that their delta is needed."""
     behind: set[int] = set()
     trainable = set(trainable)
     for step in steps:

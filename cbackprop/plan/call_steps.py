@@ -23,7 +23,7 @@ __all__ = ["CallSteps"]
 
 
 class CallSteps:
-    """What `Layer.expand` adds steps to, for one call of a layer: see `contract.expansion.Steps`."""
+    """The object to which `Layer.expand` adds the steps of one call: see `contract.expansion.Steps`."""
 
     def __init__(
         self,
@@ -34,22 +34,22 @@ class CallSteps:
     ) -> None:
         self.plan = plan
         self.training = training
-        self.within = within  # the layers that are unfolding, from the outermost on
-        self.settings = settings or {}  # of the call
+        self.within = within  # the layers that are being expanded, from the outermost on
+        self.settings = settings or {}  # settings of the call
 
     def add(self, operation: Operation, inputs: Sequence[Value | Mask], shape: SampleShape) -> Value:
-        """One more step, and its output.
+        """Add a step, and return its output.
 
         Raises
         ------
         TypeError
-            If there is no operation, the inputs are no list of values, or the shape is no tuple of integers.
+            If it is not an operation, the inputs are not a list of values, or the shape is not a tuple of integers.
         """
         self._check_step(operation, inputs, shape)
         return self.plan.add_step(operation, inputs, shape, self.training)
 
     def _check_step(self, operation: Any, inputs: Any, shape: Any) -> None:
-        """Refuse an object that is no step: `expand` may be a user's."""
+        """Refuse wrong arguments, because `expand` may be written by a user."""
         owner = f"expand of layer {self.within[-1].name!r}" if self.within else "A plan"
         if not isinstance(operation, Operation):
             raise TypeError(f"{owner} can only add operations, such as layers, but got {operation!r}.")
@@ -59,18 +59,18 @@ class CallSteps:
             raise TypeError(f"{owner} must give {operation.name!r} a shape, a tuple of integers, but got {shape!r}.")
 
     def _of(self, layer: Layer) -> CallSteps:
-        """The steps to which this call of a layer adds its own."""
+        """The object to which this call of a layer adds its steps."""
         return CallSteps(self.plan, self.training, (*self.within, layer), self.settings)
 
     def call(self, layer: Layer, inputs: Sequence[Value], penalized: bool = True, **settings: Any) -> Value:
-        """The steps of a call of a layer that is built, and its output with its mask.
+        """Add the steps of a call of a built layer, and return its output with its mask.
 
-        Its activity regularizer adds to the loss if the call is `penalized`.
+        If the call is `penalized`, the layer's activity regularizer adds to the loss.
 
         Raises
         ------
         TypeError
-            If it is no layer, or the inputs are no list of values.
+            If it is not a layer, or the inputs are not a list of values.
         ValueError
             If the layer has no weights yet, cannot take such inputs, or has several outputs.
         """
@@ -83,7 +83,7 @@ class CallSteps:
         return steps.call_as(layer, list(inputs), tuple(shape[1:]), penalized)
 
     def _call_on_symbols(self, layer: Layer, inputs: list[Value], penalized: bool) -> Value:
-        """The steps of a call of a model, or of a layer in Python, and the output."""
+        """Add the steps of a call of a model or a layer in Python, and return its output."""
         given = [KerasTensor((None, *value.shape), layer.dtype, layer.name) for value in inputs]
         layer(given[0] if len(given) == 1 else given)
         node = layer.nodes.pop()
@@ -100,7 +100,7 @@ class CallSteps:
     def call_as(
         self, layer: Layer, inputs: list[Value], shape: SampleShape, penalized: bool = True, reads_masks: bool = True
     ) -> Value:
-        """The steps of a call of a layer whose output has this shape, and the output with its mask."""
+        """Add the steps of a call of a layer whose output has this shape, and return the output with its mask."""
         mask = self.mask_of(layer, inputs, shape)
         if not reads_masks:
             inputs = [value._replace(mask=None) for value in inputs]
@@ -115,13 +115,13 @@ class CallSteps:
                 f"{shape} by compute_output_shape, but returned {found}."
             )
         if layer.activity_regularizer is not None and penalized:
-            # Other steps may also read the buffer that a view passes on.
+            # A view is its input's buffer, which other steps may also read.
             value = self.plan.copy(value) if layer.is_view else value
             value = self.plan.add_activity(layer.activity_regularizer, value, layer)
         return value._replace(mask=mask)
 
     def call_all(self, layer: Layer, inputs: list[Value], shapes: list[SampleShape], reads_masks: bool) -> list[Value]:
-        """The steps of a call of a layer whose outputs have these shapes. Those have the mask whose rows it fits."""
+        """Add the steps of a call with several outputs, and return these. An output gets the mask if its rows fit."""
         if len(shapes) == 1:
             return [self.call_as(layer, inputs, shapes[0], reads_masks=reads_masks)]
         mask = self.mask_of(layer, inputs, shapes[0])
@@ -142,7 +142,7 @@ class CallSteps:
         return [value._replace(mask=mask if has_mask else None) for value, has_mask in zip(values, fits, strict=True)]
 
     def _check_call(self, layer: Any, inputs: Any, settings: dict[str, Any]) -> None:
-        """Refuse what a layer's `expand` cannot call."""
+        """Refuse a call that a layer's `expand` cannot make."""
         owner = f"expand of layer {self.within[-1].name!r}"
         if not isinstance(layer, Layer):
             raise TypeError(f"{owner} can only call layers, but got {layer!r}.")
@@ -151,7 +151,7 @@ class CallSteps:
         if not isinstance(inputs, list) or not all(isinstance(value, Value) for value in inputs):
             raise TypeError(f"{owner} must give layer {layer.name!r} a list of values, but got {inputs!r}.")
         fits = len(inputs) > 1 if layer.n_inputs is None else len(inputs) == layer.n_inputs
-        if not fits and not layer.is_model and not layer.is_python:  # these check their calls themselves
+        if not fits and not layer.is_model and not layer.is_python:  # these check their own calls
             wanted = "two or more inputs" if layer.n_inputs is None else f"{layer.n_inputs} input(s)"
             raise ValueError(f"{owner} must give layer {layer.name!r} {wanted}, but got {len(inputs)}.")
         unknown = settings.keys() - set(layer.call_settings)
@@ -168,7 +168,7 @@ class CallSteps:
             )
 
     def mask_of(self, layer: Layer, inputs: Sequence[Value], shape: SampleShape) -> Mask | None:
-        """The mask of a call's output: that of an input, or one that a step makes, or none."""
+        """The mask of a call's output: an input's mask, one made by a step, or none."""
         masks = [value.mask for value in inputs]
         rule = rule_of(
             layer, [value.shape for value in inputs], [None if mask is None else mask.shape for mask in masks], shape
@@ -185,15 +185,15 @@ class CallSteps:
         return Mask(self.plan.add_step(rule, read, shape[:-1]).buffer, shape[:-1])
 
     def as_mask(self, layer: Layer, value: Value) -> Mask:
-        """The numbers of a value as a mask: 1 where they are not 0."""
+        """A mask from the numbers of a value: 1 where they are not 0."""
         return Mask(self.plan.add_step(Differs(layer, 0, 1), [value], value.shape).buffer, value.shape)
 
     def add_activity(self, regularizer: Any, value: Value, layer: Layer) -> Value:
-        """Add a penalty on a value to the loss; returns the value that later steps read."""
+        """Add a penalty on a value to the loss, and return the value that later steps read."""
         return self.plan.add_activity(regularizer, value, layer)
 
     def _view(self, layer: Layer, source: Value, shape: SampleShape) -> Value:
-        """The value of a layer that only gives its input another shape."""
+        """The output of a layer that only changes the shape of its input."""
         if math.prod(shape) != self.plan.widths[source.buffer]:
             width = self.plan.widths[source.buffer]
             raise ValueError(

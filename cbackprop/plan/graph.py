@@ -13,12 +13,12 @@ __all__ = ["Graph", "check_names", "unfolded_layers"]
 
 
 def check_names(layers: Sequence[Layer]) -> None:
-    """Refuse two layers of one name: neither a config nor `Model.get_layer` could tell them apart.
+    """Refuse two layers with the same name, which a config and `Model.get_layer` could not tell apart.
 
     Raises
     ------
     ValueError
-        If there are such.
+        If two layers have the same name.
     """
     repeated = [name for name, count in Counter(layer.name for layer in layers).items() if count > 1]
     if repeated:
@@ -37,13 +37,13 @@ class Graph:
     nodes : list of Node
         Calls of layers, each after those that it needs.
     layers : list of Layer
-        Each layer once, in the order in which Keras lists layers and weights: by distance from the
-        outputs, then by when a walk back from the outputs meets them.
+        Each layer once, in the order in which Keras lists layers and weights: by distance from the outputs, then in the
+        order in which a walk back from the outputs finds them.
 
     Raises
     ------
     ValueError
-        If an output does not follow from the inputs, or two layers share a name.
+        If an output cannot be computed from the inputs, or two layers have the same name.
     """
 
     def __init__(self, inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor]) -> None:
@@ -58,7 +58,7 @@ class Graph:
         check_names(self.layers)
 
     def _walk(self) -> list[Node]:
-        """Depth-first from the outputs, without recursion, so that a deep network is no problem."""
+        """Visit nodes depth-first from the outputs. There is no recursion, so networks may be deep."""
         boundary = set(map(id, self.inputs))
         done: set[Node] = set()
         order: list[Node] = []
@@ -101,7 +101,7 @@ class Graph:
         return sorted(layer_depth, key=lambda layer: (-layer_depth[layer], self._met[layer]))
 
     def _check_inputs_reach(self) -> None:
-        """Refuse outputs that need an input which was not given."""
+        """Refuse outputs that need an input that was not given."""
         known = set(map(id, self.inputs))
         for node in self.nodes:
             if not node.inputs and id(node.outputs[0]) not in known:
@@ -112,7 +112,7 @@ class Graph:
 
 
 def unfolded_layers(model: Any) -> list[Layer]:
-    """All layers, those of nested models in place of the models; one that is used in two of them comes twice."""
+    """All layers, with nested models replaced by their layers. A layer of two nested models is listed twice."""
     found: list[Layer] = []
     for layer in model.layers:
         found.extend(unfolded_layers(layer) if layer.is_model else [layer])

@@ -23,46 +23,46 @@ from cbackprop.tensor import KerasTensor, Node, flatten
 
 __all__ = ["Plan"]
 
-# A few models nested into each other twice each unfold into millions, which would take all memory.
+# If each of some nested models uses the next one twice, they unfold into millions of calls, which would take all
+# memory.
 MOST_STEPS = 100_000
 
 
 class Plan:
     """A network as a list of steps.
 
-    Nested models are unfolded, layers that only change a shape vanish, an activation that follows
-    a layer becomes a step of its own, in place where nothing needs its input any more. Masks are buffers like others,
-    made by steps of their own.
+    Nested models are unfolded. Layers that only change a shape have no step. The activation of a layer is a step of its
+    own, which works in place if nothing else needs its input. Masks are ordinary buffers, made by steps of their own.
 
     Parameters
     ----------
     inputs, outputs : sequence of KerasTensor
     watched : "inputs" or Layer, optional
-        Where gradients are to be looked at: there, `probes` are put in.
+        Where to insert `probes`, which keep the gradients.
     masked : sequence of (tuple of int or None), optional
-        For each input the shape of its mask for a sample, or None; these masks are further inputs, after the others.
+        For each input, the shape of its mask for a sample, or None. The masks are further inputs, after the others.
     shows_all : bool, default False
-        Whether there are further outputs, after the others: masks of the outputs that have one, and whatever layers'
-        outputs add to the loss.
+        Whether there are further outputs, after the others: the masks of outputs, and the layers' outputs that add to
+        the loss.
 
     Attributes
     ----------
     probes : list of list of (Probe or None)
-        For each call of what is `watched`, one for each output; ``None`` for whole numbers.
+        For each watched call, a probe for each output; ``None`` for an output of whole numbers.
     steps : list of Step
-        In an order in which they can run.
+        In the order in which they run.
     widths : list of int
         Elements per sample of each buffer.
     inputs, outputs : list of int
-        Buffers that data goes into, and that predictions come out of. All different.
+        The buffers of inputs and of predictions. All are different.
     input_shapes, output_shapes : list of tuple of int
     id_ranges : list of (int or None)
-        For each input: it must hold whole numbers from 0 on and below this, because a layer that looks something up
-        reads it, as it is or put together with others.
+        For each input that a layer uses to look up rows, unchanged or combined with others: its values must be whole
+        numbers from 0 to this, excluded. Otherwise ``None``.
     output_masks : list of (Mask or None)
-        The mask of each output, which says which rows count in losses and metrics.
+        The mask of each output. It says which rows count in losses and metrics.
     predicting : int
-        Predictions need so many of the steps, the first ones. The others make masks that only losses and metrics read.
+        How many of the first steps predictions need. The other steps make masks that only losses and metrics read.
     unmasked_by : list of str
         Layers at which a mask ends, because they do not support masks.
     activities : list of Activity
@@ -70,7 +70,7 @@ class Plan:
     variables : list of Variable
         All variables that steps use, each once.
     layers : list of Layer
-        What the steps were made of. Nested models count as one.
+        The layers from which the steps were made. A nested model is one layer.
     """
 
     def __init__(
@@ -87,9 +87,9 @@ class Plan:
         self.activities: list[Activity] = []
         self.unmasked_by: list[str] = []
         self.widths: list[int] = []
-        self._within: tuple[Call, ...] = ()  # the calls whose steps are being added
+        self._within: tuple[Call, ...] = ()  # the nested calls whose steps are being added
         self._calls: Counter[Layer] = Counter()
-        # The shapes of a call's inputs and of its outputs; its steps may see the same numbers in other shapes.
+        # The shapes of a call's inputs and outputs. Its steps may use the same numbers in other shapes.
         self.call_shapes: dict[tuple[Call, ...], tuple[list[SampleShape], list[SampleShape]]] = {}
         self.input_shapes = [sample_shape(tensor) for tensor in inputs]
         self.inputs = [self._new_buffer(shape) for shape in self.input_shapes]
@@ -103,7 +103,7 @@ class Plan:
         self.output_shapes = [sample_shape(tensor) for tensor in outputs]
         shown = [value.buffer for value in found]
         self.output_masks = [value.mask for value in found]
-        # Whether a call has more to tell than the outputs: masks, and what is added to the loss.
+        # Whether calls return more than outputs: masks, and additions to the loss.
         self.reports = bool(self.activities) or any(self.output_masks)
         self.reports = self.reports or any(step.layer.is_python for step in self.steps)
         self.shows_all = shows_all
@@ -125,7 +125,7 @@ class Plan:
         return len(self.widths) - 1
 
     def _with_masks(self, given: list[Value], masked: Sequence[SampleShape | None]) -> list[Value]:
-        """The values of inputs of which some have masks, for which there are further inputs."""
+        """The values of inputs with their masks, for which further inputs are added."""
         if all(shape is None for shape in masked):
             return given
         values = []
@@ -139,7 +139,7 @@ class Plan:
         return values
 
     def _unfold(self, graph: Graph, inputs: Sequence[Value], training: bool | None) -> list[Value]:
-        """Add the steps of a graph whose inputs have these values; those of its outputs."""
+        """Add the steps of a graph, given the values of its inputs; return the values of its outputs."""
         at = {id(tensor): value for tensor, value in zip(graph.inputs, inputs, strict=True)}
         for node in graph.nodes:
             if all(id(tensor) in at for tensor in node.outputs):
@@ -158,7 +158,7 @@ class Plan:
         return [at[id(tensor)] for tensor in graph.outputs]
 
     def unfold_node(self, steps: CallSteps, node: Node, sources: list[Value]) -> list[Value]:
-        """Add the steps of a call whose inputs have these values; those of its outputs."""
+        """Add the steps of a call, given the values of its inputs; return the values of its outputs."""
         if node.graph is not None:
             return self._unfold(node.graph, sources, steps.training)
         if node.layer.is_python:
@@ -170,14 +170,14 @@ class Plan:
         return steps.call_all(node.layer, given, [sample_shape(tensor) for tensor in node.outputs], reads_masks)
 
     def _enter(self, layer: Layer) -> tuple[Call, ...]:
-        """Note that a call of a layer begins; the calls that it is in."""
+        """Count a call of a layer, and return the nested calls up to it."""
         outside = self._within
         self._within = (*outside, Call(layer, self._calls[layer]))
         self._calls[layer] += 1
         return outside
 
     def _watch(self, tensors: Sequence[KerasTensor], values: list[Value]) -> list[Value]:
-        """Put probes behind the values of a call's outputs; none where values are whole numbers."""
+        """Add a probe after each output of a call, except for whole numbers."""
         probes: list[Probe | None] = []
         found = []
         for number, (tensor, value) in enumerate(zip(tensors, values, strict=True)):
@@ -191,7 +191,7 @@ class Plan:
         return found
 
     def _given_masks(self, node: Node, sources: list[Value]) -> list[Value]:
-        """The values of a call's inputs, with the masks that the call was given in place of their own."""
+        """The values of a call's inputs. Masks that were given to the call replace their own."""
         if len(node.data) == len(node.inputs):
             return sources
         given = iter(sources[len(node.data) :])
@@ -204,7 +204,7 @@ class Plan:
     def _sort_masks(self) -> int:
         """Drop steps for masks that no step reads, and move steps that predictions do not need to the end.
 
-        Returns how many steps predictions need.
+        Return how many steps predictions need.
         """
         wanted = {mask.buffer for mask in self.output_masks if mask is not None}
         shown = wanted if self.shows_all else set()
@@ -222,22 +222,22 @@ class Plan:
         return len(first)
 
     def add_activity(self, regularizer: Any, value: Value, layer: Layer) -> Value:
-        """Have the value of a layer's output add to the loss; others then read a copy of it.
+        """Let the value of a layer's output add to the loss; return a copy of it for later steps to read.
 
-        So its delta is first written by the penalty, and added to by one step only.
+        So the penalty writes the value's delta first, and only the copy step adds to it.
         """
         self.activities.append(Activity(regularizer, value.buffer, value.shape, layer))
         return self.copy(value)
 
     def copy(self, value: Value) -> Value:
-        """Another buffer with the same numbers."""
+        """Copy a value to a buffer of its own."""
         copy = applied(f"copy_{len(self.steps)}", config.floatx(), activations.linear.kernel())
         return self.add_step(copy, [value], value.shape)._replace(mask=value.mask)
 
     def add_step(
         self, layer: Operation, inputs: Sequence[Value | Mask], shape: SampleShape, training: bool | None = None
     ) -> Value:
-        """One more step; its output."""
+        """Add a step, and return its output."""
         for value in inputs:
             if self.widths[value.buffer] != math.prod(value.shape):
                 width = self.widths[value.buffer]
@@ -250,7 +250,7 @@ class Plan:
         return Value(output, shape)
 
     def _separate(self, outputs: Sequence[int]) -> list[int]:
-        """A buffer for each output that is no input's and no other output's, by copying where needed."""
+        """Give each output a buffer that is not an input's or another output's, by adding copy steps."""
         separate: list[int] = []
         for buffer, shape in zip(outputs, self.output_shapes, strict=True):
             if buffer in self.inputs or buffer in separate:
@@ -276,7 +276,7 @@ class Plan:
         ]
 
     def _find_id_ranges(self) -> list[int | None]:
-        """Called before steps work in place: a buffer still has one value."""
+        """Call this before steps work in place, while each buffer still has only one value."""
         origins = {buffer: {index} for index, buffer in enumerate(self.inputs)}
         ranges: list[int | None] = [None] * len(self.inputs)
         for step in self.steps:
@@ -290,9 +290,9 @@ class Plan:
         return ranges
 
     def like(self, layers: Sequence[Layer]) -> Plan | None:
-        """The plan of another model, which is connected as this one is: with its layers, in the order of its calls.
+        """The plan of another model with the same structure: this plan with that model's layers, in the order of calls.
 
-        ``None`` if weights are not those of a layer itself, but of steps that it unfolds into.
+        ``None`` if some layer expands into steps that own weights.
         """
         known = [layer for layer in self.layers if layer.n_inputs != 0]
         others = [layer for layer in layers if layer.n_inputs != 0]
@@ -312,14 +312,14 @@ class Plan:
 
     @property
     def uses(self) -> list[int]:
-        """A number for each step, by which random layers tell their uses apart: that of the step without probes."""
+        """A number for each step, by which random layers distinguish their uses. Probes are not counted."""
         counted = [not step.layer.only_looks for step in self.steps]
         return [before - counts for before, counts in zip(itertools.accumulate(counted), counted, strict=True)]
 
     def link(self, output: int) -> int | None:
-        """The activation that ends in an output buffer in place, which a loss may take over; its step.
+        """The step of an activation that works in place in an output buffer, so that a loss may take it over.
 
-        ``None`` if there is none, or another step reads what it writes.
+        ``None`` if there is no such step, or if another step reads its output.
         """
         last = [index for index, step in enumerate(self.steps) if output in (step.output, *step.inputs)][-1:]
         for index in last:

@@ -1,4 +1,4 @@
-"""A point of a network where what comes back in the backward pass is looked at."""
+"""A point of a network at which the delta of the backward pass is kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Probe"]
 
 
 class Probe(PythonStep):
-    """Passes its input on, and keeps the derivative of the loss by it.
+    """Passes its input on unchanged, and keeps the derivative of the loss by it.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class Probe(PythonStep):
     Attributes
     ----------
     delta : ndarray or None
-        That of the last backward pass, (batch, ...); ``None`` if no loss depends on what is here.
+        The delta of the last backward pass, (batch, ...); ``None`` if no loss depends on this point.
     """
 
     keeps_delta = True
@@ -34,7 +34,7 @@ class Probe(PythonStep):
         self.delta: NDArray[Any] | None = None
 
     def call(self, inputs: Any) -> Any:
-        """The input."""
+        """Return the input."""
         return inputs
 
     def backward(self, inputs: Any, outputs: Any, delta: NDArray[Any]) -> NDArray[Any]:

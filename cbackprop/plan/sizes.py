@@ -1,4 +1,4 @@
-"""The plans of a model whose inputs leave sizes open, or may be left out: one for each form that data comes in."""
+"""The plans of a model whose inputs have open sizes or may be left out: one for each form of data."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ __all__ = ["MOST_SIZES", "Latest", "PlansOfSizes", "Sizes", "called_again", "rep
 
 # The shape of a sample of each input; None for one that is left out.
 Sizes = tuple[SampleShape | None, ...]
-# What is made for so many shapes is kept: enough for lengths in steps of ten, little enough for the memory.
+# How many shapes plans are kept for: enough for lengths in steps of ten, and few enough for the memory.
 MOST_SIZES = 16
 
 Item = TypeVar("Item")
 
 
-# A layer that takes the place of another one.
+# Returns the layer that replaces a layer.
 Replacing = Callable[[Layer], Layer]
 
 
 class Latest(Generic[Item]):
-    """Things by sizes, each made when it is first asked for; of too many, the one that was longest not used goes."""
+    """A cache of objects by sizes. Each is made at first use. The least recently used one is dropped first."""
 
     def __init__(self, make: Callable[[Sizes], Item]) -> None:
         self._make = make
         self._items: OrderedDict[Sizes, Item] = OrderedDict()
 
     def get(self, sizes: Sizes) -> Item:
-        """The thing for these sizes."""
-        # The lock under which layers are connected: with one of its own, two threads could wait for each other.
+        """The object for these sizes."""
+        # Use the lock under which layers are connected. With a lock of its own, two threads could wait for each other.
         with Layer._making:
             if sizes not in self._items:
                 self._items[sizes] = self._make(sizes)
@@ -47,7 +47,7 @@ class Latest(Generic[Item]):
             return self._items[sizes]
 
     def known(self, sizes: Sizes) -> Item | None:
-        """The same, or ``None`` if it has not been made yet."""
+        """The object for these sizes, or ``None`` if it has not been made yet."""
         return self._items.get(sizes)
 
     def __len__(self) -> int:
@@ -65,7 +65,7 @@ class PlansOfSizes:
     ----------
     graph : Graph
     keeps_sizes : bool, default True
-        Whether sizes that the graph knows must turn out to be these. Otherwise any shape goes that the layers take.
+        Whether sizes that the graph knows must stay the same. Otherwise any shape is allowed that the layers take.
     """
 
     def __init__(self, graph: Graph, keeps_sizes: bool = True) -> None:
@@ -80,7 +80,7 @@ class PlansOfSizes:
         return [tensor for tensor in inputs if tensor is not None], outputs
 
     def tensors(self, sizes: Sizes) -> tuple[list[KerasTensor], list[KerasTensor]]:
-        """Inputs and outputs of a graph of the same layers for samples of these shapes; without inputs left out."""
+        """Inputs and outputs of a graph of the same layers for samples of these shapes, without the inputs left out."""
         return self._tensors.get(sizes)
 
     def of(self, sizes: Sizes) -> Plan:
@@ -97,9 +97,9 @@ class PlansOfSizes:
 def replayed(
     graph: Graph, shapes: Sequence[Shape | None], keeps_sizes: bool = True, instead: Replacing | None = None
 ) -> tuple[list[KerasTensor | None], list[KerasTensor]]:
-    """The calls of a graph once more, for inputs of other shapes, ``None`` if left out; new inputs and outputs.
+    """Repeat the calls of a graph for inputs of other shapes (``None`` if left out); return new inputs and outputs.
 
-    `instead` says which layer takes the place of another one.
+    `instead` returns the layer that replaces a layer.
 
     Raises
     ------
@@ -119,9 +119,9 @@ def called_again(
     keeps_sizes: bool = True,
     instead: Replacing | None = None,
 ) -> list[KerasTensor]:
-    """The outputs of the calls of a graph once more, for these inputs.
+    """Repeat the calls of a graph for these inputs, and return the outputs.
 
-    `instead` says which layer takes the place of another one.
+    `instead` returns the layer that replaces a layer.
 
     Raises
     ------
@@ -139,14 +139,14 @@ def called_again(
 
 
 def _present(value: KerasTensor | None, tensor: KerasTensor) -> KerasTensor:
-    """A value that is there."""
+    """The value, which must not be left out."""
     if value is None:
         raise ValueError(f"The input {tensor.name!r} is an output, too, so that it cannot be left out.")
     return value
 
 
 def _one_again(node: Node, at: dict[int, KerasTensor | None], instead: Replacing | None) -> list[KerasTensor]:
-    """The outputs of a call for other inputs. The layer does not count it among its own."""
+    """The outputs of a call for other inputs. The layer does not record this call."""
     given = [at[id(tensor)] for tensor in node.inputs]
     _check_left_out(node, given)
     if node.graph is not None:
@@ -169,7 +169,7 @@ def _one_again(node: Node, at: dict[int, KerasTensor | None], instead: Replacing
 
 
 def _check_left_out(node: Node, given: Sequence[KerasTensor | None]) -> None:
-    """Refuse a call that needs an input which was left out."""
+    """Refuse a call that needs an input that was left out."""
     left_out = [tensor for tensor, value in zip(node.inputs, given, strict=True) if value is None]
     if not left_out:
         return
@@ -187,7 +187,7 @@ def _check_left_out(node: Node, given: Sequence[KerasTensor | None]) -> None:
 
 
 def _check_sizes(node: Node, old: KerasTensor, new: KerasTensor) -> None:
-    """Refuse an output that does not have the sizes that it was promised to have."""
+    """Refuse an output whose sizes differ from the known ones."""
     if not fits(new.shape, old.shape):
         given = ", ".join(str(tensor.shape) for tensor in node.inputs)
         raise ValueError(

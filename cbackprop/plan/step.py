@@ -23,8 +23,8 @@ class Call(NamedTuple):
 class Step(NamedTuple):
     """One computation: a layer reads buffers and writes one.
 
-    `output` may be the same buffer as the only input: the step then works in place.
-    Shapes are those of one sample. `within` has the calls that the step is a part of, from the outermost on.
+    If `output` is the same buffer as the only input, the step works in place. Shapes are those of one sample. `within`
+    has the calls that the step is a part of, from the outermost on.
     """
 
     layer: Operation
@@ -42,21 +42,21 @@ class Step(NamedTuple):
 
 
 class Activity(NamedTuple):
-    """A layer's output whose size adds to the loss: its buffer, which no step writes over, and its shape."""
+    """A layer's output with a penalty: its buffer, which no step overwrites, and its shape."""
 
     regularizer: Any
     buffer: int
     shape: SampleShape
-    layer: Any = None  # whose output it is
+    layer: Any = None  # the layer whose output it is
 
 
 def implementation_of(cls: type[Operation]) -> str:
-    """Where a layer's compiled class and its twin are: its `implementation`, or its own module's and class's names.
+    """Where a layer's compiled class and its twin are: its `implementation`, or the names of its own module and class.
 
     Raises
     ------
     NothingComputedError
-        For a class that has none: `Layer` itself, or one that is not registered and has a computation of its own.
+        For a class without an implementation: `Layer` itself, or a user's class that computes nothing.
     """
     if cls.implementation:
         return cls.implementation

@@ -18,7 +18,7 @@ __all__ = ["CopyStep", "TracedPlan"]
 
 
 class CopyStep(AppliedActivation):
-    """Copies the output of a step into a buffer of its own. So no later step writes over the value or the delta."""
+    """Copies the output of a step into another buffer, so that no later step overwrites the value or the delta."""
 
     is_activation = False
     only_looks = True
@@ -29,25 +29,25 @@ class CopyStep(AppliedActivation):
 
 
 class TracedPlan(Plan):
-    """A plan like another one, with a copy step behind each step.
+    """A plan like another one, with a copy step after each step.
 
     A step writes its value into a buffer that no other step writes to. Later steps read the copy, and may work in
-    place there. The derivative of the loss by the value comes back to the copy, and the copy step copies it back.
+    place there. The delta comes back to the copy, and the copy step copies it back.
 
     Parameters
     ----------
     plan : Plan
     dtype : {"float32", "float64"}
     links : collection of int
-        Steps that a loss takes over; they end in an output and are not copied. They write into the buffer in front of
-        them, whose delta is that of the logits.
+        Steps that a loss takes over. They end in an output and are not copied. They work in place in their input's
+        buffer, whose delta is the delta of the logits.
 
     Attributes
     ----------
     places : list of (int, int, int)
-        For each step of the other plan: its index here, the buffer with its value, and the one with its delta.
+        For each step of the other plan: its index in this plan, the buffer with its value, and the one with its delta.
     origins : dict of int to int
-        For each copy, by its buffer, the buffer that was copied.
+        For the buffer of each copy, the buffer that was copied.
     """
 
     def __init__(self, plan: Plan, dtype: str, links: Collection[int]) -> None:

@@ -256,7 +256,7 @@ cdef class Gradients:
     cdef void collect_chunks(
         self, Py_ssize_t i, Py_ssize_t point, Part* part, const Batch* batch, Context own, const Samples* samples
     ) noexcept nogil:
-        """Compute this thread's chunks of a part, which have the same owners as those of part i; restore the context."""
+        """Compute this thread's chunks of a part; they have the same owners as those of part i. Restore the context."""
         cdef LongSum* sum = &self.sums[part.sum]
         cdef Py_ssize_t rows = batch.rows, n = self.chunks(sum, rows), chunk, begin, end
         cdef Py_ssize_t shown = own.shown

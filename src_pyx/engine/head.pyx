@@ -353,7 +353,7 @@ cdef class Head:
     cdef void run_metric(
         self, MetricSum metric, const Target* target, Py_ssize_t first, Py_ssize_t rows, void* prediction
     ) noexcept nogil:
-        """Compute a metric's values of some rows, or of their elements if units are elements and the metric allows it."""
+        """Compute a metric's values of some rows, or of their elements if these are the units and the metric can."""
         cdef Py_ssize_t per_row = self.per_row if metric.function.elementwise else 1
         metric.function.evaluate_with(
             rows * per_row, self.width // per_row, self.targets_of(metric.function, target, first), prediction,

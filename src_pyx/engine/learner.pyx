@@ -86,8 +86,8 @@ cdef class Learner:
     def set_exchange(self, exchange):
         """Set a function (or None) that every training step calls between the gradients and the update.
 
-        It gets no arguments. It may read and change the gradient vector, which the optimizer uses afterwards. If it raises, the run ends
-        before the step has changed a weight. Gradients of tables are not in the vector.
+        It gets no arguments. It may read or change the gradient vector, which the optimizer uses afterwards. If it
+        raises, the run ends before the step has changed a weight. Gradients of tables are not in the vector.
         """
         self.run.check_idle()
         if exchange is not None and self.network.n_tables:

@@ -80,7 +80,7 @@ cdef class Network:
         return index
 
     def connect(self, Py_ssize_t index, tuple inputs, Py_ssize_t output, int training, unsigned int node):
-        """Tell layer `index` its buffers, its number, and its mode if that is fixed (0: inference, 1: training, else -1)."""
+        """Tell layer `index` its buffers, its number, and its fixed mode (0: inference, 1: training, -1: not fixed)."""
         cdef Layer layer = self.layers[index]
         cdef Py_ssize_t i
         self.run.check_idle()
