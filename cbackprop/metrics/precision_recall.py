@@ -27,7 +27,7 @@ class Precision(Counts):
     thresholds : float or list of float, optional
         In [0, 1]. By default 0.5, or no threshold if `top_k` is given. With several, the result is an array.
     top_k : int, optional
-        Only the k largest predictions of a row count as positive; of equal predictions, the first do.
+        Only the k largest predictions of a row count as positive. Among equal predictions, earlier ones count first.
     class_id : int, optional
         Only this element of each row is used.
     name : str, optional
@@ -66,7 +66,7 @@ class Recall(Counts):
     thresholds : float or list of float, optional
         In [0, 1]. By default 0.5, or no threshold if `top_k` is given. With several, the result is an array.
     top_k : int, optional
-        Only the k largest predictions of a row count as positive; of equal predictions, the first do.
+        Only the k largest predictions of a row count as positive. Among equal predictions, earlier ones count first.
     class_id : int, optional
         Only this element of each row is used.
     name : str, optional
@@ -137,7 +137,7 @@ class BestAt(ThresholdMetric):
 
 
 def best(rates: Array, others: Array, least: float) -> Any:
-    """The largest of `rates` where `others` is at least `least`; 0 if that is nowhere."""
+    """The largest of `rates` where `others` is at least `least`; 0 if there is no such place."""
     return rates[others >= least].max(initial=0.0)
 
 

@@ -7,18 +7,16 @@ To see how a network learns, read in this order:
 1. *Forward.* ``layers/dense.py``: `forward` computes z = x W + b. ``activations.py``: the first function of each pair
    computes a = f(z).
 2. *Loss.* ``losses/regression.py``: `MeanSquaredError` returns the loss of each row and its derivative by the
-   prediction, with which the way back begins.
+   prediction, with which the backward pass begins.
 3. *Backward.* ``layers/dense.py`` again: `backward` turns the derivative by its output into those by W, by b and by x.
    ``activations.py``: the second function of each pair multiplies by f'(z).
 4. *Update.* ``optimizers/sgd.py``: the step that the weights take.
 
-`ReferenceEngine` in ``cbackprop/engine/reference.py`` does these four for all layers of a network and all batches of an
-epoch; its methods stand in the same order. The same in 60 lines, for a network of dense layers alone, is in
-``docs/learn/minimal.py``. Masks, random numbers and layers of several inputs are for later.
+`ReferenceEngine` in ``cbackprop/engine/reference.py`` does these four steps for all layers of a network and all batches
+of an epoch. Its methods are in the same order. ``docs/learn/minimal.py`` does the same in 60 lines, for dense layers
+only. Read about masks, random numbers and layers with several inputs later.
 
-Examples
---------
-The four steps of a single neuron, by what these modules hold:
+Examples -------- The four steps for a single neuron, with the classes and functions of these modules:
 
 >>> import numpy as np
 >>> from cbackprop.reference import activations

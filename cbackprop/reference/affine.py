@@ -1,4 +1,4 @@
-"""Images seen through affine maps, in NumPy: the maps that parameters stand for, and the images.
+"""Affine transformations of images, in NumPy: the maps for given parameters, and the transformed images.
 
 A map is a row (a0, a1, a2, b0, b1, b2): the output at (column, row) is the input at
 ``(a0 column + a1 row + a2, b0 column + b1 row + b2)``. These are the first six numbers of the `transform` of
@@ -28,23 +28,23 @@ class Sampling(NamedTuple):
 
 
 def maps(a0: Any, a1: Any, a2: Any, b0: Any, b1: Any, b2: Any) -> Array:
-    """The rows of these columns."""
+    """Stack six columns of numbers to rows, one for each map."""
     return np.stack(np.broadcast_arrays(a0, a1, a2, b0, b1, b2), axis=-1).astype(np.float64)
 
 
 def centered(a0: Any, a1: Any, b0: Any, b1: Any, height: int, width: int) -> Array:
-    """The maps that leave the middle of an image where it is."""
+    """The maps that do not move the center of an image."""
     x, y = 0.5 * (width - 1), 0.5 * (height - 1)
     return maps(a0, a1, x - x * a0 - y * a1, b0, b1, y - x * b0 - y * b1)
 
 
 def translation(down: Array, right: Array, height: int, width: int) -> Array:
-    """Shifts by parts of the image."""
+    """Shifts, as fractions of the image's size."""
     return maps(1, 0, -right * width, 0, 1, -down * height)
 
 
 def rotation(turns: Array, height: int, width: int) -> Array:
-    """Counter-clockwise turns. Quarters are exact: what is left of them is at most half a right angle."""
+    """Counter-clockwise turns. Quarter turns are exact: sine and cosine are taken of the remaining angle only."""
     quarters = np.trunc(4 * turns + np.copysign(0.5, turns))
     angle = (4 * turns - quarters) * (np.pi / 2)
     c, s = np.cos(angle), np.sin(angle)
@@ -65,13 +65,13 @@ def shear(right: Array, down: Array) -> Array:
 
 
 def resizing(window: tuple[int, int], sizes: tuple[int, int]) -> Array:
-    """The map from an output of these sizes to a window: their edges lie on each other."""
+    """The map from an output of these sizes to a window, so that their edges coincide."""
     down, right = window[0] / sizes[0], window[1] / sizes[1]
     return maps(right, 0, (right - 1) / 2, 0, down, (down - 1) / 2)
 
 
 def sample(images: Array, through: Array, how: Sampling) -> Array:
-    """Each image (height, width, channels) seen through its map."""
+    """Transform each image (height, width, channels) by its map."""
     outputs = np.zeros((len(images), *how.sizes, images.shape[3]), images.dtype)
     for weights, inside, pixels in taps(images.shape, images.dtype, through, how):
         value = np.where(inside[..., None], images[pixels], images.dtype.type(how.fill_value))
@@ -88,12 +88,13 @@ def sample_backward(delta: Array, shape: tuple[int, ...], through: Array, how: S
 
 
 def taps(shape: Any, dtype: Any, through: Array, how: Sampling) -> Iterator[tuple[Array, Array, tuple[Array, ...]]]:
-    """The pixels that output pixels are made of.
+    """The input pixels from which output pixels are interpolated.
 
     Yields
     ------
     tuple
-        For one pixel of each output pixel, or for each of four: its weight; whether it is in the image; its place.
+        For the one input pixel of each output pixel, or for each of four: its weight, whether it is in the image, and
+        its place.
     """
     count, height, width, _ = shape
     row, column = np.mgrid[: how.sizes[0], : how.sizes[1]]
@@ -114,7 +115,7 @@ def taps(shape: Any, dtype: Any, through: Array, how: Sampling) -> Iterator[tupl
 
 
 def pixel(index: Array, size: int, how: Sampling) -> tuple[Array, Array]:
-    """Which pixel of an axis stands at an index of the extended image, and whether it is one of the image's."""
+    """The pixel of an axis at an index of the extended image, and whether it is in the image itself."""
     index = index.astype(np.int64)
     inside = np.ones(index.shape, bool)
     if how.fill_mode == "reflect":

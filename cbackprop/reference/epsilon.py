@@ -1,4 +1,4 @@
-"""The small number that keeps logarithms and quotients finite: the twin's own, set by `cbackprop.config`."""
+"""The twin's small number that keeps logarithms and quotients finite. `cbackprop.config` sets it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ _epsilon = 1e-7
 
 
 def set_epsilon(value: float) -> None:
-    """Take another one from now on."""
+    """Set the small number."""
     global _epsilon
     _epsilon = value
 
 
 def epsilon() -> float:
-    """The one in use."""
+    """The small number."""
     return _epsilon

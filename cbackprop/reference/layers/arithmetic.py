@@ -14,7 +14,7 @@ class TrueDivide(Merge):
     """y = a / b; da = dy / b, db = -dy a / b^2."""
 
     def combine(self, a: Array, b: Array) -> Array:
-        """A / b."""
+        """The quotient a / b."""
         with np.errstate(all="ignore"):
             return a / b
 
@@ -45,7 +45,7 @@ class Power(Merge):
             return [delta * (exponent * self.x ** (exponent - 1) if exponent else 0 * self.x)], []
 
     def combine(self, a: Array, b: Array) -> Array:
-        """A^b."""
+        """The power a^b."""
         with np.errstate(all="ignore"):
             return a**b
 

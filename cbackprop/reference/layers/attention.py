@@ -15,8 +15,8 @@ __all__ = ["Attention"]
 class Attention(Layer):
     """y = D(P) V with P = softmax(S), where the scores S are f Q K^T, or w tanh(a (Q + K)) summed over features.
 
-    With the dropout D: dV = D(P)^T dy, dP = D(dy V^T), dS = P (dP - sum_k P dP). Letters of the products: b sample,
-    g group, t query, s key, n head of keys, m which of the heads of queries for that, h feature.
+    With the dropout D: dV = D(P)^T dy, dP = D(dy V^T), dS = P (dP - sum_k P dP). Axes in the products: b sample, g
+    group, t query, s key, n head of keys, m query head that shares this head of keys, h feature.
     """
 
     def fit(self) -> Fit:
@@ -56,18 +56,18 @@ class Attention(Layer):
         return np.concatenate([y.reshape(rows, -1), shown.reshape(rows, -1)], axis=1)
 
     def _with_past(self, k: Array, v: Array) -> tuple[Array, Array]:
-        """Keys and values of all time steps, with these as the last."""
+        """Keys and values of all time steps so far; the given ones are the last."""
         keys, values = self.spec.lasting
         now = int(self.spec.time[0])
         keys[:, now], values[:, now] = k[:, 0, 0], v[:, 0, 0]
         return keys[:, None], values[:, None]
 
     def _seen(self, inputs: list[Array]) -> Array:
-        """Which keys a query sees: (b, g, n, m, t, s)."""
+        """Which keys each query sees: (b, g, n, m, t, s)."""
         spec, rows = self.spec, len(inputs[0])
         t, s = np.arange(spec.queries)[:, None], np.arange(spec.keys)
         positions = np.ones((spec.queries, spec.keys), bool)
-        self.reached = np.ones(spec.keys, bool)  # those that there are so far
+        self.reached = np.ones(spec.keys, bool)  # the keys of the time steps so far
         if spec.lasting:
             t = t + spec.time[0]
             self.reached = s <= t
@@ -138,7 +138,7 @@ class Attention(Layer):
         return [dq.reshape(rows, *self.input_shapes[0]), dk, dv, *masks], gradients
 
     def heads(self, with_deltas: bool) -> dict[str, Array]:
-        """What each head computed, once both passes are over: (batch, groups, ...), without groups if there is one."""
+        """What each head computed, after both passes: (batch, groups, ...), or (batch, ...) if there is one group."""
         spec, rows = self.spec, len(self.q)
         named = {
             "queries": self.q.reshape(rows, spec.outer, spec.queries, spec.heads, -1),
@@ -153,7 +153,7 @@ class Attention(Layer):
         return {name: array[:, 0] if spec.outer == 1 else array for name, array in named.items()}
 
     def _back_products(self, ds: Array, parameters: list[Array]) -> tuple[Array, Array, list[Array]]:
-        """From the deltas of scores that are products to those of queries and keys, and the gradients."""
+        """The deltas of queries and keys, and the gradients, from the deltas of scores that are products."""
         outer, _ = self._weights(parameters)
         factor = ds.dtype.type(self.spec.factor)
         dq = np.einsum("bgnmts,bgsnh->bgtnmh", factor * outer * ds, self.k)
@@ -161,7 +161,7 @@ class Attention(Layer):
         return dq, dk, [np.asarray((ds * factor * self.products).sum())] * len(parameters)
 
     def _back_sums(self, ds: Array, parameters: list[Array]) -> tuple[Array, Array, list[Array]]:
-        """From the deltas of scores that are sums to those of queries and keys, and the gradients."""
+        """The deltas of queries and keys, and the gradients, from the deltas of scores that are sums."""
         outer, inner = self._weights(parameters)
         slope = ds[..., None] * outer * (1 - self.bent**2)
         dsum = slope * inner

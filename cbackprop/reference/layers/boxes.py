@@ -1,4 +1,4 @@
-"""Samples within larger ones, in NumPy."""
+"""Padding and cropping in NumPy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Sides = list[tuple[int, int]]
 
 
 def of_all_axes(sides: Any) -> Sides:
-    """The sides of the batch axis, of the axes between, and of the channels."""
+    """The sides of all axes: none for batch and channels."""
     return [(0, 0), *sides, (0, 0)]
 
 
@@ -24,7 +24,7 @@ def inner(array: Array, sides: Sides) -> Array:
 
 
 class Padding(Layer):
-    """y = x within zeros; dx = dy without what is around it."""
+    """y = x with zeros around it; dx = the inner part of dy."""
 
     def fit(self) -> Fit:
         """The shapes that the layer works on."""
@@ -33,7 +33,7 @@ class Padding(Layer):
         return Fit(self.input_shapes, resized(shape, self.sides, 1), {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
-        """The input within zeros."""
+        """The input with zeros around it."""
         return np.pad(inputs[0], self.sides)
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
@@ -42,7 +42,7 @@ class Padding(Layer):
 
 
 class Cropping(Layer):
-    """y = x without what is around it; dx = dy within zeros."""
+    """y = the inner part of x; dx = dy with zeros around it."""
 
     def fit(self) -> Fit:
         """The shapes that the layer works on."""
@@ -55,10 +55,10 @@ class Cropping(Layer):
         return inner(inputs[0], self.sides)
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """The delta within zeros."""
+        """The delta with zeros around it."""
         return [np.pad(delta, self.sides)], []
 
 
 def resized(shape: Shape, sides: Sides, sign: int) -> Shape:
-    """The shape of a sample with its sides (1) or without (-1)."""
+    """The shape of a sample after its sides are added (sign 1) or removed (sign -1)."""
     return tuple(size + sign * sum(ends) for size, ends in zip(shape, sides[1:], strict=True))

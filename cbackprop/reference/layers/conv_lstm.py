@@ -12,7 +12,7 @@ __all__ = ["ConvLSTM"]
 
 
 class ConvLSTM(LSTM):
-    """Gates i, f, g, o of each position: convolutions of the input and of the state h, in groups if gates differ."""
+    """Gates i, f, g, o of each position: convolutions of input and state h, in groups if dropout masks differ."""
 
     @property
     def state_shape(self) -> tuple[int, ...]:
@@ -42,7 +42,7 @@ class ConvLSTM(LSTM):
         return (z + self._bias(parameters)[0]).reshape(rows, length, -1)
 
     def project_back(self, dz: Array, parameters: list[Array], gradients: list[Array]) -> Array:
-        """dx from dz; adds to the gradients of W and b."""
+        """Compute dx from dz, and add to the gradients of W and b."""
         image = self.x.shape[2:]
         geometry = self.spec.input_geometry(image)
         flat = dz.reshape(dz.shape[0] * dz.shape[1], -1)
@@ -52,11 +52,11 @@ class ConvLSTM(LSTM):
         return image_of(geometry, flat, parameters[0]).reshape(self.x.shape)
 
     def spread(self, h: Array) -> Array:
-        """(rows, positions, masks, filters), where there may be one for all masks."""
+        """The states as (rows, positions, masks, filters); the axis of masks may have size 1."""
         return h.reshape(len(h), -1, 1, self.block)
 
     def mask_shape(self, rows: int) -> tuple[int, ...]:
-        """The shape of the dropout factors of these."""
+        """The shape of the states' dropout factors."""
         return rows, math.prod(self.state_shape[:-1]), self.spec.recurrent_masks, self.block
 
     def product(self, used: Array, parameters: list[Array]) -> Array:
@@ -65,7 +65,7 @@ class ConvLSTM(LSTM):
         return convolved(geometry, used.reshape(len(used), -1), parameters[1]).reshape(len(used), -1)
 
     def product_back(self, used: Array, dz: Array, parameters: list[Array], gradients: list[Array]) -> Array:
-        """The delta of the states as they were multiplied; adds to the gradient of U."""
+        """The delta of the states, after dropout, that were multiplied. Adds to the gradient of U."""
         geometry = self.spec.state_geometry(self.x.shape[2:])
         gradients[1] += kernel_gradient(geometry, used.reshape(len(used), -1), dz, parameters[1])
         return image_of(geometry, dz, parameters[1]).reshape(used.shape)

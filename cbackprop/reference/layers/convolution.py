@@ -31,7 +31,7 @@ class KernelLayer(Layer):
 
 
 class Convolution(KernelLayer):
-    """y = x * W + b: each position of y is the sum over taps of x there times W."""
+    """y = x * W + b: each position of y is the sum over taps of the x that the tap reads, times W."""
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The maps of the image."""
@@ -42,7 +42,7 @@ class Convolution(KernelLayer):
         return y.reshape(len(self.x), *self.fit().output)
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """The image of the deltas, and for each tap the product of what it reads and the deltas."""
+        """The image of the deltas, and for each tap the product of the inputs that it reads and the deltas."""
         geometry, kernel = self.geometry, parameters[0]
         gradients = [kernel_gradient(geometry, self.x, delta, kernel), delta.reshape(-1, delta.shape[-1]).sum(axis=0)]
         dx = image_of(geometry, delta, kernel).reshape(self.x.shape) if wanted[0] else delta
@@ -50,7 +50,7 @@ class Convolution(KernelLayer):
 
 
 class TransposedConvolution(KernelLayer):
-    """y = the image whose convolution would have the delta x; + b."""
+    """y = b + the delta that a convolution would pass to its image if x were the delta of its maps."""
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The image of the maps."""
@@ -78,7 +78,7 @@ def convolved(g: Geometry, image: Array, kernel: Array) -> Array:
 
 
 def image_of(g: Geometry, maps: Array, kernel: Array) -> Array:
-    """The image (samples, depth, height, width, channels) to which each tap adds what it reads of the maps."""
+    """The image (samples, depth, height, width, channels): the sum over taps of maps times weights."""
     maps = grouped(g, maps.reshape(len(maps), *g.maps, g.filters))
     image = with_zeros(g, np.zeros((len(maps), *g.image, g.channels), kernel.dtype))
     for places, weights in taps(g, kernel):
@@ -87,7 +87,7 @@ def image_of(g: Geometry, maps: Array, kernel: Array) -> Array:
 
 
 def kernel_gradient(g: Geometry, image: Array, maps: Array, kernel: Array) -> Array:
-    """The derivative by the kernel, given that by the maps."""
+    """The derivative by the kernel, given the derivative by the maps."""
     image = with_zeros(g, image.reshape(len(image), *g.image, g.channels))
     maps = grouped(g, maps.reshape(len(maps), *g.maps, g.filters)).reshape(-1, g.groups, g.filters // g.groups)
     gradient = np.zeros_like(kernel)
@@ -98,7 +98,7 @@ def kernel_gradient(g: Geometry, image: Array, maps: Array, kernel: Array) -> Ar
 
 
 def with_zeros(g: Geometry, image: Array) -> Array:
-    """The image with zeros around it, wherever taps read that reach the image."""
+    """The image with the zeros around it that are read by taps that also read the image."""
     g, _ = reaching(g)
     ends = [
         max((maps - 1) * stride + (kernel - 1) * dilation + 1 - before - size, 0)
@@ -110,7 +110,7 @@ def with_zeros(g: Geometry, image: Array) -> Array:
 
 
 def without_zeros(g: Geometry, image: Array) -> Array:
-    """The image of what `with_zeros` gives."""
+    """The inverse of `with_zeros`."""
     begins = [max(before, 0) for before in reaching(g)[0].before]
     inner = tuple(slice(begin, begin + size) for begin, size in zip(begins, g.image, strict=True))
     result: Array = image[(slice(None), *inner)]
@@ -118,7 +118,7 @@ def without_zeros(g: Geometry, image: Array) -> Array:
 
 
 def grouped(g: Geometry, values: Array) -> Array:
-    """Channels, or filters, by groups."""
+    """Split the axis of channels (or filters) into groups."""
     return values.reshape(*values.shape[:-1], g.groups, -1)
 
 
@@ -130,7 +130,7 @@ def by_taps(g: Geometry, kernel: Array) -> list[Array]:
 
 
 def taps(g: Geometry, kernel: Array) -> Iterator[tuple[Any, Array]]:
-    """For each such tap: where all positions of the maps read in the image with zeros around it, and the weights."""
+    """For each such tap: the slices that the positions of the maps read in the image with zeros, and the weights."""
     found, _ = reaching(g)
     for tap, weights in zip(np.ndindex(found.kernel), by_taps(g, kernel), strict=True):
         begins = [

@@ -1,4 +1,4 @@
-"""Depthwise convolutions in NumPy: for each tap, what it reads times its weights."""
+"""Depthwise convolutions in NumPy: for each tap, the inputs that it reads times its weights."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Depthwise(Layer):
         return y + parameters[1] if len(parameters) == 2 else y
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """Each tap gives to the image what it has read of it, and to its weights what it has read times the delta."""
+        """Each tap adds delta times weights to dx where it read x, and x times delta to its weights' gradient."""
         g, kernel = self.geometry, parameters[0]
         image = with_zeros(g, self.x.reshape(len(self.x), *g.image, g.channels))
         deltas = delta.reshape(len(delta), *g.maps, *kernel.shape[-2:])

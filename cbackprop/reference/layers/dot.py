@@ -49,7 +49,7 @@ class Dot(Layer):
         return np.minimum(inverse, x.dtype.type(1 / self.spec.epsilon))
 
     def through_norm(self, delta: Array, y: Array, scale: Array) -> Array:
-        """scale (delta - y (y . delta)), without the second term where epsilon limits the scale."""
+        """Return scale (delta - y (y . delta)), without the second term where epsilon limits the scale."""
         bounded = scale >= scale.dtype.type(1 / self.spec.epsilon)
         along = np.where(bounded, 0, (y * delta).sum(axis=-1, keepdims=True))
         return scale * (delta - along * y)

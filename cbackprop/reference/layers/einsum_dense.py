@@ -10,7 +10,8 @@ __all__ = ["EinsumProduct"]
 
 
 class EinsumProduct(Layer):
-    """y = x K + c; dx = dy K^T, dK = sum of x^T dy over samples, for each b. K and c are made of kernel and bias."""
+    """y = x K + c; dx = dy K^T, dK = sum of x^T dy over samples, for each b. K and c are gathered from kernel and
+    bias."""
 
     def fit(self) -> Fit:
         """The shapes that the layer works on."""
@@ -18,7 +19,7 @@ class EinsumProduct(Layer):
         return Fit(((b, m, k),), (b, m, n), self.spec.weight_shapes)
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
-        """The products, with what the bias adds to each."""
+        """The products plus the bias."""
         (self.x,) = inputs
         self.factors = parameters[0].ravel()[self.spec.kernel_places]
         y: Array = np.einsum("sbmk,bkn->sbmn", self.x, self.factors)
@@ -27,7 +28,7 @@ class EinsumProduct(Layer):
         return y
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """An array that several factors share gets the sum of their gradients."""
+        """If several products share an array, its gradient is the sum of theirs."""
         gradients = [np.zeros_like(parameter) for parameter in parameters]
         by_factor = np.einsum("sbmk,sbmn->bkn", self.x, delta)
         np.add.at(gradients[0].reshape(-1), self.spec.kernel_places, by_factor)

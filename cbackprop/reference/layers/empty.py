@@ -1,4 +1,4 @@
-"""The replacement of a layer whose inputs or output have an axis of size 0, so that there is nothing to compute."""
+"""The replacement of a layer whose inputs or output have an axis of size 0."""
 
 from __future__ import annotations
 

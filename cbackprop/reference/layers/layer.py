@@ -28,7 +28,8 @@ class Fit(NamedTuple):
 class Batch(NamedTuple):
     """Facts about a batch for layers: whether it is a training batch, and the number of training batches before it.
 
-    In evaluation and prediction all batches have the same number; there `first` is the number of samples before it.
+    In evaluation and prediction, that number is the same for all batches, and `first` is the number of samples before
+    the batch.
     """
 
     training: bool
@@ -46,7 +47,7 @@ class Layer:
     input_shapes, output_shape
         Shapes of one sample.
     node : int
-        The number of the step in the network. Random layers that are used twice draw other numbers in each step.
+        The number of the step in the network. A random layer that is used twice draws different numbers in each step.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Layer:
         self.n_weights = len(spec.variables if fit.weights is None else fit.weights)
 
     def fit(self) -> Fit:
-        """The shapes that this layer works on, whatever the spec's class computes."""
+        """The shapes that this layer works on, even if a user's subclass of the spec computes others."""
         raise NotImplementedError
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:

@@ -23,11 +23,11 @@ class Merge(Layer):
         return Fit(self.input_shapes, np.broadcast_shapes(*self.input_shapes), {})
 
     def combine(self, a: Array, b: Array) -> Array:
-        """A op b."""
+        """The result of a op b."""
         raise NotImplementedError
 
     def separate(self, a: Array, b: Array, delta: Array) -> tuple[Array, Array]:
-        """DL/da and dL/db, in the output's shape."""
+        """The deltas dL/da and dL/db, in the output's shape."""
         raise NotImplementedError
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
@@ -63,7 +63,7 @@ class Add(Merge):
     """y = a + b; da = db = dy."""
 
     def combine(self, a: Array, b: Array) -> Array:
-        """A + b."""
+        """The sum a + b."""
         return a + b
 
     def separate(self, a: Array, b: Array, delta: Array) -> tuple[Array, Array]:
@@ -75,7 +75,7 @@ class Subtract(Merge):
     """y = a - b; da = dy, db = -dy."""
 
     def combine(self, a: Array, b: Array) -> Array:
-        """A - b."""
+        """The difference a - b."""
         return a - b
 
     def separate(self, a: Array, b: Array, delta: Array) -> tuple[Array, Array]:
@@ -87,7 +87,7 @@ class Multiply(Merge):
     """y = a b; da = b dy, db = a dy."""
 
     def combine(self, a: Array, b: Array) -> Array:
-        """A b."""
+        """The product a b."""
         return a * b
 
     def separate(self, a: Array, b: Array, delta: Array) -> tuple[Array, Array]:

@@ -27,7 +27,7 @@ def windows_along(spec: Any, axis: int, size: int) -> list[slice]:
 
 
 class WindowPooling(Layer):
-    """Base: one number of each window and channel."""
+    """Base of layers with one number for each window and channel."""
 
     def fit(self) -> Fit:
         """The shapes that the layer works on."""
@@ -36,7 +36,7 @@ class WindowPooling(Layer):
         return Fit(self.input_shapes[:1], (*map(len, self.windows), channels), {})
 
     def each(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
-        """Where each window is in the input, and where in the output."""
+        """The index of each window in the input, and of its number in the output."""
         for place in product(*(range(len(along)) for along in self.windows)):
             parts = [along[i] for along, i in zip(self.windows, place, strict=True)]
             yield (slice(None), *parts), (slice(None), *place)
@@ -88,7 +88,7 @@ class AveragePooling(WindowPooling):
 
 
 class GlobalPooling(Layer):
-    """Base: one number of each channel. A second input is a mask of the positions."""
+    """Base of layers with one number for each channel. A second input is a mask of the positions."""
 
     def fit(self) -> Fit:
         """The shapes that the layer works on."""
@@ -103,7 +103,7 @@ class GlobalPooling(Layer):
         return x.reshape(len(x), -1, x.shape[-1])
 
     def arranged(self, dx: Array, wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """The deltas in the shape of the input, and something for a mask, which gets none."""
+        """The delta in the shape of the input, and a placeholder for the mask, which has no delta."""
         return [dx.reshape(len(dx), *self.input_shapes[0]), *[dx] * (len(wanted) - 1)], []
 
 
@@ -126,7 +126,7 @@ class GlobalAveragePooling(GlobalPooling):
 
 
 class GlobalMaxPooling(GlobalPooling):
-    """The maximum over positions; all that are as large share its delta."""
+    """The maximum over positions. Positions with equal maxima share its delta."""
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The maxima."""

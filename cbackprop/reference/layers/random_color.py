@@ -11,7 +11,7 @@ __all__ = ["RandomBrightness", "RandomContrast"]
 
 
 class RandomColor(Layer):
-    """Base: `change` and `change_back` in training."""
+    """Base of layers that apply `change` and `change_back` in training."""
 
     def fit(self) -> Fit:
         """The shapes that the layer works on."""
@@ -32,7 +32,7 @@ class RandomColor(Layer):
         return np.clip(changed, low, high)
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """The delta of what was not clipped."""
+        """The delta of the elements that were not clipped."""
         if not self.training:
             return [delta], []
         return [self.change_back(np.where(self.inside, delta, delta.dtype.type(0)))], []
@@ -42,7 +42,7 @@ class RandomColor(Layer):
         raise NotImplementedError
 
     def change_back(self, delta: Array) -> Array:
-        """The delta of the input from that of what `change` returns."""
+        """The delta of the input, from the delta of the output of `change`."""
         raise NotImplementedError
 
 
@@ -50,7 +50,7 @@ class RandomBrightness(RandomColor):
     """y = x + s."""
 
     def change(self, x: Array) -> Array:
-        """The images with something added."""
+        """The images plus a random number."""
         return x + self.drawn
 
     def change_back(self, delta: Array) -> Array:
@@ -67,6 +67,6 @@ class RandomContrast(RandomColor):
         return (x - mean) * self.drawn + mean
 
     def change_back(self, delta: Array) -> Array:
-        """c g + (1 - c) mean(g)."""
+        """With g = dy: c g + (1 - c) mean(g)."""
         mean = delta.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
         return self.drawn * delta + ((1 - self.drawn.astype(np.float64)) * mean).astype(delta.dtype)

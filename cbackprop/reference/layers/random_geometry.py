@@ -19,7 +19,7 @@ __all__ = [
 
 
 class RandomGeometry(Layer):
-    """Base: `move` and `move_back` in training, given four random numbers a sample; else `keep` and `keep_back`."""
+    """Base: `move` and `move_back` in training, with four random numbers for each sample; else `keep`, `keep_back`."""
 
     def fit(self) -> Fit:
         """The shapes that the layer works on."""
@@ -60,7 +60,7 @@ class RandomGeometry(Layer):
 
 
 class RandomFlip(RandomGeometry):
-    """Mirrored where the first number is below 1/2."""
+    """Mirrors samples whose first number is below 1/2."""
 
     def move(self, x: Array) -> Array:
         """The images, some of them mirrored."""
@@ -69,12 +69,12 @@ class RandomFlip(RandomGeometry):
         return np.where(flipped, np.flip(x, axes), x)
 
     def move_back(self, delta: Array) -> Array:
-        """The same of the deltas."""
+        """The deltas, mirrored in the same way."""
         return self.move(delta)
 
 
 class RandomCrop(RandomGeometry):
-    """A window at a place that is the same for the whole batch; or the largest one in the middle, resized."""
+    """In training a window, at the same place in the whole batch; else the largest central part, resized."""
 
     def move(self, x: Array) -> Array:
         """The window that was drawn."""
@@ -95,7 +95,7 @@ class RandomCrop(RandomGeometry):
         return result
 
     def keep(self, x: Array) -> Array:
-        """The part about the middle, resized."""
+        """The central part, resized."""
         top, left, height, width = self.spec.window_in(self.sizes)
         self.window = np.s_[:, top : top + height, left : left + width]
         maps, how = self.resized(len(x), (height, width))
@@ -109,17 +109,17 @@ class RandomCrop(RandomGeometry):
         return result
 
     def resized(self, count: int, window: tuple[int, ...]) -> tuple[Array, affine.Sampling]:
-        """The maps for the part, and how they are applied."""
+        """The maps for the central part, and how they are applied."""
         sizes = self.output_shape[0], self.output_shape[1]
         maps = np.tile(affine.resizing((window[0], window[1]), sizes), (count, 1))
         return maps, affine.Sampling("nearest", "bilinear", 0.0, sizes)
 
 
 class RandomAffine(RandomGeometry):
-    """Layers that say by `maps` what their random numbers mean."""
+    """Base of layers whose `maps` turns random numbers into affine maps."""
 
     def move(self, x: Array) -> Array:
-        """The images seen through the maps."""
+        """The images, transformed by the maps."""
         pairs = enumerate(self.spec.ranges)
         self.through = self.maps([lower + (upper - lower) * self.numbers[:, i] for i, (lower, upper) in pairs])
         return affine.sample(x, self.through, self.how())
@@ -158,7 +158,7 @@ class RandomZoom(RandomAffine):
     """Zooms."""
 
     def maps(self, drawn: list[Array]) -> Array:
-        """The transformations. By default one number counts for both directions."""
+        """The zooms. By default, one number is used for both directions."""
         down, right = drawn
         return affine.zoom(down, down if self.spec.width_factor is None else right, *self.sizes)
 
@@ -167,6 +167,6 @@ class RandomShear(RandomAffine):
     """Shears."""
 
     def maps(self, drawn: list[Array]) -> Array:
-        """The third number says which way."""
+        """The third number chooses the direction."""
         sign = np.where(self.numbers[:, 2] > 0.5, -1.0, 1.0)
         return affine.shear(sign * drawn[0], sign * drawn[1])

@@ -1,4 +1,4 @@
-"""Recurrent layers in NumPy: the way through the time steps. Cells are in `recurrent_cells`."""
+"""Recurrent layers in NumPy: the loop over time steps. Cells are in `recurrent_cells`."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Function:
 
 
 class Recurrence(Layer):
-    """z = x W + b for all time steps; then, for one after the other, h and other states from z and h U.
+    """z = x W + b for all time steps; then, one time step after the other, h and other states from z and h U.
 
-    A subclass for each cell has `step`, which returns the new states and what the way back needs, and `back`.
+    A subclass for each cell has `step`, which returns the new states and values for the backward pass, and `back`.
     """
 
     @property
@@ -95,15 +95,15 @@ class Recurrence(Layer):
         return shown.reshape(rows, *self.output_shape)
 
     def spread(self, h: Array) -> Array:
-        """The states as gates multiply them: (rows, masks, units), where there may be one for all masks."""
+        """The states as (rows, masks, units), with an axis for the dropout masks of the gates; its size may be 1."""
         return h[:, None]
 
     def mask_shape(self, rows: int) -> tuple[int, ...]:
-        """The shape of the dropout factors of these."""
+        """The shape of the states' dropout factors."""
         return rows, self.spec.recurrent_masks, self.spec.units
 
     def _factors(self, batch: Batch, rows: int) -> Any:
-        """The states' dropout factors where U multiplies them."""
+        """The dropout factors of the states that are multiplied with U."""
         spec, keep, shape = self.spec, 1 - self.spec.recurrent_rate, self.mask_shape(rows)
         one, zero = self.x.dtype.type(1), self.x.dtype.type(0)
         if keep == 1 or not batch.training:
@@ -117,16 +117,16 @@ class Recurrence(Layer):
         return times(used, parameters[1])
 
     def product_back(self, used: Array, dz: Array, parameters: list[Array], gradients: list[Array]) -> Array:
-        """The delta of `used`; adds to the gradient of U."""
+        """The delta of `used`. Adds to the gradient of U."""
         return times_back(used, dz, parameters[1], gradients[1])
 
     def project(self, x: Array, parameters: list[Array]) -> Array:
-        """z = x W + b of all time steps. Where gates drop different inputs, those of each stand side by side."""
+        """z = x W + b of all time steps. If gates drop different inputs, x has a copy for each gate, side by side."""
         z = times(x.reshape(*x.shape[:2], self.spec.input_masks, -1), parameters[0])
         return z + self._bias(parameters)[0]
 
     def project_back(self, dz: Array, parameters: list[Array], gradients: list[Array]) -> Array:
-        """dx = dz W^T; adds to the gradients of W and b."""
+        """Return dx = dz W^T, and add to the gradients of W and b."""
         spec = self.spec
         inputs = self.x.reshape(*self.x.shape[:2], spec.input_masks, -1)
         if spec.use_bias:
@@ -148,7 +148,7 @@ class Recurrence(Layer):
         if spec.return_state:
             states = [part.copy() for part in np.split(flat[:, -spec.n_states * n :], spec.n_states, axis=1)]
             flat = flat[:, : -spec.n_states * n]
-        # The sum of the deltas of outputs that repeat an earlier one: it goes to the last output that was not masked.
+        # Masked time steps repeat the output before them. The sum of their deltas goes to the last unmasked output.
         repeated = np.zeros((rows, n), self.x.dtype) if spec.return_sequences else flat
         dz = np.zeros((rows, length, spec.gates * n), self.x.dtype)
         gradients = [np.zeros_like(parameter) for parameter in parameters]
@@ -170,7 +170,7 @@ class Recurrence(Layer):
         return [*found, *[self.mask] * spec.takes_mask], gradients
 
     def time_steps(self, with_deltas: bool) -> dict[str, Array]:
-        """What happened at each time step, (batch, time, ...), once both passes are over: states, `parts`, and dz."""
+        """The numbers of each time step, (batch, time, ...), after both passes: states, `parts`, and dz."""
         names = ("h", "c")[: self.spec.n_states]
         steps = []
         for kept, (before, after) in zip(self.kept, self.passed, strict=True):
@@ -180,20 +180,21 @@ class Recurrence(Layer):
         return found | ({"delta": self.dz} if with_deltas else {})
 
     def parts(self, kept: Any) -> dict[str, Array]:
-        """z and gates from what was kept of a time step, by the names of the cell's formula."""
+        """z and gates of a time step, by the names in the cell's formula, from the values that `step` kept."""
         return {}
 
     def step(self, z: Array, used: Array, states: list[Array], parameters: list[Array]) -> tuple[list[Array], Any]:
-        """From z of a time step, the state as U multiplies it, and all states, to the new ones; and what is kept.
+        """Compute the new states, and values to keep for `back`, from z of a time step and the states.
 
-        `used` is (rows, masks, units): where gates drop different parts of the state, one for each.
+        `used` is the state that is multiplied with U, (rows, masks, units), with a copy for each gate if gates drop
+        different units.
         """
         raise NotImplementedError
 
     def back(
         self, deltas: list[Array], kept: Any, parameters: list[Array], gradients: list[Array]
     ) -> tuple[Array, list[Array], Array]:
-        """From what reaches the new states: what reaches h by way of U, what reaches all states else, and dz.
+        """From the deltas of the new states: the delta of h through U, the other deltas of all states, and dz.
 
         Adds to the gradients of U and of its bias.
         """
@@ -207,7 +208,7 @@ def times(a: Array, matrix: Array) -> Array:
 
 
 def times_back(a: Array, delta: Array, matrix: Array, gradient: Array) -> Array:
-    """The delta of a, where delta is that of ``times(a, matrix)``; adds to the gradient of the matrix."""
+    """The delta of a, from the delta of ``times(a, matrix)``. Adds to the gradient of the matrix."""
     parts = np.split(matrix, a.shape[-2], axis=-1)
     deltas, sums = np.split(delta, len(parts), axis=-1), np.split(gradient, len(parts), axis=-1)
     for g, total in enumerate(sums):

@@ -1,4 +1,4 @@
-"""The cells of recurrent layers in NumPy: what is done at one time step."""
+"""The cells of recurrent layers in NumPy, each for one time step."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SimpleRNN(Recurrence):
 class LSTM(Recurrence):
     """Gates i, f, g, o of each position: c = f c + i g, h = o a(c)."""
 
-    # Numbers of a position, whose gates stand together; None: all units are one position.
+    # The number of units of a position; the gates of a position are side by side. None: all units are one position.
     block: int | None = None
 
     def _gates(self, z: Array) -> list[Array]:
@@ -107,7 +107,7 @@ class GRU(Recurrence):
     def back(
         self, deltas: list[Array], kept: Any, parameters: list[Array], gradients: list[Array]
     ) -> tuple[Array, list[Array], Array]:
-        """The deltas of the gates; U's product has others for the candidate."""
+        """The deltas of the gates. For the candidate, the product with U has a different delta."""
         used, before, product, (x_z, x_r, x_g), (u, r, g) = kept
         (dh,) = deltas
         dz = self.inner.back(dh * (before - g), x_z, u)
@@ -127,7 +127,7 @@ class GRUResetBefore(Recurrence):
         """The new h."""
         n = self.spec.units
         x_z, x_r, x_g = np.split(z, 3, axis=1)
-        # The states of both gates, and that of the candidate.
+        # The states for both gates, and the state for the candidate.
         gates, own = used[:, :2], used[:, -1]
         more_z, more_r = np.split(times(gates, parameters[1][:, : 2 * n]), 2, axis=1)
         x_z, x_r = x_z + more_z, x_r + more_r
@@ -143,7 +143,7 @@ class GRUResetBefore(Recurrence):
     def back(
         self, deltas: list[Array], kept: Any, parameters: list[Array], gradients: list[Array]
     ) -> tuple[Array, list[Array], Array]:
-        """The deltas of the gates, of which the candidate's comes first: the reset gate is in front of it."""
+        """The deltas of the gates. The candidate comes first, because the reset gate's delta depends on it."""
         used, before, (x_z, x_r, x_g), (u, r, g) = kept
         (dh,) = deltas
         n, recurrent, own = self.spec.units, parameters[1], used[:, -1]

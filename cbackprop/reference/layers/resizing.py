@@ -1,4 +1,4 @@
-"""Images of another size, in NumPy: y = A x B' with the whole matrices A and B."""
+"""Resizing of images in NumPy: y = A x B' with dense matrices A and B."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KERNELS = {
 
 
 def weights_along(resampling: Any, axis: int) -> Array:
-    """(outputs, elements of the window): how much of each element of an axis is in each output."""
+    """The weight of each element of the axis in each output, (outputs, elements of the window)."""
     size, outputs = resampling.windows[axis].size, resampling.target[axis]
     centers = (np.arange(outputs) + 0.5) * size / outputs - 0.5
     if resampling.interpolation == "nearest":
@@ -39,7 +39,7 @@ def weights_along(resampling: Any, axis: int) -> Array:
 
 
 class Resizing(Layer):
-    """y = A x B' + what the surroundings give; dx = A' dy B."""
+    """y = A x B' + the part of the fill value; dx = A' dy B."""
 
     def fit(self) -> Fit:
         """The shapes that the layer works on."""
@@ -57,7 +57,7 @@ class Resizing(Layer):
         return Fit(self.input_shapes, (*resampling.target, channels), {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
-        """The image of another size."""
+        """The resized image."""
         (x,) = inputs
         tall, wide = (matrix.astype(x.dtype) for matrix in self.matrices)
         above, beside = (constants.astype(x.dtype) for constants in self.constants)

@@ -1,4 +1,4 @@
-"""Planes, rows and pixels that are repeated, in NumPy."""
+"""Up-sampling in NumPy: planes, rows and pixels are repeated."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ __all__ = ["CTC"]
 class CTC(RowFunction):
     """-log of the sum of the probabilities of all alignments; all rows of a sample get its value, or their share.
 
-    alpha[t, s] and beta[t, s] are logarithms of the probabilities that the steps up to t have shown the symbols up to
-    s, and that those behind t will show the symbols from s on.
+    alpha[t, s] is the logarithm of the probability that the steps up to t emit the symbols up to s; beta[t, s] is that
+    of the probability that the steps after t emit the symbols from s on.
     """
 
     reads = "given"
@@ -56,7 +56,7 @@ class CTC(RowFunction):
         return alpha
 
     def _beta(self, emitted: Array, skips: Array, last: Array) -> Array:
-        """Backwards in time; only a last label and the blank behind it may be the end."""
+        """Backwards in time. Only the last label and the blank after it may be the end."""
         beta = np.full(emitted.shape, -np.inf)
         places = np.arange(emitted.shape[2])
         ends = (places == last[:, None]) | ((places == last[:, None] - 1) & (last[:, None] > 0))

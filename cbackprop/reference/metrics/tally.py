@@ -162,7 +162,7 @@ class Histogram(Tally):
         return found
 
     def above(self, y_pred: Array) -> Array:
-        """How many thresholds each prediction is above."""
+        """How many thresholds are below each prediction."""
         thresholds = np.sort(np.asarray(self.spec.thresholds, y_pred.dtype))
         if not self.spec.is_even:
             return np.where(np.isnan(y_pred), 0, np.searchsorted(thresholds, y_pred, side="left"))

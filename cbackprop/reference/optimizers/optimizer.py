@@ -20,14 +20,14 @@ class Optimizer:
     Parameters
     ----------
     spec : cbackprop.optimizers.Optimizer
-        What the user wrote.
+        The user's optimizer.
     """
 
     def __init__(self, spec: Any) -> None:
         self.spec = spec
 
     def step(self, learning_rate: float, batches: int, segments: list[Segment]) -> None:
-        """Take the step after so many batches on all segments in place."""
+        """Take the step that follows `batches` batches, on all segments, in place."""
         spec = self.spec
         steps = spec.gradient_accumulation_steps or 1
         updates = (batches + 1) % steps == 0
@@ -59,11 +59,11 @@ class Optimizer:
                 np.clip(segment.gradients, -spec.clipvalue, spec.clipvalue, out=segment.gradients)
 
     def update(self, learning_rate: float, iteration: int, w: Array, g: Array, *slots: Any) -> None:
-        """Change the parameters `w`, and the slots, in place, in the update number `iteration`, counted from 1."""
+        """Change the parameters `w` and the slots in place. `iteration` is the number of the update, from 1."""
         raise NotImplementedError
 
     def average(self, iterations: int, w: Array, average: Any) -> None:
-        """average = momentum average + (1 - momentum) w, beginning with w; now and then w = average."""
+        """average = momentum average + (1 - momentum) w, which starts as w. Every so many updates, w = average."""
         momentum = self.spec.ema_momentum if iterations else 0.0
         average *= momentum
         average += (1 - momentum) * w
@@ -72,7 +72,7 @@ class Optimizer:
 
 
 def _accumulate(g: Array, total: Any, steps: int, updates: bool) -> None:
-    """Add g to the sum of earlier ones; where that completes it, g becomes the mean of all."""
+    """Add g to the sum of earlier gradients. When the sum is complete, g becomes their mean."""
     if updates:
         g += total
         g /= steps
