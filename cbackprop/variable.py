@@ -105,7 +105,7 @@ class ParameterStore:
         A new store gets all variables of the old ones, trainable variables first, so that optimizers need not skip any.
         """
         with cls.moving:
-            stores = list(dict.fromkeys(variable.store for variable in variables))
+            stores = list(dict.fromkeys(variable.position[0] for variable in variables))
             if len(stores) <= 1:
                 return stores[0] if stores else None
             everything = [variable for store in stores for variable in store.variables]
@@ -116,7 +116,8 @@ class ParameterStore:
             if users:
                 for store in stores:
                     store.left = store.values.copy()
-            values = [(v.store.values if v.store.left is None else v.store.left)[v.span] for v in everything]
+            places = [(variable.size, *variable.position) for variable in everything]
+            values = [(s.values if s.left is None else s.left)[begin : begin + size] for size, s, begin in places]
             united = cls(everything, values, stores[0].dtype)
             united.users = tuple(map(weakref.ref, users))
             return united

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from cbackprop.callbacks.callback import BATCH_METHODS, Callback, Logs
+from cbackprop.callbacks.callback import Callback, Logs
 from cbackprop.callbacks.history import History
 from cbackprop.callbacks.progbar_logger import ProgbarLogger
 from cbackprop.callbacks.run_state import MOMENTS, give_states, take_states
@@ -64,9 +64,7 @@ class CallbackList(Callback):
                 self.callbacks.append(kind())
         self._moment: tuple[str, int, Any] | None = None  # the method that is being called, with its number and logs
         self._at = 0  # the index of the callback that is being called
-        self._watched = {
-            run: any(callback.watches_batches(run) for callback in self.callbacks) for run in BATCH_METHODS
-        }
+        self._watched: dict[str, bool] = {}
         if model is not None:
             self.set_model(model)
         self.set_params(params)
@@ -84,6 +82,8 @@ class CallbackList(Callback):
 
     def watches_batches(self, run: str) -> bool:
         """Whether any callback needs single batches."""
+        if run not in self._watched:
+            self._watched[run] = any(callback.watches_batches(run) for callback in self.callbacks)
         return self._watched[run]
 
     def states(self) -> dict[str, Any]:

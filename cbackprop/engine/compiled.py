@@ -161,7 +161,7 @@ class CompiledEngine(Engine):
 
     def _bind_parameters(self) -> None:
         assert self.store is not None  # only a network with weights is bound
-        offsets = [[self.offsets[variable] for variable in step.layer.variables] for step in self.plan.steps]
+        offsets = [[self.offsets[variable] for variable in variables] for variables in self.plan.variables_of_steps]
         self.network.set_weights(self.store.values, offsets)
         place = offsets, id(self.gradient_vector), self.tables  # the compiled gradients keep these alive
         if place != self.gradients_at:

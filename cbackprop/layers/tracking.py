@@ -6,11 +6,12 @@ Attributes are searched each time, so layers that are added to a list later are 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from types import FunctionType
 from typing import Any
 
 from cbackprop.variable import Variable
 
-__all__ = ["KEPT", "held", "holds", "layers_within", "own_variables", "sublayers", "variables_of"]
+__all__ = ["KEPT", "PLAIN", "held", "holds", "layers_within", "own_variables", "sublayers", "variables_of"]
 
 # Attributes of the library itself, which are not searched: calls, weights made by add_weight, and caches.
 KEPT = frozenset(
@@ -18,6 +19,8 @@ KEPT = frozenset(
 )
 # Structures that are searched.
 STRUCTURES = (list, tuple, set, frozenset, dict)
+# Types of values that hold nothing.
+PLAIN = frozenset({type(None), bool, int, float, str, FunctionType})
 # How deep nested structures are searched. Plain lists and dicts of layers are never deeper.
 DEEPEST = 16
 
@@ -29,8 +32,7 @@ def holds(value: Any, kind: Any) -> bool:
 
 def held(layer: Any, kind: Any) -> list[Any]:
     """The instances of `kind` that a layer holds itself."""
-    kinds = (kind, *STRUCTURES)  # most attributes are nothing of that
-    return holds_of([value for value in _attributes(layer) if isinstance(value, kinds)], kind)
+    return holds_of(_attributes(layer), kind)
 
 
 def holds_of(values: Iterable[Any], kind: Any) -> list[Any]:
@@ -47,8 +49,9 @@ def _found(values: Iterable[Any], kind: Any, depth: int = 0) -> Iterator[Any]:
 
 
 def _attributes(layer: Any) -> list[Any]:
-    # Another thread may be setting attributes.
-    return [value for name, value in list(layer.__dict__.items()) if name not in KEPT]
+    # Another thread may be setting attributes. Most of them are plain values.
+    attributes = list(layer.__dict__.items())
+    return [value for name, value in attributes if type(value) not in PLAIN and name not in KEPT]
 
 
 def sublayers(layer: Any) -> list[Any]:
@@ -66,8 +69,11 @@ def sublayers(layer: Any) -> list[Any]:
 
 def layers_within(layer: Any) -> list[Any]:
     """All layers within a layer at any depth, each once."""
+    direct = sublayers(layer)
+    if not any(inner.holds_layers or inner.is_model for inner in direct):
+        return [inner for inner in dict.fromkeys(direct) if inner is not layer]
     met: dict[Any, None] = {}
-    pending = [iter(sublayers(layer))]
+    pending = [iter(direct)]
     while pending:
         inner = next(pending[-1], None)
         if inner is None:

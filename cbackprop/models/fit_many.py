@@ -11,10 +11,13 @@ from cbackprop.callbacks import Callback, History
 from cbackprop.callbacks.progress import Display
 from cbackprop.callbacks.progress_of_many import DisplayOfMany
 from cbackprop.distribution.setting import distribution
+from cbackprop.layers.layer import Layer
 from cbackprop.layers.tracking import layers_within
 from cbackprop.models.many_runs import ManyRuns
 from cbackprop.models.sources import ArraySource, open_source
+from cbackprop.optimizers import Optimizer
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_integer
+from cbackprop.variable import Variable
 
 __all__ = ["fit_many"]
 
@@ -192,9 +195,10 @@ def _check_models(models: Any) -> list[Any]:
             raise RuntimeError(f"Call compile before fit_many: models[{index}], {model.name!r}, is not compiled.")
         if model.optimizer is None:
             raise ValueError(f"fit_many needs optimizers, but models[{index}], {model.name!r}, has none.")
-        for what, part in _changing_parts(model):
+        for part in _changing_parts(model):
             other, _ = owners.setdefault(id(part), (index, part))
             if other != index:
+                what = "a model" if part is model else _title(part)
                 raise ValueError(
                     f"models[{other}] and models[{index}] must not share {what}, because both would change it at the "
                     "same time. Make one for each model, for example with models.clone_model."
@@ -202,17 +206,21 @@ def _check_models(models: Any) -> list[Any]:
     return listed
 
 
-def _changing_parts(model: Any) -> Iterator[tuple[str, Any]]:
-    """Everything that training changes in a model, with names for messages."""
-    yield "a model", model
-    yield "an optimizer", model.optimizer
-    for layer in layers_within(model):
-        yield f"layer {layer.name!r}", layer
-    for variable in model.variables if model.built else ():
-        yield f"weight {variable.path!r}", variable
+def _changing_parts(model: Any) -> list[Any]:
+    """Everything that training changes in a model."""
+    parts = [model, model.optimizer, *layers_within(model), *(model.variables if model.built else ())]
     for objective in model._objectives or ():
-        for metric, _ in objective.metrics:
-            yield f"metric {metric.name!r}", metric
+        parts += [metric for metric, _ in objective.metrics]
+    return parts
+
+
+def _title(part: Any) -> str:
+    """What messages call a part of a model."""
+    if isinstance(part, Optimizer):
+        return "an optimizer"
+    if isinstance(part, Variable):
+        return f"weight {part.path!r}"
+    return f"{'layer' if isinstance(part, Layer) else 'metric'} {part.name!r}"
 
 
 def _check_list(name: str, value: Any, count: int) -> None:
@@ -228,7 +236,7 @@ def _check_shared_data(given: dict[str, Any], count: int) -> None:
     for name in ("x", "validation_data"):
         value = given[name]
         seen: set[int] = set()
-        for entry in value if isinstance(value, list) else [value] * count:
+        for entry in value if isinstance(value, list) else [value] * min(count, 2):
             if entry is None or isinstance(entry, (tuple, dict)) or isinstance(open_source(entry), ArraySource):
                 continue
             if id(entry) in seen and not hasattr(entry, "__array__"):
@@ -244,8 +252,9 @@ def _epochs_of_each(given: dict[str, Any], count: int) -> list[int]:
 
     def each(name: str) -> list[int]:
         value = given[name]
-        values = value if isinstance(value, list) else [value] * count
-        return [check_integer(name, entry, 0) for entry in values]
+        if not isinstance(value, list):
+            return [check_integer(name, value, 0)] * count
+        return [check_integer(name, entry, 0) for entry in value]
 
     return [max(last - first, 0) for first, last in zip(each("initial_epoch"), each("epochs"), strict=True)]
 

@@ -273,14 +273,15 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
             callbacks = callbacks_for(
                 self, [callbacks, history], verbose=display.verbose, epochs=epochs, steps=source.steps
             )
-            facts = {"batches_in_an_epoch": source.steps, "batch_size": source.batch_size, "epochs": epochs}
-            facts["initial_epoch"] = initial_epoch
-            facts["with_sample_weights"] = _if_shared(engine, sample_weight is not None)
-            facts |= {"shuffle": _if_shared(engine, shuffle), "class_weight": _if_shared(engine, class_weight)}
-            facts["callbacks"] = [type(callback).__name__ for callback in callbacks.callbacks]
-            facts["validation"] = judged and ["samples", _if_shared(engine, judged.samples)]
-            agree(self, engine, **facts, samples=_if_shared(engine, source.samples))
-            give_state(self, engine)
+            if engine.distribution is not None:
+                facts = {"batches_in_an_epoch": source.steps, "batch_size": source.batch_size, "epochs": epochs}
+                facts["initial_epoch"] = initial_epoch
+                facts["with_sample_weights"] = _if_shared(engine, sample_weight is not None)
+                facts |= {"shuffle": _if_shared(engine, shuffle), "class_weight": _if_shared(engine, class_weight)}
+                facts["callbacks"] = [type(callback).__name__ for callback in callbacks.callbacks]
+                facts["validation"] = judged and ["samples", _if_shared(engine, judged.samples)]
+                agree(self, engine, **facts, samples=_if_shared(engine, source.samples))
+                give_state(self, engine)
             run = TrainingRun(self, source, judged, validation.is_due, callbacks, display)
             run.train(engine, initial_epoch, epochs)
             warn_of_idle_losses(engine, 3)  # again, because with open sizes there was no plan before

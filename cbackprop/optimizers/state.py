@@ -111,8 +111,8 @@ class OptimizerState:
             self._store = weakref.ref(store)
         for variable in trainable:
             if variable not in self._laid_out or variable not in self.slots:
-                part = variable.span
-                views: list[Any] = [vector[part].reshape(variable.shape) for vector in self._vectors]
+                part, shape = variable.span, variable.shape
+                views: list[Any] = [vector[part].reshape(shape) for vector in self._vectors]
                 self.slots[variable] = self._moved(rule, variable, views)
                 self._laid_out.add(variable)
         return self._vectors
@@ -120,8 +120,9 @@ class OptimizerState:
     def _moved(self, rule: StateMethods, variable: Variable, views: list[Any]) -> list[Array | None]:
         """The slots of a variable, moved to their new places if there is one for each; else where they are."""
         if views and rule.begins_with_zeros and variable not in self.slots:
-            for view in views:
-                view[...] = 0
+            if variable in self._laid_out:  # before, so that there may be numbers of slots that were dropped
+                for view in views:
+                    view[...] = 0
             return views
         slots = self.remembered(rule, variable, variable.array)
         for view, old in zip(views, slots, strict=False):

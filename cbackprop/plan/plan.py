@@ -67,8 +67,10 @@ class Plan:
         Layers at which a mask ends, because they do not support masks.
     activities : list of Activity
         Outputs of layers that add to the loss.
+    variables_of_steps : list of list of Variable
+        The variables of each step.
     variables : list of Variable
-        All variables that steps use, each once.
+        All of them, each once.
     layers : list of Layer
         The layers from which the steps were made. A nested model is one layer.
     """
@@ -116,7 +118,7 @@ class Plan:
         self.predicting = self._sort_masks()
         self.id_ranges = self._find_id_ranges()
         self._work_in_place()
-        self.variables = list(dict.fromkeys(v for step in self.steps for v in step.layer.variables))
+        self._list_variables()
 
     # Building
 
@@ -305,8 +307,12 @@ class Plan:
             Step(instead.get(step.layer, step.layer), *step[1:])  # type: ignore[call-overload]
             for step in self.steps
         ]
-        plan.variables = list(dict.fromkeys(v for step in plan.steps for v in step.layer.variables))
+        plan._list_variables()
         return plan
+
+    def _list_variables(self) -> None:
+        self.variables_of_steps = [step.layer.variables for step in self.steps]
+        self.variables = list(dict.fromkeys(itertools.chain.from_iterable(self.variables_of_steps)))
 
     # What engines ask
 
