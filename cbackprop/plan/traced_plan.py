@@ -67,6 +67,7 @@ class TracedPlan(Plan):
             if index < plan.predicting:
                 self.predicting = len(self.steps)
             self.places.append((place, output, delta))
+        self._list_variables()
         self.outputs = [now[buffer] for buffer in plan.outputs]
         self.activities = [activity._replace(buffer=now[activity.buffer]) for activity in plan.activities]
 
