@@ -1,14 +1,14 @@
 """One use of a layer in a network, compiled: its buffers, and its forward and backward passes.
 
-The engine fills in the numbers, calls `forward` on every layer in order and `backward` in reverse order, for all
-samples of a batch or for some of them. A layer writes its output's value; then, given its output's delta, its inputs'
-deltas. When all samples of a batch have been through, `collect` computes the gradients of parameters, in parts.
-Several threads may call all three at the same time.
+The engine calls `forward` of all layers in order, and then `backward` in reverse order, for all samples of a batch or
+for some of them. `forward` writes the value of the layer's output. `backward` computes the deltas of the inputs from
+the delta of the output. After all samples, `collect` computes the gradients of parameters, in parts. Several threads
+may call all three at the same time.
 
-A layer that `leads` runs those that follow on each part of its output that is done: see `lead`.
+A layer that `leads` runs the layers that follow it on each part of its output that is done: see `lead`.
 
-A layer whose samples depend on each other divides its passes into `phases`. Threads meet before and after a phase
-that works on ITEMS, so that it can read what other threads have computed of their samples.
+A layer whose samples depend on each other divides its passes into `phases`. Threads meet before and after a phase of
+ITEMS, so that it can read the results of other threads.
 """
 
 import math
@@ -22,14 +22,14 @@ from cbackprop.contract.implementation import name_of
 cdef class Layer:
     """Subclasses override `forward`, `backward` and `collect`.
 
-    In ``__init__`` they read what they need from `spec`, and say by `expect` what they read and write.
+    Their ``__init__`` reads `spec`, and calls `expect` with the shapes that the layer reads and writes.
 
     A layer may destroy its output's delta in `backward` if it has no parameters.
 
     Parameters
     ----------
     spec : cbackprop.layers.Layer
-        What the user wrote.
+        The user's layer.
     input_shapes : list of tuple of int
         The shape of one sample of each input.
     output_shape : tuple of int
@@ -59,7 +59,7 @@ cdef class Layer:
         free(self.followers)
 
     cdef expect(self, list inputs, tuple output, dict weights):
-        """Declare once which shapes the layer reads and writes. A network compares them with those of the spec.
+        """Declare the shapes that the layer reads and writes. The network compares them with the spec's.
 
         Parameters
         ----------
@@ -81,17 +81,17 @@ cdef class Layer:
         self.given = None
 
     cdef LayerMemory needs(self):
-        """The bytes that the layer needs besides its buffers, by default none. Its float type is known by now."""
+        """The bytes that the layer needs besides its buffers, by default none. The float type is known at this time."""
         return LayerMemory(0, 0, 0)
 
     @property
     def sample_bytes(self) -> int:
-        """Bytes that the layer keeps of each sample from the forward to the backward pass."""
+        """Bytes that the layer keeps for each sample from the forward to the backward pass."""
         return self.needs().sample
 
     @property
     def batch_bytes(self) -> int:
-        """Bytes that the layer keeps of a batch as a whole until its step ends."""
+        """Bytes that the layer keeps for the batch as a whole until the end of the step."""
         return self.needs().batch
 
     @property
@@ -106,16 +106,16 @@ cdef class Layer:
 
     @property
     def grains(self) -> list:
-        """For each parameter: its gradient can be computed in parts of any multiple of so many elements."""
+        """For each parameter, the number of elements of whose multiples the parts of its gradient may consist."""
         return [self.parameters[k].grain for k in range(self.n_parameters)]
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         pass
 
     cdef void forward_positions(self, const Batch* batch, Py_ssize_t begin, Py_ssize_t count) noexcept nogil:
-        """`forward` for rows begin:begin + count of the last axis, counted through all samples.
+        """`forward` for the rows begin:begin + count of the last axis, counted through all samples.
 
-        Only called if `can_follow`, for a layer whose samples do not depend on each other in this run.
+        It is only called if `can_follow`, and if the layer's samples do not depend on each other in this run.
         """
         pass
 
@@ -123,18 +123,18 @@ cdef class Layer:
         pass
 
     cdef int phases(self, bint training, bint back, int* kinds) noexcept nogil:
-        """How many phases a pass has; kinds (MOST_PHASES,) OUT: ROWS or ITEMS for each.
+        """Return the number of phases of a pass. kinds (MOST_PHASES,) OUT: ROWS or ITEMS for each.
 
-        By default one: `forward` or `backward`, for some samples or, if samples depend on each other, for the whole
-        batch at once.
+        By default there is one phase: `forward` or `backward`, for some samples or, if samples depend on each other,
+        for the whole batch.
         """
         kinds[0] = ITEMS if couples(self, training) else ROWS
         return 1
 
     cdef void run_rows(self, const Batch* batch, bint back, int phase) noexcept nogil:
-        """A phase of ROWS, for these samples.
+        """Run a phase of ROWS for these samples.
 
-        If there are phases of ITEMS, too, the samples are whole parts of `part_rows`.
+        If there are also phases of ITEMS, the samples are whole parts of `part_rows` rows.
         """
         if back:
             self.backward(batch)
@@ -142,34 +142,34 @@ cdef class Layer:
             self.forward(batch)
 
     cdef Py_ssize_t items(self, const Batch* batch, bint back, int phase) noexcept nogil:
-        """Into how many pieces a phase of ITEMS can be divided. It must not depend on the number of threads."""
+        """The number of items of a phase of ITEMS. It must not depend on the number of threads."""
         return 1
 
     cdef void run_items(
         self, const Batch* batch, bint back, int phase, Py_ssize_t begin, Py_ssize_t end
     ) noexcept nogil:
-        """The pieces begin:end of a phase of ITEMS, at least one, given all samples of the batch."""
+        """Run the items begin:end (at least one) of a phase of ITEMS, given all samples of the batch."""
         self.run_rows(batch, back, phase)
 
     cdef void finish(self, const Batch* batch) noexcept nogil:
-        """After the step of a batch that changes weights: change those that no gradient reaches, by one thread.
+        """After a training step, in one thread: update weights without a gradient, such as moving averages.
 
-        Only called for a layer whose samples depend on each other in this run.
+        It is only called if the layer's samples depend on each other in this run.
         """
         pass
 
     cdef void collect(
         self, const Batch* batch, Py_ssize_t k, Py_ssize_t begin, Py_ssize_t end, bint add, void* gradient
     ) noexcept nogil:
-        """The elements begin:end of the gradient of parameter k, from all samples of the batch.
+        """Compute the elements begin:end of the gradient of parameter k, from all samples of the batch.
 
-        gradient (end - begin,) OUT, added to what is there if `add`.
+        gradient (end - begin,) OUT. With `add`, they are added to the values there.
         """
         pass
 
     cdef void collect_rows(self, const Batch* batch, Py_ssize_t k, RowSums* sums) noexcept nogil:
-        """The gradient of parameter k, of which only some rows are reached, added to the sums of other uses.
+        """Add the gradient of parameter k, of which a batch reads only some rows, to the sums of other uses.
 
-        Only called for a layer whose spec says ``reads_rows``.
+        It is only called if the spec has ``reads_rows``.
         """
         pass

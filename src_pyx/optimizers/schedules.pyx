@@ -16,7 +16,7 @@ cdef class Schedule:
     """
 
     cdef double rate(self, uint64_t step, Failure* failure) noexcept nogil:
-        """The rate of the step that comes after `step` others. What is no rate, the optimizer refuses."""
+        """The rate of the step after `step` others. The optimizer refuses results that are not valid rates."""
         return NAN
 
     def at(self, uint64_t step):
@@ -31,7 +31,7 @@ cdef class Schedule:
 
 
 cdef class PythonSchedule(Schedule):
-    """A schedule written in Python: a function of the step. What it raises is the failure of the batch."""
+    """A schedule written in Python, as a function of the step. If it raises, the batch fails."""
 
     cdef object function
 
@@ -78,7 +78,7 @@ cdef class InverseTimeDecay(Schedule):
 
 
 cdef class PiecewiseConstantDecay(Schedule):
-    """The value behind the last boundary that the step has passed."""
+    """The value after the last boundary that the step has passed."""
 
     cdef double* boundaries     # (n,)
     cdef double* values         # (n + 1,)
@@ -127,7 +127,7 @@ cdef class PolynomialDecay(Schedule):
 
 
 cdef class CosineDecay(Schedule):
-    """Up to the target on a line, then down half a cosine."""
+    """A linear warm-up to the target, then half a cosine down."""
 
     cdef double initial, steps, alpha, target, warmup
     cdef bint warms_up
@@ -156,7 +156,7 @@ cdef class CosineDecayRestarts(Schedule):
         self.t_mul, self.m_mul = spec.t_mul, spec.m_mul
 
     cdef double begin_of(self, double period) noexcept nogil:
-        """Where a period begins, in first periods."""
+        """The beginning of a period, in units of the first period's length."""
         return period if self.t_mul == 1 else (pow(self.t_mul, period) - 1) / (self.t_mul - 1)
 
     cdef double rate(self, uint64_t step, Failure* failure) noexcept nogil:

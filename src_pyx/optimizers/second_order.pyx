@@ -1,7 +1,7 @@
-"""Vectors and matrices of second-order methods: L-BFGS's two loops, Levenberg-Marquardt's normal equations.
+"""Linear algebra of second-order methods: the two loops of L-BFGS, the normal equations of Levenberg-Marquardt.
 
-What is called from Python here works on arrays whose sizes it checks; steps of batches have no part in it, and
-`update` changes nothing.
+The methods are called from Python and check the sizes of their arrays. Ordinary steps do not use them, and `update`
+changes nothing.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ include "../kernels/blas_int.pxi"
 
 
 cdef double dot(Py_ssize_t n, const floating* x, const floating* y) noexcept nogil:
-    """Sum of x_i y_i in double precision: in eight partial sums that do not wait for each other."""
+    """Sum of x_i y_i in double precision, in eight partial sums that do not wait for each other's additions."""
     cdef double parts[8]
     cdef Py_ssize_t i, k
     for k in range(8):
@@ -49,7 +49,7 @@ cdef void two_loops(
 ) noexcept nogil:
     """d = H d, with the inverse Hessian H of the last `count` pairs (Nocedal and Wright, algorithm 7.4).
 
-    s, y (size, n) IN, the last pair before `end`, in a ring; rho (size,) IN: 1 / s.y; alpha (size,) is written over.
+    s, y (size, n) IN: ring buffers, with the last pair before `end`. rho (size,) IN: 1 / s.y. alpha (size,): destroyed.
     """
     cdef Py_ssize_t j, i
     for j in range(count):
@@ -79,7 +79,7 @@ cdef class LBFGS(Optimizer):
         self, const floating[:, ::1] s, const floating[:, ::1] y, const double[::1] rho, Py_ssize_t end,
         Py_ssize_t count, floating[::1] d,
     ):
-        """d = H d, of the `count` pairs in front of `end` in rings of pairs."""
+        """d = H d, for the last `count` pairs before `end` in ring buffers."""
         cdef Py_ssize_t size = s.shape[0], n = d.shape[0]
         cdef double[::1] alpha = np.zeros(max(size, 1))
         if not (
@@ -116,7 +116,7 @@ cdef class LevenbergMarquardt(Optimizer):
             )
 
     def solve(self, const double[:, ::1] squares, const double[::1] gradient, const double[::1] damping):
-        """The d of (A + diag(damping)) d = -g, or None where rounding leaves no positive definite matrix."""
+        """Solve (A + diag(damping)) d = -g for d. None if rounding makes the matrix not positive definite."""
         cdef blas_int n = <blas_int>gradient.shape[0], one = 1, failed = 0
         cdef char upper = c'u'
         cdef Py_ssize_t i
