@@ -21,7 +21,7 @@ __all__ = [
     "draw_seed",
     "generator",
     "permutation",
-    "permutations",
+    "permutation_keys",
     "seeded",
     "set_random_seed",
     "set_state",
@@ -132,13 +132,13 @@ def permutation(n: int) -> NDArray[np.int64]:
     return kernels.permutation(n, key & 0xFFFFFFFF, key >> 32)
 
 
-def permutations(n: int, count: int) -> tuple[NDArray[np.int64], dict[str, Any]]:
-    """The results of `count` calls of `permutation`, one after the other, and the `state` before the last."""
+def permutation_keys(count: int) -> tuple[NDArray[np.uint64], dict[str, Any]]:
+    """What `count` calls of `permutation` draw, one after the other, and the `state` before the last."""
     draw = generator().bit_generator.random_raw
     keys = [draw() for _ in range(count - 1)]
     before_last = state()
     keys += [draw() for _ in range(min(count, 1))]
-    return kernels.permutations(n, np.array(keys, np.uint64)), before_last
+    return np.array(keys, np.uint64), before_last
 
 
 def draw_seed() -> int:

@@ -311,16 +311,23 @@ class CompiledEngine(Engine):
         return max(min(MOST_AT_ONCE // samples, MOST_WORK_AT_ONCE // work), 1)
 
     def train_epochs(
-        self, data: Data, order: NDArray[np.int64], epochs: int, batch_size: int, sums: list[Any], tick: Tick = None
+        self,
+        data: Data,
+        keys: NDArray[np.uint64] | None,
+        epochs: int,
+        batch_size: int,
+        sums: list[Any],
+        tick: Tick = None,
     ) -> None:
         """Train for several epochs in this thread, without the GIL from the first to the last."""
-        self.check_batches(len(order) // epochs, batch_size)
+        samples = len(data)
+        self.check_batches(samples, batch_size)
         with self.lock, self._products():
-            batch_size = min(batch_size, len(order) // epochs)
+            batch_size = min(batch_size, samples)
             in_blocks = self._prepare_training(data, batch_size, 1, True, True)
             found = np.empty((epochs, self.learner.sums.size_of_epoch()))
             try:
-                self.learner.train_epochs(order, batch_size, in_blocks, found, tick)
+                self.learner.train_epochs(samples, keys, batch_size, in_blocks, found, tick)
             finally:
                 self.bring_along()
                 self.state.batches = self.network.iteration

@@ -453,9 +453,15 @@ class Engine:
         return 1
 
     def train_epochs(
-        self, data: Data, order: NDArray[np.int64], epochs: int, batch_size: int, sums: list[Any], tick: Tick = None
+        self,
+        data: Data,
+        keys: NDArray[np.uint64] | None,
+        epochs: int,
+        batch_size: int,
+        sums: list[Any],
+        tick: Tick = None,
     ) -> None:
-        """Train for several epochs; `order` has the samples of all of them.
+        """Train for several epochs, each in an order of its own, which is drawn from its key; or in that of the data.
 
         The sums of each finished epoch are appended to `sums`, in the form that `restore` takes.
         """

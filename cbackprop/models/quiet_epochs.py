@@ -66,12 +66,12 @@ class QuietEpochs:
         return epoch, logs
 
     def _several(self, count: int, sums: list[Any]) -> None:
-        piece = self.source.take_passes(count)
-        piece.data.check_held()
+        data, keys = self.source.take_passes(count)
+        data.check_held()
         with self.engine.means_of(self.run):
-            self.engine.train_epochs(piece.data, piece.rows, count, piece.batch_size, sums, self.tick)
+            self.engine.train_epochs(data, keys, count, self.source.batch_size, sums, self.tick)
         if self.tick is not None:  # short runs do not call it
-            self.tick(piece.size)
+            self.tick(count * len(data))
 
     def _record(self, epoch: int, sums: list[Any]) -> dict[str, float]:
         """Tell callbacks and display about all finished epochs, even if Ctrl-C is pressed meanwhile."""

@@ -32,6 +32,7 @@ from cbackprop.compiled.engine.schedule cimport Schedule
 from cbackprop.compiled.engine.sums cimport Sums
 from cbackprop.compiled.engine.tables cimport Table
 from cbackprop.compiled.engine.update cimport add_penalties, merge, take_step
+from cbackprop.compiled.kernels.random cimport draw_order
 from cbackprop.compiled.layers.layer cimport Batch, couples, ITEMS, Layer
 
 # Steps between two looks at the clock. A step of the smallest networks takes little longer than such a look.
@@ -75,6 +76,8 @@ cdef class Learner:
     cdef object exchange                # called when the gradients of a batch are complete, or None
     cdef bint exchanges
     cdef Py_ssize_t epoch_size          # samples of an epoch if the run has several epochs; else 0
+    cdef int64_t* drawn                 # the orders of these epochs, which are drawn one by one
+    cdef const uint64_t* keys           # from which each is drawn; NULL for the order of the data
 
     def __cinit__(self, Network network not None, Feeds feeds not None, Contexts contexts not None):
         self.network, self.feeds, self.contexts = network, feeds, contexts
@@ -126,22 +129,26 @@ cdef class Learner:
         self.run_range(order, start, stop, batch_size, in_blocks, True, training, threads, tick)
 
     def train_epochs(
-        self, const int64_t[::1] order not None, Py_ssize_t batch_size, bint in_blocks, double[:, ::1] sums not None,
-        tick=None,
+        self, Py_ssize_t samples, const uint64_t[::1] keys, Py_ssize_t batch_size, bint in_blocks,
+        double[:, ::1] sums not None, tick=None,
     ):
         """Train for as many epochs as `sums` has rows, in this thread alone, without the GIL.
 
-        order (epochs * samples,) : the samples of each epoch.
+        keys (epochs,) : of the order of each epoch, which is drawn when it begins; None for the order of the data.
         sums (epochs, `Sums.size_of_epoch`) : OUT, the sums of each epoch: its loss, the divisor of the loss, the loss
             of each head, and two sums of each metric. Only the first `Sums.epochs_done` rows are valid.
         """
-        if not sums.shape[0] or order.shape[0] % sums.shape[0] or sums.shape[1] != self.sums.size_of_epoch():
-            raise ValueError("The order or the sums do not fit the epochs.")
+        cdef Py_ssize_t epochs = sums.shape[0]
+        if not 0 < samples < 2**32 or not epochs or sums.shape[1] != self.sums.size_of_epoch():
+            raise ValueError("The samples or the sums do not fit.")
+        if keys is not None and keys.shape[0] != epochs:
+            raise ValueError("Each epoch needs a key.")
+        cdef int64_t[::1] orders = np.empty(epochs * samples, np.int64)
         self.update = True
-        self.epoch_size = order.shape[0] // sums.shape[0]
+        self.epoch_size, self.drawn, self.keys = samples, &orders[0], NULL if keys is None else &keys[0]
         try:
             self.sums.begin_epochs(sums)
-            self.run_range(order, 0, order.shape[0], batch_size, in_blocks, True, True, 1, tick)
+            self.run_range(orders, 0, epochs * samples, batch_size, in_blocks, True, True, 1, tick)
         finally:
             self.epoch_size = 0
 
@@ -157,7 +164,10 @@ cdef class Learner:
         self, const int64_t[::1] order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size,
         bint in_blocks, bint backwards, bint training, Py_ssize_t threads, tick,
     ):
-        self.feeds.check(order, start, stop, batch_size)
+        if self.epoch_size:     # the order is not drawn yet
+            self.feeds.check(None, 0, self.epoch_size, batch_size)
+        else:
+            self.feeds.check(order, start, stop, batch_size)
         self.feeds.check_targets()
         self.contexts.check_staged(order is not None)
         self.sums.follow_heads()
@@ -239,6 +249,8 @@ cdef class Learner:
         cdef uint64_t iteration = self.network.iteration
         cdef bint clock_each_step = self.work_of(self.batch_size) > 100_000
         while position < self.stop and not self.run.halt:
+            if self.epoch_size and position % self.epoch_size == 0:
+                self.draw_epoch(position)
             rows = self.rows_at(position)
             if not self.run_batch(thread, position, rows, iteration):
                 return
@@ -254,6 +266,16 @@ cdef class Learner:
                 if clock_each_step or steps % STEPS_BETWEEN_CLOCKS == 0:
                     self.run.look_up(position - self.start)
             self.run.team.meet(thread)
+
+    cdef void draw_epoch(self, Py_ssize_t begin) noexcept nogil:
+        """Draw the order of the epoch that begins here."""
+        cdef int64_t* order = self.drawn + begin
+        cdef Py_ssize_t k
+        if self.keys != NULL:
+            draw_order(self.epoch_size, self.keys[begin // self.epoch_size], order)
+            return
+        for k in range(self.epoch_size):
+            order[k] = k
 
     cdef Py_ssize_t rows_at(self, Py_ssize_t position) noexcept nogil:
         """Samples of the batch that begins at a position. The last one of an epoch may have fewer."""

@@ -166,30 +166,28 @@ cdef void shuffle(
 
 def permutation(Py_ssize_t n, uint32_t stream, uint32_t node):
     """The numbers 0 ... n - 1 in random order. For 2,000 it takes a third of NumPy's time."""
-    return permutations(n, np.array([stream | <uint64_t>node << <uint64_t>32], np.uint64))
-
-
-def permutations(Py_ssize_t n, const uint64_t[::1] keys not None):
-    """One `permutation` after the other; the low half of a key is its stream, the high half its node."""
     if not 0 <= n < 2**32:
         raise ValueError(f"There is no order of {n} numbers.")
-    result = np.empty(n * keys.shape[0], np.int64)
+    result = np.empty(n, np.int64)
     cdef int64_t[::1] view = result
+    cdef uint64_t key = stream | <uint64_t>node << <uint64_t>32
     if result.nbytes >= MANY_BYTES:
         with nogil:
-            draw_orders(n, keys, view)
+            draw_order(n, key, &view[0])
     elif n:
-        draw_orders(n, keys, view)
+        draw_order(n, key, &view[0])
     return result
 
 
-cdef void draw_orders(Py_ssize_t n, const uint64_t[::1] keys, int64_t[::1] orders) noexcept nogil:
-    """The `permutation` of each key. orders (len(keys) * n,) OUT."""
-    cdef Py_ssize_t i, k
-    for i in range(keys.shape[0]):
-        for k in range(n):
-            orders[i * n + k] = k
-        shuffle(n, <uint32_t>keys[i], <uint32_t>(keys[i] >> <uint64_t>32), &orders[i * n])
+cdef void draw_order(
+    Py_ssize_t n, uint64_t key,
+    int64_t* order,             # (n,) OUT, n < 2^32
+) noexcept nogil:
+    """The `permutation` of a key: its low half is the stream, its high half the node."""
+    cdef Py_ssize_t k
+    for k in range(n):
+        order[k] = k
+    shuffle(n, <uint32_t>key, <uint32_t>(key >> <uint64_t>32), order)
 
 
 def bits(Py_ssize_t n, uint64_t iteration, uint32_t stream, uint32_t node, uint64_t block=0):

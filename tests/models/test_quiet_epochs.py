@@ -6,6 +6,7 @@ import pytest
 import cbackprop as cb
 from cbackprop import layers, random
 from cbackprop.callbacks.progress import Display
+from cbackprop.compiled.kernels.random import permutation
 from cbackprop.engine.compiled import CompiledEngine
 
 RNG = np.random.default_rng(7)
@@ -172,9 +173,13 @@ def test_interrupt(monkeypatch):
     assert random.draw_seed() == drawn
 
 
-def test_permutations():
+def test_keys_of_permutations():
     cb.utils.set_random_seed(1)
     one_by_one = [random.permutation(9) for _ in range(4)]
     cb.utils.set_random_seed(1)
-    np.testing.assert_array_equal(random.permutations(9, 4)[0], np.concatenate(one_by_one))
-    assert random.permutations(9, 0)[0].shape == (0,)
+    keys, before_last = random.permutation_keys(4)
+    drawn = [permutation(9, int(key) & 0xFFFFFFFF, int(key) >> 32) for key in keys]
+    np.testing.assert_array_equal(drawn, one_by_one)
+    random.set_state(before_last)
+    np.testing.assert_array_equal(random.permutation(9), one_by_one[-1])
+    assert random.permutation_keys(0)[0].shape == (0,)

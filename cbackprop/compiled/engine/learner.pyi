@@ -31,7 +31,8 @@ class Learner:
     ) -> None: ...
     def train_epochs(
         self,
-        order: NDArray[np.int64],
+        samples: int,
+        keys: NDArray[np.uint64] | None,
         batch_size: int,
         in_blocks: bool,
         sums: NDArray[np.float64],

@@ -1,5 +1,5 @@
 from cython cimport floating
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 
 cdef void random_mask(
@@ -12,3 +12,4 @@ cdef void random_normal(
 cdef void random_uniform(
     Py_ssize_t n, uint64_t first, uint64_t iteration, uint32_t stream, uint32_t node, double* out
 ) noexcept nogil
+cdef void draw_order(Py_ssize_t n, uint64_t key, int64_t* order) noexcept nogil

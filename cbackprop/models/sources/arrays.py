@@ -6,6 +6,10 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.engine import Data
 from cbackprop.models.data import Samples
 from cbackprop.models.sources.order import Order, batch_size_for
 from cbackprop.models.sources.source import Check, Piece, Source, whole_executions
@@ -111,10 +115,9 @@ class ArraySource(Source):
         """Whether each of the next epochs is exactly one pass over all samples."""
         return self._steps is None and self._order.next_is_a_pass
 
-    def take_passes(self, count: int) -> Piece:
-        """The next `count` epochs as one piece, if each is a pass over all samples."""
-        order = self._order.take_passes(count)
-        return Piece(self._checked.data, order, 0, len(order), self.batch_size)
+    def take_passes(self, count: int) -> tuple[Data, NDArray[np.uint64] | None]:
+        """The data, and the keys of the orders of the next `count` epochs, if each is a pass over all samples."""
+        return self._checked.data, self._order.take_passes(count)
 
     def go_back(self, before: dict[str, Any], done: int) -> None:
         """Go back to the point where `done` passes had been taken since the random state `before`."""

@@ -51,20 +51,22 @@ class Order:
         """Whether each of the next epochs is exactly one pass over all samples."""
         return self._position >= self.size and self.samples == self.size
 
-    def take_passes(self, count: int) -> NDArray[np.int64]:
-        """The orders of the next `count` epochs, one after the other, if each is a pass over all samples."""
+    def take_passes(self, count: int) -> NDArray[np.uint64] | None:
+        """The keys of the next `count` orders, if each is that of a pass over all samples; ``None`` without shuffling.
+
+        The caller draws the orders: `random.permutation` would draw them from these keys.
+        """
         if not self.shuffle:
-            return np.tile(np.arange(self.size), count)
-        orders, self._drawn = random.permutations(self.size, count)
-        self._rows = orders[-self.size :]
-        return orders
+            return None
+        keys, self._drawn = random.permutation_keys(count)
+        return keys
 
     def go_back(self, before: dict[str, Any], done: int) -> None:
         """Go back to the point where `done` passes had been taken since the random state `before`."""
         self._position = self.size
         if self.shuffle:
             random.set_state(before)
-            random.permutations(self.size, done)
+            random.permutation_keys(done)
 
     def _draw(self) -> None:
         if self.shuffle:
