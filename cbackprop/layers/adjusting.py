@@ -69,10 +69,12 @@ def check_fixed(layer: Any, name: str, value: Any) -> None:
     Raises
     ------
     AttributeError
-        If the attribute is such an argument, a weight, or ``built``.
+        If the attribute is such an argument, a weight, ``built``, or the ``dtype`` of a model.
     """
     if name == "built" and not value and not layer.is_model:
         raise AttributeError(f"{layer._title()} is built: its weights cannot be made again. Make another layer.")
+    if name == "dtype" and layer.is_model and value != layer.dtype:
+        raise AttributeError(f"{layer._title()} computes in {layer.dtype}, as its layers do: its dtype cannot change.")
     compiled = not (layer.is_model or layer.is_python)
     if compiled and name in layer.argument_names() and name not in ("name", "trainable"):
         raise AttributeError(f"{layer._title()} is built: its {name} cannot change any more. Make another layer.")

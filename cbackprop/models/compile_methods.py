@@ -28,8 +28,8 @@ class CompileMethods:
     """The part of `Model` that configures training."""
 
     built: bool
-    optimizer: optimizers.Optimizer | None
     compiled: bool
+    _optimizer: optimizers.Optimizer | None
     _at_once: int = 1
     _settings: dict[str, Any]
     _objectives: list[Objective] | None
@@ -105,7 +105,7 @@ class CompileMethods:
         with Layer._making:  # another thread may be making an engine
             if chosen is not None:
                 chosen.attach(self)
-            self.optimizer = chosen
+            self._optimizer = chosen
             self._settings = settings
             self.run_eagerly, self.steps_per_execution, self.jit_compile = run_eagerly, steps_per_execution, jit_compile
             self._objectives = objectives
@@ -130,6 +130,15 @@ class CompileMethods:
     @steps_per_execution.setter
     def steps_per_execution(self, value: int) -> None:
         self._at_once = check_integer("steps_per_execution", value, 1)
+
+    @property
+    def optimizer(self) -> optimizers.Optimizer | None:
+        """The optimizer that `compile` was given; ``None`` before."""
+        return self._optimizer
+
+    @optimizer.setter
+    def optimizer(self, value: Any) -> None:
+        raise AttributeError("optimizer cannot be set: give optimizer to compile, together with the loss.")
 
     @property
     def loss(self) -> Any:

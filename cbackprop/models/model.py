@@ -147,7 +147,7 @@ class Model(Trainer, FileMethods, Layer):
         self._graph = graph
         self.input_structure = inputs
         self.output_structure = outputs
-        self.dtype = self._find_float_type()
+        self.__dict__["dtype"] = self._find_float_type()  # others cannot set it
         self.built = True
         self._forget_engine()
 

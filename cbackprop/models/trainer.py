@@ -54,7 +54,7 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
     built: bool
 
     # These are the same in all new models. As attributes of the class they need not be set in each.
-    optimizer: optimizers.Optimizer | None = None
+    _optimizer: optimizers.Optimizer | None = None
     history: History | None = None
     stop_training: bool = False
     stop_evaluating: bool = False
@@ -110,7 +110,7 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         """For copies and pickles: everything except the engines, which are made again when needed."""
         made_anew: dict[str, Any] = dict.fromkeys(("_engine", "_predictor", "_plan", "_position", "_rests_at"))
         made_anew |= {"_runs": set(), "_gradient_engines": {}, "_showing": {}}
-        made_anew["_optimizer_state"] = self.optimizer and self.optimizer.state_for(self)
+        made_anew["_optimizer_state"] = self._optimizer and self._optimizer.state_for(self)
         graph = self.__dict__.get("_graph")
         # Pickle the calls of layers first, in order: reaching the first from the last one would recurse too deeply.
         return {"calls in order": graph and graph.nodes} | self.__dict__ | made_anew
@@ -119,7 +119,7 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         left_out = ("calls in order", "_optimizer_state")
         self.__dict__.update({name: value for name, value in state.items() if name not in left_out})
         if state["_optimizer_state"] is not None:
-            self.optimizer.give_state(self, state["_optimizer_state"])  # type: ignore[union-attr]
+            self._optimizer.give_state(self, state["_optimizer_state"])  # type: ignore[union-attr]
 
     def _build_for(self, x: Any) -> None:
         """Build a model without an input shape for the shape of this data."""

@@ -99,7 +99,20 @@ def test_an_output_shape_that_is_none(stated):
     assert str(raised.value).endswith(f"but returned {stated!r}.")
 
 
-def test_loss_is_given_to_compile():
+@pytest.mark.parametrize("name", ["loss", "optimizer"])
+def test_what_is_given_to_compile(name):
+    """It cannot be set: training would go on with what `compile` was given."""
     model = cb.Sequential([cb.Input((3,)), layers.Dense(3)])
-    with pytest.raises(AttributeError, match="give loss to compile"):
-        model.loss = "mae"
+    model.compile("adam", "mse")
+    with pytest.raises(AttributeError, match=f"give {name} to compile"):
+        setattr(model, name, {"loss": "mae", "optimizer": cb.optimizers.SGD(0.1)}[name])
+    assert (model.loss, type(model.optimizer).__name__) == ("mse", "Adam")
+
+
+@pytest.mark.parametrize("make", [cb.Sequential, lambda parts: cb.Model(parts[0], parts[1](parts[0]))])
+def test_the_float_type_of_a_model_is_that_of_its_layers(make):
+    model = make([cb.Input((3,)), layers.Dense(3)])
+    with pytest.raises(AttributeError, match="computes in float32, as its layers do"):
+        model.dtype = "float64"
+    model.dtype = "float32"
+    assert model.predict(np.ones((2, 3)), verbose=0).dtype == np.float32
