@@ -1,8 +1,8 @@
-"""Activations a = f(z) and their backward pass delta <- delta f'(z), one pair of functions each.
+"""Activations a = f(z) and their backward pass delta <- delta f'(z): a pair of functions for each.
 
-Most take f' from y = f(z) alone, so that y may lie in z's memory; the others say so to `register`, and read z
-instead of y. A function of single elements sees a matrix as rows * width numbers; softmax works row by row.
-Every constant has the type of the array: C would compute the whole expression in double beside a plain 1.
+Most compute f' from y = f(z) alone, so y may overwrite z. The others tell `register`, and read z instead of y.
+Functions of single elements treat a matrix as rows * width numbers; softmax works row by row. Every constant is cast to
+the type of the array, because with a plain 1, C would compute the whole expression in double.
 """
 
 from libc.math cimport INFINITY
@@ -41,7 +41,7 @@ cdef list kernel_names():
 
 
 cdef int find_kernel(str name, Kernel* kernel) except -2:
-    """How many numbers an activation has of its own, and its kernel; or -1 if it has none."""
+    """The number of an activation's parameters, and its kernel; -1 if there is no kernel of this name."""
     cdef Entry entry = KERNELS.get(name)
     if entry is None:
         return -1

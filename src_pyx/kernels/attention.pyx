@@ -19,7 +19,7 @@ cdef inline floating hidden_score(floating like) noexcept nogil:
 
 
 cdef void clear_padding(Py_ssize_t keys, Py_ssize_t queries, Py_ssize_t width, floating* x) noexcept nogil:
-    """Zeros behind the last query of each row."""
+    """Write zeros behind the last query of each row."""
     cdef Py_ssize_t _, r
     if queries == width:
         return
@@ -65,7 +65,7 @@ cdef inline void scaled_scores(
 
 cdef void first_weights(
     Py_ssize_t keys, Py_ssize_t width, floating factor,
-    const uint8_t* seen,        # (keys, width) IN: 1 where a query sees a key, or NULL: everywhere
+    const uint8_t* seen,        # (keys, width) IN: 1 where a query sees a key; or NULL: all keys are seen
     bint hidden_is_zero,        # whether the weights of a query that sees no key are 0, not all equal
     floating* scores,           # (keys, width) IN, OUT the weights: exp(factor score - top) inverse
     floating* top,              # (width,) OUT: the greatest score

@@ -45,7 +45,7 @@ cdef void join_moments(
     double* variance,           # (count,) OUT
     double* size,               # (count,) OUT: all elements, and `more`
 ) noexcept nogil:
-    """Mean and variance of all from those of parts: the spread of each about the common mean."""
+    """Mean and variance of the batch, from the mean and spread of its parts."""
     cdef Py_ssize_t p, c, i
     cdef double d
     for c in range(count):
@@ -70,7 +70,7 @@ cdef void join_sums(
     const double* sums,         # (parts, count) IN, `channels` apart
     double* total,              # (count,) OUT
 ) noexcept nogil:
-    """Sums of all from those of parts."""
+    """Add up the sums of parts."""
     cdef Py_ssize_t p, c
     memset(total, 0, count * sizeof(double))
     for p in range(parts):
@@ -81,7 +81,7 @@ cdef void join_sums(
 cdef inline double scale_of(
     const double* inverse, const double* factor, const floating* gamma, Py_ssize_t first, Py_ssize_t c
 ) noexcept nogil:
-    """inverse factor gamma of one channel; of the two that may be NULL, neither is then there."""
+    """Return inverse factor gamma for one channel. `factor` and `gamma` may be NULL, which means 1."""
     cdef double scale = inverse[c] if factor == NULL else inverse[c] * factor[c]
     return scale if gamma == NULL else scale * gamma[first + c]
 
@@ -155,7 +155,7 @@ cdef void batch_backward(
     const floating* gamma,      # (channels,) IN, or NULL
     const double* total,        # (count,) IN: sum of dy; NULL: mean and inverse do not depend on x
     const double* product,      # (count,) IN: sum of dy (x - mean) inverse
-    double n,                   # elements a channel in the batch
+    double n,                   # elements of a channel in the batch
     bint add,
     floating* dx,               # (rows, channels, inner) OUT
 ) noexcept nogil:
@@ -190,7 +190,7 @@ cdef void masked_moments(
     double* spread,             # (count,) OUT
     double* size,               # (count,) OUT: how many elements count
 ) noexcept nogil:
-    """As `batch_moments`, of the rows that count; 0 if no row counts."""
+    """Like `batch_moments`, but only for the rows that count; 0 if no row counts."""
     cdef Py_ssize_t r, c, i
     for c in range(count):
         mean[c], spread[c], size[c] = 0, 0, 0
@@ -222,7 +222,7 @@ cdef void masked_backward(
     bint add,
     floating* dx,               # (rows, channels, inner) OUT
 ) noexcept nogil:
-    """As `batch_backward`, where mean and inverse depend only on the rows that count."""
+    """Like `batch_backward`, if mean and inverse depend only on the rows that count."""
     cdef Py_ssize_t r, c, i
     cdef double scale, delta
     for c in range(count):
@@ -254,7 +254,7 @@ cdef void renormalize(
     double* factor,                     # (count,) OUT
     double* shift,                      # (count,) OUT
 ) noexcept nogil:
-    """The limited correction from a batch's own mean and deviation to the moving ones."""
+    """Compute the limited factor and shift that turn a batch's own statistics into the moving ones."""
     cdef Py_ssize_t c
     cdef double usual
     for c in range(count):

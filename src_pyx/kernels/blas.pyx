@@ -1,9 +1,9 @@
-"""The same matrix products by SciPy's BLAS.
+"""The matrix products of `matrix`, computed by SciPy's BLAS.
 
-Importing this module loads SciPy's BLAS, and tells `multiply` where it is. Nothing imports it before it is needed.
+Importing this module loads SciPy's BLAS, and tells `multiply` where it is. It is imported only when it is needed.
 
-BLAS is column-major. A row-major C of (m, n) is its column-major (n, m) transpose, and C^T = B^T A^T, so each product
-below hands B first and A second. This file alone knows that.
+BLAS is column-major. For BLAS, a row-major C (m, n) is the transpose C^T (n, m), and C^T = B^T A^T. So each call below
+passes B first and A second. Only this file knows about that.
 """
 
 from cython cimport floating
@@ -13,7 +13,7 @@ from cbackprop.compiled.kernels.matrix cimport connect_blas
 
 include "blas_int.pxi"
 
-# The largest dimension, and the largest stride, that this BLAS can be told.
+# The largest dimension, and the largest stride, that the integers of this BLAS can hold.
 cdef Py_ssize_t LARGEST = <Py_ssize_t>((<size_t>1 << (8 * sizeof(blas_int) - 1)) - 1)
 
 
@@ -60,7 +60,7 @@ cdef void multiply_whole(
     const floating* a, Py_ssize_t a_row, Py_ssize_t a_column, const floating* b, Py_ssize_t b_row, Py_ssize_t b_column,
     bint add, floating* c, Py_ssize_t c_row,
 ) noexcept nogil:
-    """C = A B, added to what is in C if `add`, in one call of BLAS."""
+    """C = A B, or C += A B if `add`, in one call of BLAS."""
     cdef bint a_row_major = a_column == 1 and a_row >= k, b_row_major = b_column == 1 and b_row >= n
     cdef char a_kind = c'n' if a_row_major else c't', b_kind = c'n' if b_row_major else c't'
     cdef blas_int rows = <blas_int>m, columns = <blas_int>n, depth = <blas_int>k, c_width = <blas_int>c_row
@@ -84,10 +84,10 @@ cdef void multiply_block(
     const floating* a, Py_ssize_t a_row, Py_ssize_t a_column, const floating* b, Py_ssize_t b_row, Py_ssize_t b_column,
     const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column,
 ) noexcept nogil:
-    """C = A B + bias, added to what is in C if `add`.
+    """C = A B + bias, or C += A B + bias if `add`.
 
-    Products with a vector start from zeros written here, because some versions of OpenBLAS multiply what is in y by a
-    beta of 0, and NaN stays NaN.
+    Before products with a vector, y is set to zeros. With a beta of 0, some versions of OpenBLAS multiply the old y by
+    0, and NaN would stay NaN.
     """
     if bias != NULL or m == 1 or n == 1:
         start(m, n, bias, add, c, c_row, c_column)
@@ -109,7 +109,7 @@ cdef bint multiply_by_blas(
 ) noexcept nogil:
     """C = A B + bias, `block` rows of C at a time.
 
-    False, and nothing is done, where BLAS's integers are too small for a dimension or a stride.
+    It does nothing and returns False if BLAS's integers are too small for a dimension or a stride.
     """
     cdef Py_ssize_t row = 0, rows = min(m, block)
     if not (
@@ -128,13 +128,13 @@ cdef bint multiply_by_blas(
 
 
 def set_largest(Py_ssize_t largest) -> None:
-    """Pretend that BLAS's integers hold no more than this, so that tests need no matrix of such a size."""
+    """Pretend that BLAS's integers can hold at most this number, so that tests need no huge matrices."""
     global LARGEST
     LARGEST = largest
 
 
 def get_largest() -> int:
-    """The largest dimension, and the largest stride, that BLAS is told."""
+    """The largest dimension, and the largest stride, that is passed to BLAS."""
     return LARGEST
 
 

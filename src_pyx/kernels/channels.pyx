@@ -1,4 +1,4 @@
-"""Sums over rows for each channel, and maps of rows; numbers of a channel lie `step` apart. See channels.h."""
+"""Sums over rows for each channel, and maps of rows. Numbers of a channel are `step` apart. See channels.h."""
 
 from cython cimport floating
 
@@ -65,7 +65,7 @@ cdef void add_products(
     double* total,              # (count,) IN and OUT
     double* product,            # (count,) IN and OUT
 ) noexcept nogil:
-    """total += the sum over rows of dy, product += that of dy (x - mean)."""
+    """total += the sum over rows of dy, product += the sum over rows of dy (x - mean)."""
     if floating is float:
         add_products_float(rows, step, count, x, dy, mean, total, product)
     else:
@@ -98,7 +98,7 @@ cdef void map_deltas(
     bint add,
     floating* dx,               # (rows, count) OUT
 ) noexcept nogil:
-    """dx = (dy - a - b (x - center)) scale, added to what is there if `add`."""
+    """dx = (dy - a - b (x - center)) scale; with `add`, dx += this."""
     if floating is float:
         map_deltas_float(rows, step, count, x, dy, a, b, center, scale, add, dx)
     else:

@@ -277,11 +277,11 @@ cdef inline Py_ssize_t together(Convolution conv, Py_ssize_t samples, bint joins
 
 cdef void convolve_samples(
     Convolution conv, Py_ssize_t samples,
-    Py_ssize_t first,           # samples in front of these
+    Py_ssize_t first,           # samples before these
     const floating* image, const floating* kernel, const floating* bias, bint add, floating* maps, void* workspace,
     Done done, void* layer, const void* batch,
 ) noexcept nogil:
-    """The same for samples as they are."""
+    """The same, without joining samples."""
     kernel = reaching_taps(conv, kernel, &workspace)
     cdef Py_ssize_t positions = conv.maps_size // conv.filters
     cdef Py_ssize_t inner = conv.filters // conv.groups, sample, group, row = conv.filters
@@ -367,7 +367,7 @@ cdef void convolve_samples_back(
     Convolution conv, Py_ssize_t samples, const floating* maps, const floating* kernel, const floating* bias, bint add,
     floating* image, void* workspace,
 ) noexcept nogil:
-    """The same for samples as they are."""
+    """The same, without joining samples."""
     kernel = reaching_taps(conv, kernel, &workspace)
     cdef Py_ssize_t sample, i, group, size
     cdef Py_ssize_t width = padded_columns(computed_columns(conv, &conv.back[0], image), image)
@@ -450,7 +450,7 @@ cdef void convolve_kernel_of(
     Convolution conv, Py_ssize_t samples, const floating* image, const floating* maps, bint maps_padded,
     Py_ssize_t begin, Py_ssize_t end, bint add, floating* gradient, void* workspace,
 ) noexcept nogil:
-    """The same for samples as they are."""
+    """The same, without joining samples."""
     cdef floating* sums = <floating*>workspace
     cdef Py_ssize_t first, last
     if conv.taps_at == NULL:

@@ -10,7 +10,7 @@ cdef void dropout_forward(
     cdef Py_ssize_t i
     cdef floating kept
     for i in range(n):
-        kept = scale * x[i]     # outside of the condition: else SSE2 code has a branch here, 15 times slower
+        kept = scale * x[i]     # outside of the condition: a branch here makes SSE2 code 15 times slower
         y[i] = kept if mask[i] else 0
 
 
@@ -26,7 +26,7 @@ cdef void dropout_backward(
     cdef floating factor
     if add_dx:
         for i in range(n):
-            factor = scale if mask[i] else 0    # chosen first: so it rounds alike in vectors and one by one
+            factor = scale if mask[i] else 0    # selected first, so that vectors and single numbers round alike
             dx[i] += factor * dy[i]
     else:
         dropout_forward(n, scale, mask, dy, dx)
@@ -38,7 +38,7 @@ cdef void alpha_dropout_forward(
     const floating* x,          # (n,) IN
     floating* y,                # (n,) OUT, may be x itself
 ) noexcept nogil:
-    """y = a x + b where the mask is 1, else what stands for a dropped element."""
+    """y = a x + b where the mask is 1, else the value of dropped elements."""
     cdef Py_ssize_t i
     cdef floating kept
     for i in range(n):

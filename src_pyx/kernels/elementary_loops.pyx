@@ -1,7 +1,7 @@
-"""Loops over the elementary functions, for tests and measurements.
+"""Loops over the elementary functions, for tests and benchmarks.
 
-They are called through a pointer, as the kernels that the functions are made for: gcc would take them for rarely used
-where `run_loop` called them itself, and neither inline the functions nor vectorise.
+Like kernels, they are called through a pointer. If `run_loop` called them directly, gcc would consider them rarely
+used, and would neither inline the functions nor vectorize the loops.
 """
 
 from cython cimport floating

@@ -1,14 +1,14 @@
-"""The small number that keeps logarithms and quotients finite: one for the process, set by `cbackprop.config`."""
+"""The small number that keeps logarithms and quotients finite. `cbackprop.config` sets it for the process."""
 
 EPSILON = 1e-7
 
 
 def set_epsilon(double value):
-    """Take another one from now on."""
+    """Set the small number."""
     global EPSILON
     EPSILON = value
 
 
 def get_epsilon() -> float:
-    """The one in use."""
+    """The small number."""
     return EPSILON

@@ -1,6 +1,6 @@
-"""Kernels as functions of arrays, for tests and measurements.
+"""Kernels as functions of arrays, for tests and benchmarks.
 
-They stand here, and not beside the kernels, so that they are compiled once, and only kernels for each instruction set.
+These functions are in a module of their own, so that they are compiled once, and not for each instruction set.
 """
 
 import numpy as np
@@ -27,16 +27,16 @@ def product(
     floating[:, ::1] a, floating[:, ::1] b, floating[:, ::1] out, bint transpose_a=False, bint transpose_b=False,
     Py_ssize_t repeat=1, floating[::1] bias=None, bint add=False, Py_ssize_t blas_rows=0,
 ):
-    """out = op(a) op(b) + bias, added to what is there if `add`, as often as `repeat` says; op transposes if told so.
+    """Compute out = op(a) op(b) + bias (or add it, if `add`) `repeat` times, where op may transpose.
 
-    By tiles, or with `blas_rows` by BLAS, so many rows of `out` in each call.
+    It uses tiles or, if `blas_rows` is not 0, BLAS with this many rows of `out` in each call.
 
     Raises
     ------
     ValueError
         If the shapes do not fit, or one is empty.
     RuntimeError
-        If BLAS is wanted, but the module `blas` has not been imported.
+        If BLAS is requested, but the module `blas` has not been imported.
     """
     cdef Py_ssize_t m = a.shape[transpose_a], k = a.shape[not transpose_a], n = b.shape[not transpose_b], _
     cdef unsigned char[::1] workspace = np.empty(WORKSPACE_BYTES + 64, np.uint8)
@@ -63,9 +63,9 @@ def convolution(
     Convolution conv not None, str what, floating[::1] image, floating[::1] kernel, floating[::1] maps,
     Py_ssize_t repeat=1, bint add=False,
 ):
-    """Compute the "maps", the "image" or the "kernel" from the two others, as often as `repeat` says.
+    """Compute the "maps", the "image" or the "kernel" from the other two, `repeat` times.
 
-    Kernel and maps have SLACK numbers more than these, which may be read.
+    After kernel and maps there must be SLACK more numbers, which may be read.
 
     Raises
     ------
@@ -101,9 +101,9 @@ def depthwise_convolution(
     Convolution conv not None, str what, floating[::1] image, floating[::1] kernel, floating[::1] maps,
     Py_ssize_t repeat=1, bint add=False,
 ):
-    """Compute the "maps", the "image" or the "kernel" from the two others, as often as `repeat` says.
+    """Compute the "maps", the "image" or the "kernel" from the other two, `repeat` times.
 
-    Kernel and maps have SLACK numbers more than these, which may be read.
+    After kernel and maps there must be SLACK more numbers, which may be read.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""Rows whose elements come from elsewhere in a row: repeated, permuted or broadcast; and the way back for deltas.
+"""Rows with the elements of other rows, repeated, permuted or broadcast; and the backward pass for deltas.
 
-One index of the output's elements serves both directions; layers make it from shapes when they are built.
+Both directions use the same index of the output's elements. Layers compute it from shapes when they are built.
 """
 
 from libc.string cimport memset
@@ -28,7 +28,7 @@ cdef void scatter_rows(
     bint accumulate,
     floating* dx,               # (rows, width) OUT
 ) noexcept nogil:
-    """dx[r, i] = sum of dy[r, j] over all j with index[j] = i, added to what is there if `accumulate`."""
+    """dx[r, i] = sum of dy[r, j] over all j with index[j] = i; with `accumulate`, dx += this."""
     cdef Py_ssize_t _, j
     if not accumulate:
         memset(dx, 0, rows * width * sizeof(floating))

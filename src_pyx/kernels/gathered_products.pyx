@@ -1,6 +1,6 @@
-"""Matrix products whose first matrix is read where it lies: each row begins anywhere, and goes on in several runs.
+"""Matrix products whose first matrix is gathered: each row begins at any place, and consists of several runs.
 
-Convolutions are such products. The tiles are those of `matrix`, compiled once more with GATHERS (see tiles.h).
+Convolutions are such products. The tiles are those of `matrix`, compiled a second time with GATHERS (see tiles.h).
 """
 
 from cbackprop.compiled.kernels.panels cimport TILE_VECTORS, cost_of_columns, lanes, panel_row, panel_width
@@ -34,7 +34,7 @@ cdef Py_ssize_t cost_of_floats(Py_ssize_t columns) noexcept nogil:
 
 
 cdef Py_ssize_t padded_columns(Py_ssize_t columns, floating* c) noexcept nogil:
-    """Numbers in a row of all panels together."""
+    """The numbers in a row of all panels together."""
     cdef Py_ssize_t j = 0, width, total = 0, lane = lanes(c)
     while j < columns:
         width = panel_width(columns - j, lane, TILE_VECTORS)
@@ -61,14 +61,14 @@ cdef inline void gather_panel(
 cdef void gather(
     Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k,
     const floating* a, const Py_ssize_t* a_rows, Py_ssize_t a_column, const Py_ssize_t* taps, Py_ssize_t n_taps,
-    const floating* b, Py_ssize_t b_row,    # where B lies, or, if b_row is 0, its panels
-    Py_ssize_t first, Py_ssize_t depth,     # which row of B the sums begin with, and how many rows panels have
+    const floating* b, Py_ssize_t b_row,    # B or, if b_row is 0, its panels
+    Py_ssize_t first, Py_ssize_t depth,     # the row of B with which sums begin, and the number of rows in panels
     const floating* bias, bint add, floating* c, Py_ssize_t c_row,
 ) noexcept nogil:
     """C = A B + bias, panel after panel of columns.
 
-    Where rows of C follow each other, the last panel comes first: what it writes behind its last column belongs to
-    other panels, which write it again.
+    If rows of C are contiguous, the last panel comes first, because it also writes behind its last column. Those
+    numbers belong to other panels, which overwrite them.
     """
     cdef Py_ssize_t j = 0, width, row, lane = lanes(c), last = columns
     cdef bint spills = c_row == columns and not add
@@ -93,7 +93,7 @@ cdef void gather(
 cdef void pack_rows(
     Py_ssize_t k, Py_ssize_t columns, const floating* b, Py_ssize_t b_row, floating* panels
 ) noexcept nogil:
-    """Panels of B (k, columns)."""
+    """Pack B (k, columns) into panels."""
     cdef Py_ssize_t j = 0, width, row, lane = lanes(panels)
     while j < columns:
         width = panel_width(columns - j, lane, TILE_VECTORS)
@@ -119,7 +119,7 @@ cdef void pack_columns(
 cdef void spread_row(
     Py_ssize_t columns, Py_ssize_t width, const floating* values, Py_ssize_t step, floating* row
 ) noexcept nogil:
-    """Add `width` numbers, whole vectors, of each column of values to a row, each `step` numbers behind the last."""
+    """Add `width` numbers (whole vectors) of each column of values to a row. Columns are `step` numbers apart there."""
     if floating is float:
         spread_row_float(columns, width, values, step, row)
     else:

@@ -1,7 +1,7 @@
 """Maxima and means of all positions of a sample (positions, channels), for each channel.
 
-Where channels are few, several positions are taken as one with so many times the channels, so that vectors are full;
-what is found for these is put together in the end.
+If there are few channels, several positions are treated as one position with more channels, so that vectors are full.
+At the end, the results of these channels are combined.
 """
 
 from cython cimport floating
@@ -11,16 +11,16 @@ from cbackprop.compiled.kernels.channels cimport add_rows
 
 
 cdef enum:
-    WIDE = 16       # channels that several positions are to have together
+    WIDE = 16       # the least channels of several positions together
 
 
 cdef Py_ssize_t wide_channels(Py_ssize_t positions, Py_ssize_t channels) noexcept nogil:
-    """Channels of as many positions as are taken as one."""
+    """The channels of all positions that are treated as one."""
     return channels * min(positions, max(1, WIDE // channels))
 
 
 cdef void fold(Py_ssize_t wide, Py_ssize_t channels, double* total) noexcept nogil:
-    """The first `channels` of total += the others."""
+    """Add the other elements of total to the first `channels`."""
     cdef Py_ssize_t j
     for j in range(channels, wide):
         total[j % channels] += total[j]
@@ -92,7 +92,7 @@ cdef void global_mean_backward(
     bint add,
     floating* dx,               # (rows, positions, channels) OUT, or with `add` IN and OUT
 ) noexcept nogil:
-    """dx = dy / positions that count, at each of these; elsewhere 0."""
+    """dx = dy / (number of positions that count) at these positions; 0 elsewhere."""
     cdef Py_ssize_t wide = wide_channels(positions, channels), size = positions * channels, groups = size // wide
     cdef Py_ssize_t _, i, c, count
     for _ in range(rows):
@@ -125,7 +125,7 @@ cdef void raise_best(
     floating* best,             # (width,) IN and OUT
     floating* ties,             # (width,) IN and OUT
 ) noexcept nogil:
-    """best = max(best, x), NaN if one of them is; ties: how many numbers were as large."""
+    """best = max(best, x), or NaN if one of them is NaN; ties: how many numbers were equal to it."""
     cdef Py_ssize_t j
     cdef bint more
     cdef floating now, before, again
@@ -139,7 +139,7 @@ cdef void raise_best(
 
 
 cdef void raise_alone(Py_ssize_t width, const floating* x, floating* best) noexcept nogil:
-    """As `raise_best`, where ties are not needed."""
+    """Like `raise_best`, without ties."""
     cdef Py_ssize_t j
     cdef floating now, before
     for j in range(width):
@@ -152,7 +152,7 @@ cdef void global_max(
     Py_ssize_t rows, Py_ssize_t positions, Py_ssize_t channels,
     const floating* x,          # (rows, positions, channels) IN
     floating* spare,            # (2, wide_channels) destroyed
-    floating* kept,             # (rows, 2, channels) OUT, or NULL: maxima, and how many numbers were as large
+    floating* kept,             # (rows, 2, channels) OUT, or NULL: maxima, and how many numbers are equal to each
     floating* y,                # (rows, channels) OUT
 ) noexcept nogil:
     """y = the maximum over positions; NaN if there is any."""

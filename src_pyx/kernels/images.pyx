@@ -1,4 +1,4 @@
-"""Parts of images, signals and volumes, repetitions, and other sizes, the channels last. See images.h and boxes.h."""
+"""Parts of images, signals and volumes, repetitions, and resizing, channels last. See images.h and boxes.h."""
 
 from cython cimport floating
 
@@ -61,7 +61,7 @@ cdef void put(
     bint add,
     floating* y,                # (samples, whole of box) OUT
 ) noexcept nogil:
-    """Copy the part within zeros, or add it if `add`."""
+    """Copy the part, with zeros around it, or add it if `add`."""
     cdef Py_ssize_t s, whole = product(box.whole), part = product(box.part)
     for s in range(samples):
         if not add:
@@ -79,7 +79,7 @@ cdef void repeat(
     const floating* x,          # (samples, sizes) IN
     floating* y,                # (samples, sizes * times) OUT
 ) noexcept nogil:
-    """Planes, rows and pixels, each several times."""
+    """Repeat planes, rows and pixels."""
     cdef Py_ssize_t s, width = product(of.sizes) * of.sizes[3], out_width = width * product(of.times)
     for s in range(samples):
         if floating is float:
@@ -110,7 +110,7 @@ cdef inline void add_up_rows(
     bint add,
     floating* y,                # (end - begin, count) OUT
 ) noexcept nogil:
-    """The outputs begin:end along an axis."""
+    """Compute the outputs begin:end along an axis."""
     cdef const floating* weights = <const floating*>taps.weights
     cdef const floating* constants = <const floating*>taps.constants + begin
     cdef const Py_ssize_t* first = taps.first + begin
@@ -128,10 +128,10 @@ cdef void resample(
     floating* row,              # (wide.inputs, channels), destroyed
     floating* y,                # (samples, tall.outputs, wide.outputs, channels) OUT
 ) noexcept nogil:
-    """Images of another size, added to what is there if `add`: for each row a sum of rows, and of that sums of pixels.
+    """Resize images, or add the result if `add`: each output row is a sum of rows, and then of pixels of this row.
 
-    Along the height first, where numbers of a whole row lie side by side: along the width there are fewer rows then if
-    the image becomes smaller, and it makes no difference if it becomes larger.
+    The height comes first, where the numbers of a whole row are contiguous. If the image becomes smaller, fewer rows
+    are then left for the sums along the width. If it becomes larger, the order makes no difference.
     """
     cdef Py_ssize_t _, i
     for _ in range(samples):

@@ -1,7 +1,7 @@
-"""The processor's limits: floating-point operations and memory traffic, measured.
+"""Measure the processor's limits of floating-point operations and memory traffic.
 
-Benchmarks divide by these numbers. The loops are written in C, because a peak needs accumulators that stay in
-registers: named variables do, an array of vectors is spilled to the stack by gcc 12.
+Benchmarks divide by these numbers. The loops are written in C, because for a peak all accumulators must stay in
+registers: separate variables do, but gcc 12 puts an array of vectors on the stack.
 """
 
 import numpy as np
@@ -74,10 +74,10 @@ cdef extern from *:
     void limits_triad(Py_ssize_t n, float* a, const float* b) noexcept nogil
     double limits_now() noexcept nogil
 
-# Multiply-adds of each chain, and numbers of a triad, between two looks at the clock: a few milliseconds.
+# Multiply-adds of each chain, and numbers of a triad, between two readings of the clock: a few milliseconds.
 cdef Py_ssize_t FMA_REPEATS = 2_000_000
 cdef Py_ssize_t TRIAD_NUMBERS = 4_000_000
-# Numbers between the two vectors: some cache lines, and no multiple of a page.
+# Numbers between the two vectors: some cache lines, but not a multiple of a page.
 cdef Py_ssize_t OFFSET = 272
 
 
@@ -102,11 +102,11 @@ def stream_bandwidth(double seconds=0.5, Py_ssize_t size=32_000_000) -> float:
     ----------
     seconds : float
     size : int
-        Numbers in each of the two vectors; where they fit into a cache, its bandwidth is what is found.
+        The numbers in each of the two vectors. If both fit into a cache, its bandwidth is measured.
     """
     if size < 1:
         raise ValueError(f"size must be at least 1, but got {size}.")
-    # NumPy asks for huge pages. Vectors that begin at the same place of a page would hinder each other.
+    # NumPy asks for huge pages. Vectors that begin at the same offset of a page would slow each other down.
     cdef float[::1] memory = np.ones(2 * size + OFFSET, np.float32)
     cdef Py_ssize_t _pass, passes = max(1, TRIAD_NUMBERS // size)
     cdef double begin = limits_now(), start, best = 0

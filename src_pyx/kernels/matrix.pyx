@@ -1,11 +1,11 @@
 """Matrix products C = A B in register tiles.
 
-BLAS libraries are made for large matrices. OpenBLAS 0.3.31 with AVX2 reaches 25 to 50 % of the processor's
-limit on products of 16 to 64, where these tiles reach 80 to 95 %, and no more than these on large ones
+BLAS libraries are made for large matrices. For products of 16 to 64, OpenBLAS 0.3.31 with AVX2 reaches 25 to 50 % of
+the processor's limit, and these tiles 80 to 95 %. For large ones it is not faster than these tiles
 (``python benchmarks/kernels.py``).
 
-Every element of C is a sum in a fixed order that depends on k alone. So rows of C can be divided among threads in
-any way, and the numbers stay the same to the last bit.
+Every element of C is a sum in a fixed order, which depends on k alone. So rows of C can be divided among threads in any
+way, and the bits stay the same.
 """
 
 from cython cimport floating
@@ -76,7 +76,7 @@ cdef extern from "matrix.h" nogil:
     void sum_rows_double(
         Py_ssize_t rows, Py_ssize_t columns, const double* x, Py_ssize_t x_row, bint add, double* out)
 
-# Whether the compiler gave the tiles vectors. Without them they are as slow as any loop.
+# Whether the compiler supports vector types. Without them, tiles are as slow as any loop.
 HAS_VECTORS = VECTOR_BYTES > 0
 
 # `multiply` by BLAS; NULL until the module `blas` is imported.
@@ -86,32 +86,33 @@ cdef BlasDouble blas_of_doubles = NULL
 cdef enum:
     # With fewer rows in C, packing costs more than it gains.
     LEAST_ROWS_TO_PACK = 48
-    # With shorter sums, packing A costs more than it gains, unless its columns lie whole pages apart.
+    # With shorter sums, packing A costs more than it gains, unless its columns are whole pages apart.
     LEAST_DEPTH_TO_TILE = 128
     PAGE = 4096
-    # Numbers of A that stay in the first level cache while panels pass by, even where rows lie whole pages apart, so
-    # that they share few of its sets.
+    # How many numbers of A stay in the first level cache while panels are processed, even if rows are whole pages apart
+    # and so share few sets of the cache.
     CLOSE = 1536
-    # With fewer columns, rows of C may leave much of a vector unused; what packing costs, in operations on a vector.
+    # With fewer columns, rows of C may leave a large part of a vector unused. And the cost of packing, in operations on
+    # a vector.
     FEW_COLUMNS = 48
     COST_OF_PACKING = 6
-    # With no more rows in C, B is read across its columns instead of packed: once, or twice for half of the rows each.
-    # How long sums must be for that.
+    # With at most so many rows in C, B is read across its columns instead of packed: once, or twice with half of the
+    # rows each time. And the least length of sums for this.
     ACROSS_ROWS = 16
     ACROSS_DEPTH = 4
     TWICE_ACROSS_DEPTH = 64
-    # Where C is a single row: bytes of B from which on it is read along its rows, and columns of C at a time.
+    # If C is a single row: the least bytes of B for reading it along its rows, and the columns of C at a time.
     FAR = 48 * 1024
     ROW_COLUMNS = 2048
-    # Rows of B that are read side by side when it is packed.
+    # Rows of B that are read in parallel when it is packed.
     ROWS_PACKED = 8
-    # With shorter sums, asking for the numbers of C before a tile is summed costs more than it gains.
+    # With shorter sums, prefetching the numbers of C before a tile is computed costs more than it gains.
     LEAST_DEPTH_TO_PREFETCH = 64
     LINE = 64
 
 
 cdef inline Py_ssize_t next_depth(Py_ssize_t left) noexcept nogil:
-    """The rows of the next block of B where so many are left."""
+    """The rows of the next block of B, if `left` rows are left."""
     return BLOCK_ROWS if left > MOST_BLOCK_ROWS else left
 
 
@@ -130,7 +131,7 @@ cdef inline void pack(
     Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width,
     const floating* b, Py_ssize_t b_row, Py_ssize_t b_column, floating* panel,
 ) noexcept nogil:
-    """A panel (k, width) whose rows follow each other, with 0 behind the columns that there are."""
+    """Pack a panel (k, width) with contiguous rows, and zeros behind the last column."""
     if floating is float:
         if b_column == 1:
             pack_rows_float(k, columns, width, b, b_row, panel)
@@ -149,7 +150,7 @@ cdef void sum_rows(
     bint add,
     floating* out,                          # (columns,) OUT
 ) noexcept nogil:
-    """out = sum over r of x[r, :], added to what is there if `add`."""
+    """out = sum over r of x[r, :]; with `add`, out += this."""
     if floating is float:
         sum_rows_float(rows, columns, x, x_row, add, out)
     else:
@@ -182,7 +183,7 @@ cdef void multiply_one_row(
     Py_ssize_t n, Py_ssize_t k, const floating* a, Py_ssize_t a_column, const floating* b, Py_ssize_t b_row,
     const floating* bias, bint add, floating* c, floating* sums,
 ) noexcept nogil:
-    """One row c = a B + bias, reading B along its rows: in blocks of k as packed ones."""
+    """One row c = a B + bias, reading B along its rows, in the same blocks of k as packed products."""
     cdef Py_ssize_t j = 0, p, i, columns, depth
     while j < n:
         columns = min(n - j, <Py_ssize_t>ROW_COLUMNS)
@@ -204,7 +205,7 @@ cdef void multiply_one_row(
 cdef inline bint reads_along_rows(
     Py_ssize_t n, Py_ssize_t k, Py_ssize_t b_row, bint b_padded, floating* c
 ) noexcept nogil:
-    """Whether `multiply_one_row` is faster for a single row of C: B is far away, or tiles would need a copy of it."""
+    """Whether `multiply_one_row` is faster for a single row of C: if B is not in the cache, or tiles would copy it."""
     cdef Py_ssize_t size = sizeof(floating), lane = lanes(c)
     return n % lane and not (b_padded or READS_PARTS) or n > ROW_VECTORS * lane and size * k * b_row >= FAR
 
@@ -214,10 +215,10 @@ cdef void multiply_in_place(
     const floating* a, Py_ssize_t a_row, Py_ssize_t a_column, const floating* b, Py_ssize_t b_row,
     const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column,
 ) noexcept nogil:
-    """C = A B + bias, reading whole vectors of B where it lies.
+    """C = A B + bias, reading whole vectors of B in place.
 
-    In blocks of k as packed ones, so that sums are the same in both. Where numbers of a row of A lie apart, a few rows
-    of C at a time, so that those of A stay in the cache.
+    It uses the same blocks of k as packed products, so that sums have the same order. If numbers of a row of A are not
+    contiguous, it computes a few rows of C at a time, so that those of A stay in the cache.
     """
     cdef Py_ssize_t row = 0, j, p, rows, width, depth
     cdef Py_ssize_t most = ROW_VECTORS if m == 1 else WIDE_TILE_VECTORS if m <= FEW_TILE_ROWS else TILE_VECTORS
@@ -246,9 +247,9 @@ cdef void multiply_in_place(
 
 
 cdef inline bint can_cross(Py_ssize_t step, floating* c) noexcept nogil:
-    """Whether a vector of columns that begin so many numbers apart may be read across.
+    """Whether columns that are `step` numbers apart may be read across.
 
-    Whole pages apart, they share the eight places of one set of the first level cache.
+    If they are whole pages apart, they compete for the eight places of one set of the first level cache.
     """
     return READS_ACROSS and (lanes(c) <= 8 or step * <Py_ssize_t>sizeof(floating) % PAGE != 0)
 
@@ -258,9 +259,9 @@ cdef void multiply_across(
     const floating* b, Py_ssize_t b_column, const floating* bias, const floating* row_bias, bint add,
     floating* c, Py_ssize_t c_row, Py_ssize_t c_column,
 ) noexcept nogil:
-    """C = A B + bias for a few rows and whole vectors of columns of B, whose numbers of a column follow each other.
+    """C = A B + bias for a few rows, and whole vectors of columns of B. The numbers of a column are contiguous.
 
-    In blocks of k as packed ones.
+    It uses the same blocks of k as packed products.
     """
     cdef Py_ssize_t p = 0, depth
     while p < k:
@@ -279,14 +280,14 @@ cdef void multiply_across(
 
 
 cdef inline bint are_far(const floating* x, Py_ssize_t x_row) noexcept nogil:
-    """Whether rows of a matrix lie so far apart that the processor does not foresee which memory comes next."""
+    """Whether rows of a matrix are so far apart that the processor does not prefetch them by itself."""
     return x_row * <Py_ssize_t>sizeof(floating) > PAGE // 2
 
 
 cdef inline void prefetch_block(
     Py_ssize_t rows, Py_ssize_t columns, const floating* x, Py_ssize_t x_row, bint to_write
 ) noexcept nogil:
-    """Ask for a few rows of a matrix."""
+    """Prefetch a few rows of a matrix."""
     cdef Py_ssize_t i, j, step = LINE // sizeof(floating)
     for i in range(rows):
         j = 0
@@ -303,7 +304,7 @@ cdef void pack_panels(
 ) noexcept nogil:
     """Pack a block of B.
 
-    Where its rows lie apart, all panels of a few rows at a time, so that memory is read along rows.
+    If its rows are far apart, all panels of a few rows are packed at a time, so that memory is read along rows.
     """
     cdef Py_ssize_t lane = lanes(panels), p = 0, j, rows, width, padded
     cdef bint ahead = b_column == 1 and are_far(b, b_row)
@@ -325,9 +326,9 @@ cdef void multiply_panels(
     const floating* a, Py_ssize_t a_row, Py_ssize_t a_column, const floating* panels,
     const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column,
 ) noexcept nogil:
-    """C = A B + bias for a packed block of B: rows of A that stay in the cache meet all panels, then the next.
+    """C = A B + bias for a packed block of B: all panels for some rows of A, which stay in the cache; then other rows.
 
-    What is added to is asked for while a tile is summed.
+    Numbers of C to which a tile is added are prefetched while the tile is computed.
     """
     cdef Py_ssize_t lane = lanes(c), row = 0, rows, j, width, padded
     cdef bint single = panel_width(n, lane, TILE_VECTORS) == n
@@ -357,9 +358,9 @@ cdef void multiply_tiles(
     const floating* tiles, const floating* panels,
     const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column,
 ) noexcept nogil:
-    """C = A B + bias for packed blocks of A and B: a panel of B meets all tiles of A, then the next.
+    """C = A B + bias for packed blocks of A and B: all tiles of A for one panel of B, then the next panel.
 
-    While a tile is summed, the lines that it is written to come into the cache: they lie apart.
+    While a tile is computed, the cache lines of its results, which are not contiguous, are prefetched.
     """
     cdef Py_ssize_t lane = lanes(c), j = 0, i, row, rows, width, padded
     cdef const floating* tile
@@ -386,7 +387,7 @@ cdef void multiply_transposed(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating* a, Py_ssize_t a_column, const floating* panels,
     const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column, floating* tiles,
 ) noexcept nogil:
-    """C = A B + bias for a packed block of B, where numbers of a column of A follow each other: A is packed, too."""
+    """C = A B + bias for a packed block of B, if the numbers of a column of A are contiguous. A is packed too."""
     cdef Py_ssize_t row = 0, rows
     while row < m:
         rows = min(m - row, <Py_ssize_t>TILED_ROWS)
@@ -428,7 +429,7 @@ cdef void multiply_packed(
 
 
 cdef inline bint fills_vectors_better(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, floating* c) noexcept nogil:
-    """Whether C^T = B^T A^T takes less time than C = A B, for C of a few columns.
+    """Whether C^T = B^T A^T takes less time than C = A B, if C has few columns.
 
     Fewer than four sums at a time would wait for each other. If columns of C^T do not fill vectors, A^T must be packed,
     unless C^T is a single row or parts of vectors can be read. Writing a number of C^T takes half an operation.
@@ -448,7 +449,7 @@ cdef void connect_blas(BlasFloat of_floats, BlasDouble of_doubles) noexcept:
 
 
 cdef bint has_blas() noexcept:
-    """Whether it has been told."""
+    """Whether `multiply` has been told where BLAS is."""
     return blas_of_floats != NULL
 
 
@@ -457,7 +458,7 @@ cdef inline bint multiply_by_blas(
     const floating* a, Py_ssize_t a_row, Py_ssize_t a_column, const floating* b, Py_ssize_t b_row, Py_ssize_t b_column,
     const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column, Py_ssize_t block,
 ) noexcept nogil:
-    """C = A B + bias by BLAS; False if it is not there, or its integers are too small."""
+    """C = A B + bias by BLAS. False if BLAS is not loaded, or its integers are too small."""
     if floating is float:
         return blas_of_floats != NULL and blas_of_floats(
             m, n, k, a, a_row, a_column, b, b_row, b_column, bias, add, c, c_row, c_column, block
@@ -477,12 +478,12 @@ cdef void multiply(
     bint add,
     floating* c, Py_ssize_t c_row, Py_ssize_t c_column,         # (m, n) OUT: element (i, j) at i c_row + j c_column
     void* workspace,            # WORKSPACE_BYTES, destroyed
-    Py_ssize_t blas_rows,       # 0: by tiles; else by BLAS, so many rows of C in each call
+    Py_ssize_t blas_rows,       # 0: by tiles; else by BLAS, with this many rows of C in each call
 ) noexcept nogil:
-    """C = A B + bias, added to what is in C if `add`.
+    """C = A B + bias; with `add`, C += this.
 
-    With tiles, an element of C does not depend on how many rows there are. With BLAS it may: `blas_rows` must be such
-    that the same blocks come out on any number of threads.
+    With tiles, an element of C does not depend on the number of rows. With BLAS it may, so `blas_rows` must give the
+    same blocks on any number of threads.
     """
     if blas_rows > 0 and multiply_by_blas(
         m, n, k, a, a_row, a_column, b, b_row, b_column, bias, add, c, c_row, c_column, blas_rows
@@ -494,7 +495,7 @@ cdef void multiply(
     if n == 1 and a_column == 1 and b_row == 1:
         multiply_vector(m, k, a, a_row, b, bias, add, c, c_row)
         return
-    # Across rows of A where C has few columns, or across columns of B where it has few rows. If B need not be packed,
+    # Read across rows of A if C has few columns, or across columns of B if it has few rows. If B need not be packed,
     # rows of A that do not fill a vector are left to other tiles.
     cdef Py_ssize_t whole = m if b_row == 1 else m - m % lanes(c)
     if a_column == 1 and n <= lanes(c) // 4 + 1 and (whole > n or b_row != 1) and k >= 4 * n and can_cross(a_row, c):
@@ -516,8 +517,8 @@ cdef void multiply(
     if b_column == 1 and not packed and (READS_PARTS or b_padded or n % lanes(c) == 0):
         multiply_in_place(m, n, k, a, a_row, a_column, b, b_row, bias, add, c, c_row, c_column)
         return
-    # With 16 registers tiles read A so often that it is packed as well, unless the numbers of a tile's rows are close
-    # together already.
+    # With 16 registers, tiles read A so often that it is packed as well, unless the numbers of a tile's rows are
+    # already close together.
     cdef bint tiled = (
         PACKS_A and packed and a_row == 1 and a_column > 1
         and (k >= LEAST_DEPTH_TO_TILE or size * a_column % PAGE == 0)
@@ -528,7 +529,7 @@ cdef void multiply(
 
 
 cdef Py_ssize_t packed_numbers(Py_ssize_t n, Py_ssize_t k, Py_ssize_t itemsize) noexcept nogil:
-    """How many numbers `pack_matrix` writes for B (k, n), all vectors whole."""
+    """How many numbers `pack_matrix` writes for B (k, n), in whole vectors."""
     cdef Py_ssize_t lane = max(VECTOR_BYTES // itemsize, 1)
     return k * ((n + lane - 1) // lane * lane)
 
@@ -538,7 +539,7 @@ cdef void pack_matrix(
     const floating* b, Py_ssize_t b_row, Py_ssize_t b_column,   # (k, n) IN: one of the two strides is 1
     floating* packed,           # (packed_numbers,) OUT
 ) noexcept nogil:
-    """B for `multiply_by_packed`."""
+    """Pack B for `multiply_by_packed`."""
     cdef Py_ssize_t p = 0, depth
     while p < k:
         depth = next_depth(k - p)
@@ -555,7 +556,7 @@ cdef void multiply_by_packed(
     bint add,
     floating* c, Py_ssize_t c_row,              # (m, n) OUT: element (i, j) at i c_row + j
 ) noexcept nogil:
-    """C = A B + bias, added to what is in C if `add`. An element of C does not depend on how many rows there are."""
+    """C = A B + bias; with `add`, C += this. An element of C does not depend on the number of rows."""
     cdef Py_ssize_t p = 0, depth
     while p < k:
         depth = next_depth(k - p)

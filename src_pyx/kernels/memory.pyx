@@ -1,4 +1,4 @@
-"""Memory for compiled code, and from NumPy arrays to addresses, with checks that no wrong array is read as memory."""
+"""Memory for compiled code, and addresses of NumPy arrays, which are checked first."""
 
 import numpy as np
 
@@ -10,16 +10,16 @@ cdef enum:
 
 
 def aligned_zeros(Py_ssize_t size, dtype):
-    """A vector of zeros that starts at a cache line, with another line of memory behind it.
+    """A vector of zeros that starts at a cache line, with another line of memory after it.
 
-    Compiled code may read that line, because it reads several numbers at a time.
+    Compiled code may read into that line, because it reads several numbers at a time.
     """
     cdef Py_ssize_t length = size * np.dtype(dtype).itemsize, start
     cdef unsigned char[::1] view
-    if length >= MANY_BYTES:    # the system gives zeros when they are first used
+    if length >= MANY_BYTES:    # the system makes zeros when memory is first used
         raw = np.zeros(length + 2 * ALIGNMENT, np.uint8)
         view = raw
-    else:                       # for which NumPy would let go of the GIL
+    else:                       # NumPy's zeros would release the GIL
         raw = np.empty(length + 2 * ALIGNMENT, np.uint8)
         view = raw
         memset(&view[0], 0, length + 2 * ALIGNMENT)
@@ -28,7 +28,7 @@ def aligned_zeros(Py_ssize_t size, dtype):
 
 
 cdef void* address(array, dtype, Py_ssize_t size) except NULL:
-    """Where a writable, contiguous array of this type and of at least `size` elements begins.
+    """The address of a writable, contiguous array of this type with at least `size` elements.
 
     The caller keeps the array alive.
     """

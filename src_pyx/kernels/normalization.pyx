@@ -8,8 +8,8 @@ from cbackprop.compiled.kernels.sums cimport products_of, squares_of, sum_of
 
 
 cdef enum:
-    # Weights whose sums are taken together: as many numbers as a few cache lines hold. (Steps of `range` repeat the
-    # number, as Cython must know their sign.)
+    # The number of weights whose sums are taken together: a few cache lines. (Steps of `range` repeat the number,
+    # because Cython must know their sign.)
     BLOCK = 32
 
 
@@ -74,7 +74,7 @@ cdef void normalization_backward(
 ) noexcept nogil:
     """dx = (g - a - b (x - center) / root) / root with g = gamma dy.
 
-    a is the mean of g, or 0 where the mean is not subtracted; b = factor sum of g (x - shift) / root.
+    a is the mean of g, or 0 if the mean is not subtracted; b = factor sum of g (x - shift) / root.
     """
     cdef Py_ssize_t n = layout.repeats * layout.run, g, _, k, j, at
     cdef const floating* scale
@@ -92,7 +92,7 @@ cdef void normalization_backward(
                     layout.run, step, x + layout.offsets[at], dy + layout.offsets[at], scale, shift, &total, &product
                 )
             a = <floating>(total / n) if rule.subtracts_mean else 0
-            # b / root: a factor at its limit does not depend on x
+            # b / root; 0 if the factor is at its limit and so does not depend on x
             b = <floating>(rule.factor * product * inverse * inverse) if kept[1] < rule.limit else 0
             for k in range(layout.repeats):
                 at = layout.offsets[g * layout.repeats + k]
@@ -108,7 +108,7 @@ cdef void normalization_backward(
 
 
 cdef inline Py_ssize_t first_run(Layout layout, Py_ssize_t place) noexcept nogil:
-    """The first run, in the order of places, whose weights begin at `place` or behind it."""
+    """The first run, in the order of places, whose weights begin at `place` or after it."""
     cdef Py_ssize_t low = 0, high = layout.groups * layout.repeats, middle
     while low < high:
         middle = (low + high) // 2

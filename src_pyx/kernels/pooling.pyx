@@ -25,8 +25,8 @@ cdef void pool_max(
     Py_ssize_t rows, const Pooling* pooling,
     const floating* x,          # (rows, sizes, channels) IN
     floating* y,                # (rows, outs, channels) OUT
-    uint8_t* bytes,             # (rows, outs, channels) OUT, or NULL: which number of its window each maximum is
-    uint32_t* places,           # (rows, outs, channels) OUT, or NULL: at which position of the sample it is
+    uint8_t* bytes,             # (rows, outs, channels) OUT, or NULL: the number of each maximum in its window
+    uint32_t* places,           # (rows, outs, channels) OUT, or NULL: its position in the sample
 ) noexcept nogil:
     """y = the maximum of each window; NaN if there is any. At most one of bytes and places is given."""
     if floating is float:

@@ -1,9 +1,9 @@
-"""Random numbers that depend on nothing but where they are used.
+"""Random numbers that depend only on where they are used.
 
-Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011)
-turns a counter of four 32-bit words and a key of two into four random words. Here the key is (stream,
-node), and the counter counts blocks of four elements and training batches: no state, no order, and so
-no dependence on how the work is divided.
+Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011) turns a counter of
+four 32-bit words and a key of two words into four random words. Here the key is (stream, node), and the counter
+consists of the number of a block of four elements and the number of training batches. There is no state, so the order
+in which numbers are drawn, and how work is divided, make no difference.
 """
 
 import numpy as np
@@ -60,7 +60,7 @@ cdef void random_mask(
 ) noexcept nogil:
     """For n elements from `first` on, 1 with this probability, else 0.
 
-    It is 1 where the element's 32 random bits are below probability * 2^32.
+    It is 1 if the element's 32 random bits are below probability * 2^32.
     """
     cdef uint32_t[4 * LANES] words
     cdef uint64_t threshold = <uint64_t>(probability * 4294967296.0 + 0.5), block = first // 4
@@ -80,9 +80,9 @@ cdef void normals(
     const uint32_t* words,      # (4 * LANES,) IN
     double* out,                # (4 * LANES,) OUT
 ) noexcept nogil:
-    """Numbers of the normal distribution, a pair from each pair of words (Box and Muller).
+    """Normally distributed numbers, a pair from each pair of words (Box and Muller).
 
-    The first word gives the distance from the origin, the second the angle: a quarter turn, and an angle within it.
+    The first word gives the distance from the origin, the second the angle: a quarter, and an angle within it.
     """
     cdef double r, c, s, x, y
     cdef uint32_t quarter
@@ -101,7 +101,7 @@ cdef void random_normal(
     Py_ssize_t n, uint64_t first, uint64_t iteration, uint32_t stream, uint32_t node,
     floating* out,              # (n,) OUT
 ) noexcept nogil:
-    """For n elements from `first` on, numbers of the normal distribution with mean 0 and variance 1."""
+    """Normally distributed numbers with mean 0 and variance 1, for n elements from `first` on."""
     cdef uint32_t[4 * LANES] words
     cdef double[4 * LANES] numbers
     cdef uint64_t block = first // 4
@@ -122,7 +122,7 @@ cdef void random_uniform(
     Py_ssize_t n, uint64_t first, uint64_t iteration, uint32_t stream, uint32_t node,
     double* out,                # (n,) OUT
 ) noexcept nogil:
-    """For n elements from `first` on, numbers from [0, 1), multiples of 2^-32."""
+    """Numbers from [0, 1), multiples of 2^-32, for n elements from `first` on."""
     cdef uint32_t[4 * LANES] words
     cdef uint64_t block = first // 4
     cdef Py_ssize_t skipped = first % 4, length, i
@@ -141,10 +141,10 @@ cdef void shuffle(
     Py_ssize_t n, uint32_t stream, uint32_t node,
     int64_t* items,             # (n,) IN and OUT, n < 2^32
 ) noexcept nogil:
-    """Change places at random (Fisher and Yates).
+    """Shuffle the items (Fisher and Yates).
 
-    A number below `size` is the upper half of `size` times a random word; words with which some numbers would come
-    up more often are passed over (Lemire, "Fast random integer generation in an interval", ACM TOMACS 29, 2019).
+    A random number below `size` is the upper half of `size` times a random word. Words that would make some numbers
+    more likely are rejected (Lemire, "Fast random integer generation in an interval", ACM TOMACS 29, 2019).
     """
     cdef uint32_t[4 * LANES] words
     cdef uint64_t block = 0, scaled

@@ -1,4 +1,4 @@
-"""Rows of sparse matrices: with all their zeros, and in products with other matrices."""
+"""Rows of sparse matrices: as dense rows, and in products with other matrices."""
 
 from cython cimport floating
 from libc.stdint cimport int32_t
@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 
 
 cdef void densify(const SparseRows* x, Py_ssize_t rows, Py_ssize_t width, floating* out) noexcept nogil:
-    """The rows with all their zeros.
+    """Write the rows as dense rows, with all their zeros.
 
     out (rows, width) OUT.
     """
@@ -34,7 +34,7 @@ cdef void sparse_times_matrix(
     const floating* bias,       # (units,) IN, or NULL
     floating* y,                # (rows, units) OUT
 ) noexcept nogil:
-    """y = x W + b: a row of W for each number that is stored."""
+    """y = x W + b. It reads a row of W for each stored number."""
     cdef Py_ssize_t r, row, k
     cdef const floating* values = <const floating*>x.values
     for r in range(rows):
@@ -50,7 +50,7 @@ cdef void sparse_times_matrix(
 
 
 cdef Py_ssize_t first_from(const int32_t* columns, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t column) noexcept nogil:
-    """The first of the ascending columns[begin:end] that is not below `column`."""
+    """The index of the first of the ascending columns[begin:end] that is at least `column`."""
     cdef Py_ssize_t middle
     while begin < end:
         middle = begin + (end - begin) // 2
@@ -66,9 +66,9 @@ cdef void sparse_transposed_times_matrix(
     const SparseRows* x,        # (rows, columns) IN; columns begin:end are wanted
     const floating* dy,         # (rows, units) IN
     bint add,
-    floating* dkernel,          # (end - begin, units) OUT, added to what is there if `add`
+    floating* dkernel,          # (end - begin, units) OUT, or with `add` IN and OUT
 ) noexcept nogil:
-    """dW = x^T dy: rows of W whose column is nowhere in x are left alone."""
+    """dW = x^T dy. Rows of W whose column does not occur in x are not touched."""
     cdef Py_ssize_t r, row, k
     cdef const floating* values = <const floating*>x.values
     if not add:

@@ -1,4 +1,4 @@
-"""Images seen through an affine map, and flipped ones.
+"""Affine maps of images, and flipped images.
 
 With ``map = (a0, a1, a2, b0, b1, b2)`` the output's pixel (column, row) is the input at
 ``(a0 column + a1 row + a2, b0 column + b1 row + b2)``, as in Keras. Channels are the last axis.
@@ -8,7 +8,7 @@ from cython cimport floating
 
 
 cdef inline Py_ssize_t pixel_at(Py_ssize_t i, Py_ssize_t size, int fill) noexcept nogil:
-    """Which of `size` pixels stands at index i of the extended image; -1: the constant."""
+    """The pixel, of `size`, at index i of the extended image; -1 for the constant."""
     if 0 <= i < size:
         return i
     if fill == NEAREST:
@@ -25,22 +25,22 @@ cdef inline Py_ssize_t pixel_at(Py_ssize_t i, Py_ssize_t size, int fill) noexcep
 
 
 cdef inline Py_ssize_t whole_below(double v) noexcept nogil:
-    """The largest whole number that is not above v, without a call of C's library."""
+    """The largest whole number that is at most v, without a call of the C library."""
     cdef Py_ssize_t i = <Py_ssize_t>v
     return i - (i > v)
 
 
 cdef inline Py_ssize_t nearest_whole(double v) noexcept nogil:
-    """The nearest whole number, of two the even one: this sum has no digits behind the point."""
+    """The nearest whole number; of two, the even one. Adding a large constant rounds away the fraction."""
     return <Py_ssize_t>((v + 6755399441055744.0) - 6755399441055744.0)
 
 
 cdef inline int pixels_for(
     const Sampling* s, double column, double row,
     Py_ssize_t* at,             # (4,) OUT: the pixels that are read, -1 for the constant
-    double* down, double* right,    # OUT: how far the place is below and to the right of the first pixel
+    double* down, double* right,    # OUT: the distance of the place from the first pixel, downwards and to the right
 ) noexcept nogil:
-    """Which pixels of the input an output pixel is made of; returns how many."""
+    """Find the input pixels from which an output pixel is interpolated. Return how many."""
     cdef Py_ssize_t i, j, y, x
     cdef int k
     if not s.bilinear:
@@ -66,7 +66,7 @@ cdef inline int pixels_for(
 
 
 cdef inline void weights_for(floating down, floating right, floating* weight) noexcept nogil:
-    """weight (4,) OUT: of the pixels (row, column) = (0, 0), (0, 1), (1, 0) and (1, 1)."""
+    """weight (4,) OUT: the weights of the pixels (row, column) = (0, 0), (0, 1), (1, 0) and (1, 1)."""
     weight[0] = (1 - down) * (1 - right)
     weight[1] = (1 - down) * right
     weight[2] = down * (1 - right)
@@ -80,7 +80,7 @@ cdef void sample_forward(
     const floating* x,          # (height, width, channels) IN
     floating* y,                # (out_height, out_width, channels) OUT
 ) noexcept nogil:
-    """y = x, seen through the map."""
+    """y = x, transformed by the map."""
     cdef Py_ssize_t r, c, k
     cdef Py_ssize_t[4] at
     cdef double down = 0, right = 0
@@ -121,7 +121,7 @@ cdef void sample_backward(
     const floating* dy,         # (out_height, out_width, channels) IN
     floating* dx,               # (height, width, channels) IN and OUT
 ) noexcept nogil:
-    """dx += what dy gives to the pixels that were read."""
+    """Add dy to the deltas dx of the pixels that were read, with their weights."""
     cdef Py_ssize_t r, c, k
     cdef Py_ssize_t[4] at
     cdef double down = 0, right = 0
@@ -146,12 +146,12 @@ cdef void sample_backward(
 
 cdef void flip(
     Py_ssize_t height, Py_ssize_t width, Py_ssize_t channels,
-    bint rows, bint columns,    # whether their order changes
-    bint add,                   # to what is in y
+    bint rows, bint columns,    # whether to reverse their order
+    bint add,                   # whether to add to y
     const floating* x,          # (height, width, channels) IN
     floating* y,                # (height, width, channels) OUT
 ) noexcept nogil:
-    """y = x with its rows, its columns, or both, in the opposite order. It is its own backward pass."""
+    """y = x with its rows, its columns, or both, in reversed order. The backward pass is the same."""
     cdef Py_ssize_t r, c, k
     cdef const floating* p
     for r in range(height):

@@ -64,7 +64,7 @@ cdef double COST_OF_PRODUCT = 1.1, COST_OF_READING = 1.6, COST_OF_NUMBER = 1.6, 
 
 
 cdef bint stretched_pays(const Sweep* sweep, double cost) noexcept:
-    """Whether this is faster than another way that costs `cost` cycles per position, counted as in `planar_cost`."""
+    """Whether this is faster than another method that takes `cost` cycles per position, counted as in `planar_cost`."""
     cdef const Stretching* given = &sweep.stretching
     cdef Py_ssize_t lane = lanes(<float*>NULL), count = sweep.axes[2].count, width = count * sweep.out_channels
     cdef double products = <double>given.entries * given.taps * ((width + lane - 1) // lane)
@@ -137,7 +137,7 @@ cdef void stretch_plane(
     const Sweep* sweep,
     const floating* source,     # (rows, positions, channels) IN: from the first of these rows on
     Py_ssize_t lines,           # rows that are stretched
-    Py_ssize_t rows,            # rows that there are
+    Py_ssize_t rows,            # rows that exist in the input
     floating* to,               # (lines, channels, classes, width) OUT
 ) noexcept nogil:
     """Write rows of the stretched image, with zeros at both ends."""

@@ -1,7 +1,7 @@
-"""Rows of an array that may lie anywhere in memory: slices, windows, transposed and broadcast arrays, as they are.
+"""Rows of an array with any strides: slices, windows, transposed and broadcast arrays.
 
-A view of an array can be far larger than the array: all windows of 1,000 steps are 1,000 times as much. So nothing is
-copied but the rows of a batch, when they are read.
+A view of an array can be far larger than the array: all windows of 1,000 steps are 1,000 times as large. So only the
+rows of a batch are copied, when they are read.
 """
 
 from libc.stdint cimport int64_t
@@ -22,9 +22,9 @@ cdef Reader reader(int stored, int read_as) noexcept nogil:
 
 
 cdef void lay_out(StridedRows* rows, int n_axes, const Py_ssize_t* shape, const Py_ssize_t* strides) noexcept nogil:
-    """Describe rows by the axes of an array, of which the first is that of the rows.
+    """Describe rows by the axes of an array. The first axis counts the rows.
 
-    Axes that follow each other in memory become one, so that what lies in one piece is one run.
+    Axes that are contiguous in memory are joined, so that contiguous numbers are one run.
 
     shape (n_axes,) IN; strides (n_axes,) IN, in bytes.
     """
@@ -49,7 +49,7 @@ cdef void lay_out(StridedRows* rows, int n_axes, const Py_ssize_t* shape, const 
 
 
 cdef inline bint advance(const StridedRows* x, Py_ssize_t* index, const char** run) noexcept nogil:
-    """Go to the next run of a row; False after the last one, and then `index` is all 0 again."""
+    """Go to the next run of a row. Return False after the last one; then `index` is all 0 again."""
     cdef int axis
     for axis in range(x.n_axes - 1, -1, -1):
         index[axis] += 1
@@ -86,7 +86,7 @@ cdef void gather_strided(
 
 
 cdef double sum_of_row(const StridedRows* x, Py_ssize_t row, double total) noexcept nogil:
-    """`total` + the numbers of a row, from first to last; they are read as doubles."""
+    """Return `total` plus the numbers of a row, in order, read as doubles."""
     cdef Py_ssize_t index[MAX_AXES]
     cdef double numbers[CHUNK]
     cdef Py_ssize_t begin, i, n

@@ -1,4 +1,4 @@
-"""Small steps over rows and vectors that layers share."""
+"""Small functions for rows and vectors that several layers use."""
 
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBuffer_Release, PyObject_GetBuffer
 from libc.string cimport memcpy
@@ -20,9 +20,9 @@ cdef void copy_or_add(Py_ssize_t n, const floating* x, bint accumulate, floating
 
 
 cdef bint all_finite(Py_ssize_t n, const floating* x) noexcept nogil:
-    """Whether no number is NaN or infinite: such a number times 0 is NaN."""
+    """Whether no number is NaN or infinite. Such a number times 0 is NaN, and so is the sum of the products."""
     cdef floating parts[16]
-    cdef floating total = 0, zero = 0   # which a literal is not: in C that is a double
+    cdef floating total = 0, zero = 0   # typed, because a literal 0 would be a double in C
     cdef Py_ssize_t i, k
     for k in range(16):
         parts[k] = 0
@@ -39,7 +39,7 @@ cdef bint all_finite(Py_ssize_t n, const floating* x) noexcept nogil:
 def is_finite(array):
     """Whether no number of a C-contiguous array of float32 or float64 is NaN or infinite.
 
-    NumPy's way, the sum of all, takes several microseconds before it begins: too long for a batch.
+    NumPy's sum takes several microseconds before it begins, which is too long for each batch.
     """
     cdef Py_buffer buffer
     cdef bint finite

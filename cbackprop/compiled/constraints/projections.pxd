@@ -9,7 +9,7 @@ cdef class Projection:
     cdef readonly bint python       # must be applied with the GIL, by the first thread
     cdef void* weights              # (size,): of one variable
     cdef Py_ssize_t size
-    cdef object owner               # what `weights` points into: kept alive here
+    cdef object owner               # the array of `weights`: kept alive here
 
     cdef void apply(self, Failure* failure) noexcept nogil
 

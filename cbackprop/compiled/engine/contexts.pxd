@@ -1,4 +1,4 @@
-"""The contexts of all threads: room for blocks, for a whole batch, and for gathered rows of the data."""
+"""The contexts of all threads: memory for blocks, for a whole batch, and for gathered rows of the data."""
 
 from cpython.ref cimport PyObject
 
@@ -10,7 +10,7 @@ from cbackprop.compiled.engine.network cimport Network
 cdef class Contexts:
     cdef Network network
     cdef Feeds feeds
-    # Contexts whose arenas blocks pass through, contexts that share one arena, and the same arena as a whole
+    # Contexts for blocks, contexts for each thread's part of a whole batch, and one context for the whole batch
     cdef list block_list, share_list
     cdef PyObject** blocks
     cdef PyObject** shares
@@ -18,9 +18,9 @@ cdef class Contexts:
     cdef Py_ssize_t n_blocks, n_shares
     cdef readonly Py_ssize_t block_capacity, whole_capacity
     cdef list workspaces                # of threads, by number
-    cdef list block_staging, whole_staging       # bytes for the gathered rows of each feed that contexts have
-    cdef int staged                     # contexts know the feeds: 1 where the data lies, 2 also gathered
-    cdef Py_ssize_t feeds_version, weights_version      # of what they know
+    cdef list block_staging, whole_staging       # bytes of the contexts' memory for gathered rows of each feed
+    cdef int staged                     # contexts know the feeds: 1 if read in place, 2 also gathered
+    cdef Py_ssize_t feeds_version, weights_version      # the versions that they know
 
     cdef give_workspaces(self, list contexts)
     cdef PyObject** list_contexts(self, list contexts, Py_ssize_t capacity, PyObject** old) except NULL

@@ -1,4 +1,4 @@
-"""What the sums of losses over a batch are divided by."""
+"""The numbers by which the sums of losses over a batch are divided."""
 
 from libc.stdint cimport int64_t
 
@@ -12,7 +12,7 @@ cdef class Divisors:
     cdef Feeds feeds
     cdef Pieces pieces
     cdef double[:, ::1] of_thread       # (threads, heads): of the current batch
-    cdef double[:, ::1] counts          # (heads + 1, pieces): what each piece adds to divisors, and its rows
+    cdef double[:, ::1] counts          # (heads + 1, pieces): each piece's part of the divisors, and its rows
 
     cdef reserve(self, Py_ssize_t threads)
     cdef void set_batch(

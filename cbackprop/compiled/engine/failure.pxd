@@ -1,7 +1,7 @@
 """Exceptions of Python code that runs inside a step: a layer, a loss, a schedule written in Python.
 
-Nothing can be raised without the GIL. The first exception is kept, the batch is worked off on whatever numbers there
-are, and before it changes anything the run ends and raises what was kept.
+Nothing can be raised without the GIL. So the first exception is kept, and the batch is computed to the end with invalid
+numbers. Before the batch changes anything, the run ends and raises the exception.
 """
 
 from cpython.ref cimport Py_CLEAR, Py_INCREF, PyObject

@@ -12,8 +12,8 @@ cdef class Feeds:
     cdef Feed* items
     cdef Py_ssize_t n
     cdef SparseRows* sparse_rows        # (n,)
-    cdef list memory                    # what pointers point into: kept alive here
-    cdef object untold                  # why losses and metrics cannot run on these data; None: they can
+    cdef list memory                    # the arrays of the pointers: kept alive here
+    cdef object untold                  # why losses and metrics cannot run on these data, or None
     cdef Py_ssize_t version             # how often the data was set
 
     cdef add(self, array, dtype, Py_ssize_t width, Py_ssize_t buffer, Py_ssize_t head, int role)

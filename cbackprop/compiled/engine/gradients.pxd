@@ -10,16 +10,16 @@ from cbackprop.compiled.optimizers.optimizer cimport Segment
 
 cdef struct Part:
     PyObject* layer
-    Py_ssize_t k, begin, end    # of which of its parameters, and which elements
-    Py_ssize_t offset           # where they are in the vector
-    bint add                    # to what another use of a shared layer has put there
+    Py_ssize_t k, begin, end    # the number of the parameter, and the elements begin:end of its gradient
+    Py_ssize_t offset           # the place of these in the vector
+    bint add                    # add to the gradient of another use of a shared layer
     Py_ssize_t sum              # the long sum that this is a part of, or -1
 
 
 cdef struct LongSum:
-    # The gradient of a variable that has few elements, each of which is a long sum over samples. So the samples are
-    # divided in chunks, whose sums are added up in the end.
-    Py_ssize_t offset, size     # where it is in the vector
+    # The gradient of a variable with few elements, each of which is a long sum over samples. The samples are divided
+    # into chunks, whose sums are added up at the end.
+    Py_ssize_t offset, size     # its place in the vector
     double flops                # of a sample
     Py_ssize_t most             # chunks
     Py_ssize_t room             # chunks that there is memory for
@@ -27,7 +27,7 @@ cdef struct LongSum:
 
 
 cdef struct Samples:
-    # Where one thread finds the samples of a batch that is held as a whole.
+    # The contexts through which a thread finds the samples of a batch that is held as a whole.
     const Feed* feeds
     const int64_t* order
     Py_ssize_t start
@@ -35,7 +35,7 @@ cdef struct Samples:
 
 
 cdef class Gradients:
-    cdef list layers, memory        # what pointers point to: kept alive here
+    cdef list layers, memory        # the targets of the pointers: kept alive here
     cdef object vector
     cdef Py_ssize_t itemsize, size
     cdef Part* parameters           # a part for each parameter
@@ -43,15 +43,15 @@ cdef class Gradients:
     cdef Part* parts                # finer parts, to share a batch among threads
     cdef Py_ssize_t n_parts
     cdef double* work               # (n_parts + 1,): floating point operations in front of each part
-    cdef readonly Py_ssize_t n_points   # moments of a backward pass at which gradients are computed; the last after it
+    cdef readonly Py_ssize_t n_points   # points of a backward pass at which gradients are computed; the last is its end
     cdef Py_ssize_t* first_parameter    # (n_points + 1,): of each point, among the parameters
     cdef Py_ssize_t* first_part         # and among the parts
     cdef LongSum* sums
     cdef Py_ssize_t n_sums
     cdef list sum_memory
     cdef object piece_memory
-    cdef bint cuts                  # some sum is cut in batches of the size that there is room for
-    cdef Py_ssize_t n_pieces        # of the rows of every batch, each with sums of its own; 0: chunks are cut by work
+    cdef bint cuts                  # some sums are cut, in batches of the size that there is memory for
+    cdef Py_ssize_t n_pieces        # pieces of every batch's rows, each with its own sums; 0: chunks are cut by work
     cdef const Py_ssize_t* pieces   # (n_pieces + 1,): where they begin in the current batch
     cdef char** groups              # vectors for groups of blocks; the first is the gradient vector itself
     cdef readonly Py_ssize_t n_groups

@@ -11,7 +11,7 @@ from cbackprop.compiled.metrics.tally cimport Tally
 cdef class MetricSum:
     cdef RowFunction function
     cdef bint weighted
-    cdef bint masked                # rows count as the mask says
+    cdef bint masked                # the mask decides which rows count
     cdef public double total
     cdef public double count
     cdef double* values             # (rows,)
@@ -29,27 +29,27 @@ cdef class Head:
     cdef bint by_element            # each element of a row has a value and a weight of its own
     cdef bint row_weights           # the data has a weight for each row, though units are elements
     cdef Py_ssize_t per_row         # units of a row: 1, or all elements
-    cdef tuple given_shape          # targets of one sample as they were given
+    cdef tuple given_shape          # shape of one sample's targets as the user gave them
     cdef Py_ssize_t given_width
     cdef readonly bint missing      # targets of NaN, and the class MISSING, do not count
     cdef bint ignores               # rows of the class `ignored` do not count in the loss
     cdef int64_t ignored
-    cdef readonly bint selects      # what counts depends on targets
-    cdef list metrics               # of MetricSum: keeps alive what metric_pointers points to
+    cdef readonly bint selects      # targets decide which units count
+    cdef list metrics               # of MetricSum: kept alive for metric_pointers
     cdef PyObject** metric_pointers
     cdef Py_ssize_t n_metrics
     cdef double* coefficients       # (units,)
     cdef double* values             # (units,): of the loss
     cdef double* weights            # (units,)
-    cdef double* shown              # (units,): how much a unit counts in the loss: 0, 1 or the mask's number
-    cdef double* counted            # (units,): that times the weights
-    cdef double* present            # (units,): 0 for those whose target is missing
-    cdef double* tally_weights      # (units,): how much units count in one of the metrics
+    cdef double* shown              # (units,): 0 or 1: whether a unit counts in the loss; or the mask's number
+    cdef double* counted            # (units,): `shown` times the weights
+    cdef double* present            # (units,): 0 if the target is missing, else 1
+    cdef double* tally_weights      # (units,): the weights of units in one of the metrics
     cdef double* mask_rows          # (rows,): the mask, or 1
     cdef double* scratch            # (samples, scratch_doubles): memory of the loss, or of a metric, while it runs
     cdef Py_ssize_t scratch_doubles
     cdef double[::1] memory
-    cdef list sifted                # what these point into: where some targets are missing or ignored, else NULL
+    cdef list sifted                # the arrays of these pointers, which are NULL if no targets are missing or ignored
     cdef char* clean_values         # (rows, width): targets, with 0 for missing ones
     cdef int64_t* labels            # (rows,): class numbers as they were given
     cdef int64_t* clean_classes     # (rows,): class numbers, with 0 for numbers that are no class
@@ -59,7 +59,7 @@ cdef class Head:
     cdef Py_ssize_t n_tallies
     cdef bint is_double
     cdef readonly bint calls_python
-    cdef list kept                  # what these point into: (rows, width) or (rows,); NULL where no metric wants it
+    cdef list kept                  # the arrays of these, (rows, width) or (rows,); NULL if no metric needs it
     cdef char* predictions
     cdef char* target_values
     cdef int64_t* target_classes

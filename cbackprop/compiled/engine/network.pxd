@@ -1,4 +1,4 @@
-"""The part of the engine that is there before anything runs."""
+"""The part of the engine that exists before a run."""
 
 from cpython.ref cimport PyObject
 from libc.stdint cimport uint64_t
@@ -17,12 +17,12 @@ cdef class Network:
     cdef readonly list heads
     cdef list widths
     cdef char* weights                  # the vector of all weights
-    cdef object weight_memory           # it: kept alive here
+    cdef object weight_memory           # this vector: kept alive here
     cdef Py_ssize_t weights_version     # how often it was set
     cdef Py_ssize_t n_predicting        # layers that predictions need: the first ones
-    cdef bint masked                    # of some head not all rows count
+    cdef bint masked                    # some head has a mask
     cdef Py_ssize_t n_layers, n_heads, n_buffers, n_backward
-    cdef readonly Py_ssize_t head_capacity      # samples that heads have room for
+    cdef readonly Py_ssize_t head_capacity      # samples that heads have memory for
     cdef Py_ssize_t heads_version       # how often heads were set
     cdef PyObject** layer_pointers
     cdef PyObject** head_pointers
@@ -33,24 +33,24 @@ cdef class Network:
     cdef Optimizer optimizer
     cdef SegmentList segments
     cdef Gradients gradients
-    cdef list tables                    # whose gradients are not in the gradient vector, but lists of rows
+    cdef list tables                    # tables, whose gradients are lists of rows outside of the gradient vector
     cdef PyObject** table_pointers
     cdef Py_ssize_t n_tables
-    cdef Segment* all_segments          # room for those of flat vectors, and one for each table
+    cdef Segment* all_segments          # memory for the segments of flat vectors, and one for each table
     cdef Penalties penalties
     cdef Projections projections
     cdef bint checked                   # layers know their buffers and parameters
     cdef readonly bint blas             # matrix products of this run are BLAS's
     cdef public uint64_t iteration      # training batches so far
     cdef dict schedules                 # by mode: forwards and backwards; made when they are needed
-    cdef list points                    # where in a backward pass gradients are computed, besides its end
+    cdef list points                    # the points of a backward pass at which gradients are computed, without its end
     cdef Py_ssize_t n_points
 
     cdef Py_ssize_t buffer(self, Py_ssize_t index) except -1
 
 
 cdef inline void run_forwards(Network network, Py_ssize_t count, const Batch* batch) noexcept nogil:
-    """The first `count` layers forwards, by a thread that has all samples of the batch."""
+    """Run the first `count` layers forwards, in a thread that has all samples of the batch."""
     cdef Py_ssize_t i
     for i in range(count):
         if not (<Layer>network.layer_pointers[i]).led[batch.training]:

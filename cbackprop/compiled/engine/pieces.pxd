@@ -1,19 +1,19 @@
-"""Which samples of each batch this process has, where ranks share batches."""
+"""Which samples of each batch this process has, if ranks share batches."""
 
 
 cdef struct Place:
-    # The samples of a batch that this process has: all, unless the batch is divided among ranks.
-    Py_ssize_t start, rows              # where they begin in the order of samples, and how many they are
-    Py_ssize_t first                    # the number of the first of them within the batch
+    # The samples of a batch that this process has: all of them, unless ranks share the batch.
+    Py_ssize_t start, rows              # their beginning in the order of samples, and their number
+    Py_ssize_t first                    # the number of the first one within the batch
     Py_ssize_t batch_start, batch_rows  # the same of the batch
-    Py_ssize_t total                    # how many rows layers are told that the batch has
+    Py_ssize_t total                    # the number of rows of the batch that layers are told
 
 
 cdef class Pieces:
     cdef readonly object ranks          # adds up numbers of all ranks; None without ranks
     cdef bint shared                    # there are ranks
     cdef bint in_order                  # results must not depend on how many pieces this rank has
-    cdef bint own                       # each rank has batches of its own, which together count as one
+    cdef bint own                       # each rank has its own batches, which together count as one
     cdef Py_ssize_t first, n, total     # this rank's pieces, and all of them
     cdef Py_ssize_t[::1] begins         # (n + 1,): where this rank's pieces begin, among its rows of the batch
 

@@ -1,4 +1,4 @@
-"""One call of the user's at a time: its threads, a look at signals now and then, and what went wrong."""
+"""One run of the engine: its threads, checks for signals now and then, and the first exception."""
 
 from cbackprop.compiled.engine.failure cimport Failure
 from cbackprop.compiled.engine.team cimport Team, Work
@@ -6,9 +6,9 @@ from cbackprop.compiled.engine.team cimport Team, Work
 
 cdef class Run:
     cdef Team team
-    cdef readonly bint busy             # inside a run: a signal handler or a finalizer may call us then
-    cdef unsigned long caller           # the thread whose run that is
-    cdef Failure failure                # what Python code inside of a step raised
+    cdef readonly bint busy             # a run is going on; signal handlers or finalizers may call the engine meanwhile
+    cdef unsigned long caller           # the thread that called the run
+    cdef Failure failure                # the first exception of Python code inside a step
     cdef bint halt                      # thread 0 to all: stop after this batch
     cdef object tick, error
     cdef double last_tick

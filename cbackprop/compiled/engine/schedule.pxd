@@ -11,10 +11,10 @@ cdef struct Phase:
 
 
 cdef struct Stage:
-    # Consecutive phases of ROWS, or a single phase of ITEMS, or a meeting without a phase, of the same kind.
+    # Consecutive phases of ROWS; or a single phase of ITEMS; or a meeting without a phase, which has the kind ITEMS.
     int kind
     Py_ssize_t begin, end       # of the schedule's phases
-    int point                   # which gradients are computed here, or -1
+    int point                   # the point whose gradients are computed here, or -1
 
 
 cdef class Schedule:
@@ -23,7 +23,7 @@ cdef class Schedule:
     cdef Stage* stages
     cdef Py_ssize_t n_stages
     cdef readonly bint meets    # there is a phase of ITEMS
-    cdef list layers            # what pointers point to: kept alive here
+    cdef list layers            # the targets of the pointers: kept alive here
 
     cdef add(self, object layer, int kind, int number, int point)
     cdef add_stage(self, int kind, int point)

@@ -8,10 +8,10 @@ cdef class Sums:
     cdef Network network
     cdef Feeds feeds
     cdef double[::1] head_totals        # (heads,)
-    cdef Py_ssize_t heads_version       # of the heads that these are for
+    cdef Py_ssize_t heads_version       # the version of the heads that these belong to
     cdef readonly double loss_total
     cdef readonly double loss_count
-    cdef double[:, ::1] epochs          # (epochs, numbers of an epoch): where a run has several, what each added up
+    cdef double[:, ::1] epochs          # (epochs, numbers of an epoch): the sums of each epoch, if a run has several
     cdef readonly Py_ssize_t epochs_done
 
     cdef follow_heads(self)

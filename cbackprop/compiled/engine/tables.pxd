@@ -7,17 +7,17 @@ from cbackprop.compiled.optimizers.optimizer cimport Segment
 
 
 cdef class Table:
-    cdef list layers, memory    # what pointers point to: kept alive here
+    cdef list layers, memory    # the targets of the pointers: kept alive here
     cdef object owners
-    cdef PyObject** users       # the layers that read it, and as which of their parameters
+    cdef PyObject** users       # the layers that read it, and the number of the parameter in each
     cdef Py_ssize_t* parameters
     cdef Py_ssize_t n_users
     cdef Py_ssize_t n_slots, itemsize
     cdef readonly Py_ssize_t rows, width, capacity
-    cdef readonly Py_ssize_t reads      # rows that a sample reads at most
+    cdef readonly Py_ssize_t reads      # the most rows that a sample reads
     cdef RowSums sums           # the gradient of the last batch
     cdef Segment whole          # values and slots of the table
-    cdef Segment reached        # those of the rows that the last batch has reached, side by side, and their gradient
+    cdef Segment reached        # copies of the rows that the last batch has read, side by side, and their gradient
 
     cdef void collect(self, const Batch* batch) noexcept nogil
     cdef void forget(self) noexcept nogil

@@ -9,7 +9,7 @@ ctypedef void (*Work)(void* argument, Py_ssize_t thread) noexcept nogil
 cdef class Team:
     cdef void* barrier
     cdef readonly Py_ssize_t size       # threads of the current call, the caller's included
-    cdef Py_ssize_t engaged             # those that there are
+    cdef Py_ssize_t engaged             # threads that exist
     cdef Work work
     cdef void* argument
     cdef int32_t number                 # the last number that a helper took

@@ -1,10 +1,11 @@
-"""Scores of attention, of some queries with all keys: a row for each key, a column for each query."""
+"""Attention scores of some queries with all keys, with a row for each key and a column for each query."""
 
 from cython cimport floating
 from libc.stdint cimport uint8_t
 
 cdef enum:
-    # Rows of scores are a multiple of so many numbers long, so that loops over queries have nothing left over.
+    # The length of a row of scores is a multiple of this many numbers, so that loops over queries need only whole
+    # vectors.
     QUERY_STEP = 16
 
 

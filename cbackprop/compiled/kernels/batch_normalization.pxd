@@ -3,8 +3,8 @@
 from cython cimport floating
 
 cdef enum:
-    # Channels whose sums are taken together: so much of a row is read at once. (Steps of `range` repeat the number, as
-    # Cython must know their sign.)
+    # The number of channels whose sums are taken together: so many numbers of a row are read at once. (Steps of `range`
+    # repeat the number, because Cython must know their sign.)
     BATCH_BLOCK = 256
 
 

@@ -1,4 +1,4 @@
-"""Where everything is that a convolution reads and writes. Other packages may `cimport` it."""
+"""The places of everything that a convolution reads and writes. Other packages may `cimport` it."""
 
 from cython cimport floating
 
@@ -9,26 +9,26 @@ cdef class Convolution:
     cdef readonly Py_ssize_t channels, filters, groups
     cdef Py_ssize_t image_size, maps_size       # numbers of a sample
     cdef Py_ssize_t kernel_rows                 # taps times channels of a group
-    cdef const Py_ssize_t* taps_at              # which of the layer's taps these are, if not all, or NULL
+    cdef const Py_ssize_t* taps_at              # the numbers of these among the layer's taps; NULL if all are used
     cdef Py_ssize_t layer_taps                  # taps of the layer's kernel
     cdef Py_ssize_t taps_room                   # numbers of a copy of their weights, if not all
     cdef bint planar_forward, planar_back, planar_gradient      # maps, image or kernel are computed by `planar`
     cdef bint stretched_forward, stretched_gradient     # maps or kernel are computed by `stretched`
-    cdef Py_ssize_t gradient_rows               # rows of output positions that a gradient is summed over at a time
+    cdef Py_ssize_t gradient_rows               # rows of output positions over which a gradient is summed at a time
     cdef Sweep forward
     cdef Sweep* back
     cdef Py_ssize_t n_back
-    cdef bint gaps                              # back, some positions of the image belong to no sweep
-    cdef bint spreads                           # back, a position of the maps adds to a row of the image at once
-    cdef Py_ssize_t spread_room                 # numbers of what is to be added, and of a row
-    cdef Py_ssize_t spread_row_size             # numbers of that row
-    cdef Py_ssize_t strip_room                  # numbers of the largest strip, and of what is read behind it
-    cdef const Py_ssize_t* lines_at             # (rows of the sweep,): where in a strip each row of positions begins
-    cdef const Py_ssize_t* kernel_at            # (kernel_rows,): where in a strip each row of the kernel reads
-    cdef Convolution together                   # of several samples, as lines of one image; None if that gains nothing
-    cdef Py_ssize_t n_together                  # how many
+    cdef bint gaps                              # in the backward pass, some positions of the image belong to no sweep
+    cdef bint spreads                           # in the backward pass, positions of the maps add to rows of the image
+    cdef Py_ssize_t spread_room                 # numbers of workspace for the sums to add, and for a row
+    cdef Py_ssize_t spread_row_size             # numbers in that row
+    cdef Py_ssize_t strip_room                  # numbers of the largest strip, and of those that may be read behind it
+    cdef const Py_ssize_t* lines_at             # (rows of the sweep,): beginning of each row of positions in a strip
+    cdef const Py_ssize_t* kernel_at            # (kernel_rows,): the place in a strip that each row of the kernel reads
+    cdef Convolution together                   # of several samples, as lines of one image; None if it is not faster
+    cdef Py_ssize_t n_together                  # how many samples
     cdef bint joins_forward, joins_back         # whether such passes give the same bits
-    cdef list tables                            # what pointers point into: kept alive here
+    cdef list tables                            # the arrays of the pointers: kept alive here
 
     cdef int leave_out_taps(self, tuple kernel, tuple parts) except -1
     cdef object forward_axis(self, int axis)

@@ -1,13 +1,13 @@
 """Elementary functions in the type of their argument.
 
-They have no branches and call nothing, so that loops over them vectorise. They err by at most 4 units in the last
-place, denormal arguments and results included; only the distribution function of the normal distribution by up to 9.
-A result of 0 has the right sign, infinity gives the limit, NaN stays NaN.
+They have no branches and call no functions, so loops over them can be vectorized. Their error is at most 4 units in the
+last place, also for denormal arguments and results; only that of the normal distribution function is up to 9 units. A
+result of 0 has the right sign, infinity gives the limit, NaN stays NaN.
 
-Greatest errors found with either instruction set, in units in the last place, by the sweeps of
-tests/compiled/kernels/test_elementary.py with 20 seeds, and of exp, expm1, sigmoid, tanh, erf and softplus in float32
-over all numbers from 2^-13 to where the result is constant (or x); and nanoseconds an element with AVX2 on a Zen 4, for
-4096 (or 2048) numbers through elementary_loops.evaluate:
+The table has the greatest errors in units in the last place, and the nanoseconds for an element. Errors were found with
+either instruction set, by the sweeps of tests/compiled/kernels/test_elementary.py with 20 seeds; those of exp, expm1,
+sigmoid, tanh, erf and softplus in float32 also over all numbers from 2^-13 to where the result is constant (or x).
+Times are for 4096 (or 2048) numbers through elementary_loops.evaluate, with AVX2 on a Zen 4:
 
                  float32            float64
                  error     time     error     time
@@ -21,9 +21,9 @@ over all numbers from 2^-13 to where the result is constant (or x); and nanoseco
     softplus     2.8       1.2      2.8       2.5
     normal_cdf   6         0.80     9         2.5
 
-Where a result is constant outside of a range, that constant is chosen last, in place of a result that may be anything.
-To clip the argument first is slower: gcc 12 computes what follows from the bounds beside all the rest, and chooses
-several times (exp of float32 by 0.07 ns, sigmoid by 0.08 ns).
+If a result is constant outside of a range, that constant is selected at the end, in place of an arbitrary result.
+Clipping the argument first is slower, by 0.07 ns for exp of float32 and 0.08 ns for sigmoid: gcc 12 also computes the
+results for the bounds, and selects several times.
 
 benchmarks/coefficients.py makes the coefficients.
 """
@@ -67,7 +67,7 @@ cdef inline floating expm1_of_remainder(floating r) noexcept nogil:
     """e^r - 1 for |r| <= log(2)."""
     cdef floating r2 = r * r
     cdef floating p
-    # two terms at a time, because each step waits for the one before
+    # two terms at a time, because each step waits for the previous one
     if floating is float:
         p = <floating>0.0014091820921748877 + r * <floating>0.00019852544937748462
         p = p * r2 + (<floating>0.0416620709002018 + r * <floating>0.008334260433912277)
@@ -85,14 +85,14 @@ cdef inline floating expm1_of_remainder(floating r) noexcept nogil:
 cdef inline floating scaled_expm1(floating x, floating small, floating* scale, floating* inverse) noexcept nogil:
     """q in e^(x + small) = scale^2 (1 + q), |q| <= 1, where `small` may be lost in x + small.
 
-    `scale` (1,) OUT is 2^m and `inverse` (1,) OUT is 2^-m, for the integer m nearest to x / (2 log 2). As the square of
-    a power of two neither an infinite nor a denormal e^x has a scale out of range. |x| <= 104 (or 746).
+    `scale` (1,) OUT is 2^m and `inverse` (1,) OUT is 2^-m, for the integer m nearest to x / (2 log 2). Because the
+    scale is squared, it is in range even if e^x is infinite or denormal. |x| <= 104 (or 746).
     """
     cdef Bits32 single, single_inverse
     cdef Bits64 double_, double_inverse
     cdef floating m
-    # m and the bias of exponents, added to 1.5 2^23 (or 2^52), are the last bits of the sum, which leaves no others for
-    # a fraction; they move up to where an exponent stands
+    # m plus the bias of exponents is added to 1.5 2^23 (or 2^52). The last bits of the sum are this integer, which is
+    # then shifted to the place of an exponent.
     if floating is float:
         single.value = x * <floating>0.7213475204444817 + <floating>12583039.0            # 1.5 2^23 + 127
         m = single.value - <floating>12583039.0
@@ -107,7 +107,7 @@ cdef inline floating scaled_expm1(floating x, floating small, floating* scale, f
         double_inverse.bits = <uint64_t>0x7FE0000000000000 - double_.bits
         scale[0] = double_.value
         inverse[0] = double_inverse.value
-    # 2 log 2 in two parts, the first so short that its product with m is exact
+    # 2 log 2 in two parts; the first has so few bits that its product with m is exact
     return expm1_of_remainder(x - m * <floating>1.38629150390625 - m * <floating>2.8572136406188347e-06 + small)
 
 
@@ -124,7 +124,7 @@ cdef inline floating exp_of_sum(floating x, floating small) noexcept nogil:
 
 cdef inline floating exp(floating x) noexcept nogil:
     """e^x."""
-    return exp_of_sum(x, <floating>-0.0)        # which is added without an instruction, as 0.0 is not
+    return exp_of_sum(x, <floating>-0.0)        # adding -0.0 needs no instruction; adding 0.0 does
 
 
 cdef inline floating expm1(floating x) noexcept nogil:
@@ -139,7 +139,7 @@ cdef inline floating expm1(floating x) noexcept nogil:
 
 
 cdef inline floating sigmoids(floating x, floating* complement) noexcept nogil:
-    """1 / (1 + e^-x), with both terms divided by the scale of e^-x, lest that is infinite.
+    """1 / (1 + e^-x). Both terms are divided by the scale of e^-x, which could be infinite.
 
     `complement` (1,) OUT is the sigmoid of -x.
     """
@@ -165,7 +165,7 @@ cdef inline floating sigmoid(floating x) noexcept nogil:
 cdef inline floating tanh(floating x) noexcept nogil:
     """tanh(x) = 2 n d / (n^2 + d^2) of n / d = tanh(x / 2); float64: (e^-2|x| - 1) / (e^-2|x| + 1).
 
-    An error of n / d is the less of one of tanh(x) the nearer that is to 1.
+    The nearer tanh(x) is to 1, the smaller is the effect of an error of n / d.
     """
     cdef floating one = 1
     cdef floating u, n, d, scale, inverse, q
@@ -191,7 +191,7 @@ cdef inline floating tanh(floating x) noexcept nogil:
 cdef inline floating erf(floating x) noexcept nogil:
     """erf(x) = t (3 - t^2) / 2 of a rational function t.
 
-    An error of t is the less of one of erf(x) the nearer that is to 1.
+    The nearer erf(x) is to 1, the smaller is the effect of an error of t.
     """
     cdef floating bound = <floating>3.8 if floating is float else <floating>5.85
     cdef floating one = 1, half = <floating>0.5
@@ -260,7 +260,7 @@ cdef inline floating fraction_of(floating x, floating* exponent, floating* half_
     """x / 2^n between 2/3 and 4/3, for a normal x > 0; `exponent` (1,) OUT is n, `half_inverse` (1,) OUT 2^(1-n)."""
     cdef Bits32 single, single_exponent
     cdef Bits64 double_, double_exponent
-    # the bits of x, moved so that the exponent changes at 2/3; it is then read as the last bits of 2^23 (or 2^52) + n
+    # the bits of x, shifted so that the exponent changes at 2/3. It is read as the last bits of 2^23 (or 2^52) + n
     if floating is float:
         single.value = x
         single.bits = single.bits + <uint32_t>(0x3F800000 - 0x3F2AAAAB)
@@ -282,7 +282,7 @@ cdef inline floating fraction_of(floating x, floating* exponent, floating* half_
 
 
 cdef inline floating sum_of_logs(floating n, floating f) noexcept nogil:
-    """n log(2) + log(1 + f), with log(2) in two parts, the first so short that its product with n is exact."""
+    """n log(2) + log(1 + f). log(2) has two parts; the first has so few bits that its product with n is exact."""
     return n * <floating>0.693145751953125 + (log1p_of_remainder(f) + n * <floating>1.4286068203094172e-06)
 
 
@@ -301,7 +301,7 @@ cdef inline floating log(floating x) noexcept nogil:
 
 
 cdef inline floating log1p(floating x) noexcept nogil:
-    """log(1 + x) = n log(2) + log((1 + x) / 2^n), with what 1 + x loses of x."""
+    """log(1 + x) = n log(2) + log((1 + x) / 2^n), corrected for the rounding of 1 + x."""
     cdef floating one = 1
     cdef floating y = one + x
     cdef floating lost = one - (y - x) if x > one else x - (y - one)
@@ -330,7 +330,7 @@ cdef inline floating tail_ratio(floating z) noexcept nogil:
     """Phi(-z) e^(z^2/2) of the normal distribution for 0 <= z <= 15 (or 40)."""
     cdef floating z2 = z * z
     cdef floating n, d
-    # two terms at a time, because of large z every step rounds as much as the last
+    # two terms at a time, because for large z every step rounds as much as the last one
     if floating is float:
         n = <floating>0.0708446204662323 + z * <floating>0.007158163469284773
         n = n * z2 + (<floating>0.7661445140838623 + z * <floating>0.3199426829814911)
@@ -358,7 +358,7 @@ cdef inline floating tail_ratio(floating z) noexcept nogil:
 cdef inline floating normal_cdf(floating x, floating* density) noexcept nogil:
     """Phi(x) of the normal distribution; `density` (1,) OUT its derivative phi(x).
 
-    By way of the tail Phi(-|x|), which is 0 beyond 15 (or 40).
+    It is computed from the tail Phi(-|x|), which is 0 beyond 15 (or 40).
     """
     cdef floating bound = 15 if floating is float else 40
     cdef floating z = fabs(x)
@@ -375,7 +375,7 @@ cdef inline floating normal_cdf(floating x, floating* density) noexcept nogil:
 
 
 cdef inline void cos_and_sin(double x, double* c, double* s) noexcept nogil:
-    """Both for |x| <= pi/4, by their series: what they leave out is below 1e-16."""
+    """cos(x) and sin(x) for |x| <= pi/4, by their series, whose remaining terms are below 1e-16."""
     cdef double t = x * x
     s[0] = x * (1 - t / 6 * (1 - t / 20 * (1 - t / 42 * (1 - t / 72 * (1 - t / 110 * (1 - t / 156 * (1 - t / 210)))))))
     c[0] = 1 - t / 2 * (

@@ -1,4 +1,4 @@
-"""Matrix products whose first matrix is read where it lies. Other packages may `cimport` them."""
+"""Matrix products whose first matrix is gathered from any places. Other packages may `cimport` them."""
 
 from cython cimport floating
 

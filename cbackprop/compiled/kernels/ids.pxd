@@ -1,10 +1,10 @@
-"""Whole numbers that travel as floats."""
+"""Whole numbers that are stored as floats."""
 
 from cython cimport floating
 
 
 cdef inline Py_ssize_t to_id(floating x, Py_ssize_t n) noexcept nogil:
-    """x cut down to a whole number and limited to [0, n); NaN gives 0. Nothing read at it is out of bounds."""
+    """x without its fraction, limited to [0, n), so that it is a valid index. NaN gives 0."""
     if not x >= 1:
         return 0
     return <Py_ssize_t>x if x < <floating>n else n - 1

@@ -1,4 +1,4 @@
-"""Parts of images, signals and volumes, repetitions, and other sizes, the channels last."""
+"""Parts of images, signals and volumes, repetitions, and resizing, channels last."""
 
 from cython cimport floating
 
@@ -16,7 +16,7 @@ cdef struct Repeats:
 
 
 cdef struct Taps:
-    # Each output along an axis as a sum over successive inputs.
+    # Each output along an axis is a weighted sum over successive inputs.
     Py_ssize_t inputs
     Py_ssize_t outputs
     const Py_ssize_t* first     # (outputs,): the first input

@@ -3,23 +3,23 @@
 from cython cimport floating
 
 cdef enum:
-    # Rows, and bytes of a row, of a packed block of B. It stays in the second level cache, half of the smallest ones
-    # that processors have, while the rows of A are read. The last block has up to MOST_BLOCK_ROWS: a few rows are not
-    # worth adding to all of C once more.
+    # Rows, and bytes of a row, of a packed block of B. It stays in the second level cache while the rows of A are read:
+    # it takes half of the smallest caches of processors. The last block has up to MOST_BLOCK_ROWS, because for a few
+    # rows adding to all of C once more does not pay.
     BLOCK_ROWS = 256
     MOST_BLOCK_ROWS = 320
     BLOCK_ROW_BYTES = 960
-    # The same where A is packed as well. Each panel of B then stays in the first level cache while all tiles of A are
+    # The same if A is packed as well. Each panel of B then stays in the first level cache while all tiles of A are
     # read, and A is packed for more columns at a time.
     TILED_ROWS = 96
     TILED_COLUMNS = 384
     # Numbers between two tiles of A. Without a gap, the same places of all tiles would fall into one set of the cache.
     TILE_GAP = 16
-    # Bytes of scratch memory that `multiply` may use, whatever the shapes.
+    # The most bytes of scratch memory that `multiply` uses, for any shapes.
     WORKSPACE_BYTES = (MOST_BLOCK_ROWS * (TILED_COLUMNS + TILED_ROWS) + TILED_ROWS * TILE_GAP) * 8
 
 
-# `multiply` by BLAS, on blocks of some rows of C; False if it cannot be told such a matrix, and nothing is done.
+# `multiply` by BLAS, on blocks of some rows of C. It does nothing and returns False if BLAS cannot take the matrices.
 ctypedef bint (*BlasFloat)(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     const float* a, Py_ssize_t a_row, Py_ssize_t a_column, const float* b, Py_ssize_t b_row, Py_ssize_t b_column,
@@ -45,7 +45,7 @@ cdef void multiply(
     Py_ssize_t blas_rows,
 ) noexcept nogil
 
-# A matrix B that many products share is packed once: `packed_numbers` long, at a multiple of 64 bytes.
+# A matrix B that many products share is packed once. It takes `packed_numbers` numbers, at a multiple of 64 bytes.
 cdef Py_ssize_t packed_numbers(Py_ssize_t n, Py_ssize_t k, Py_ssize_t itemsize) noexcept nogil
 
 cdef void pack_matrix(

@@ -1,8 +1,8 @@
-"""Memory for compiled code, and from NumPy arrays to addresses, with checks that no wrong array is read as memory."""
+"""Memory for compiled code, and addresses of NumPy arrays, which are checked first."""
 
 cdef enum:
-    # What has fewer bytes is filled, or looked through, without letting go of the GIL: another thread that waits for it
-    # would take it, as those of `fit_many` do, and to get it back takes longer than the work.
+    # Less memory than this is filled or checked without releasing the GIL. Another thread that waits for the GIL, such
+    # as those of `fit_many`, would take it, and getting it back takes longer than the work.
     MANY_BYTES = 262144
 
 cdef void* address(array, dtype, Py_ssize_t size) except NULL

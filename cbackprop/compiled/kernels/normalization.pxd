@@ -5,13 +5,13 @@ from cython cimport floating
 cdef struct Layout:
     # A group is `repeats` runs of `run` elements that are `step` apart.
     Py_ssize_t groups, repeats, run, step
-    const Py_ssize_t* offsets   # (groups, repeats): where a run begins in a sample
-    const Py_ssize_t* places    # (groups, repeats): the first of its weights, which follow each other
-    const Py_ssize_t* order     # (groups, repeats): the runs, by their places
+    const Py_ssize_t* offsets   # (groups, repeats): the beginning of each run in a sample
+    const Py_ssize_t* places    # (groups, repeats): the first of its weights, which are contiguous
+    const Py_ssize_t* order     # (groups, repeats): the runs, sorted by their places
 
 
 cdef struct Rule:
-    # y = (x - shift) / sqrt(factor sum (x - center)^2 + epsilon), but no more than `limit` times x - shift.
+    # y = (x - shift) / sqrt(factor sum (x - center)^2 + epsilon), but at most `limit` times x - shift.
     bint subtracts_mean, about_mean
     double factor, epsilon, limit
 

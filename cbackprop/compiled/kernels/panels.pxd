@@ -1,4 +1,4 @@
-"""How the columns of a matrix product are divided into panels, for the tiles of the instruction set compiled for."""
+"""How the columns of a matrix product are divided into panels, for the tiles of this instruction set."""
 
 from cython cimport floating
 
@@ -16,9 +16,10 @@ cdef inline Py_ssize_t lanes(floating* c) noexcept nogil:
 
 
 cdef inline Py_ssize_t panel_width(Py_ssize_t columns, Py_ssize_t lane, Py_ssize_t most) noexcept nogil:
-    """How many of the remaining columns the next panel takes, of at most so many vectors: the last two share them.
+    """How many of the remaining columns the next panel takes. A panel has at most `most` vectors.
 
-    Columns that fill no more than half a vector are a panel of their own, where half vectors take half the time.
+    The last two panels have about the same size. If half vectors take half the time, columns that fill at most half a
+    vector are a panel of their own.
     """
     cdef Py_ssize_t rest = columns % lane, vectors
     if HALVES_PAY and most == TILE_VECTORS and columns > lane and 0 < 2 * rest <= lane:
@@ -37,7 +38,8 @@ cdef inline Py_ssize_t panel_row(Py_ssize_t width, Py_ssize_t lane) noexcept nog
 cdef inline Py_ssize_t cost_of_columns(Py_ssize_t columns, Py_ssize_t lane) noexcept nogil:
     """Time for a row of a tile, in sixteenths of an operation on a vector.
 
-    Ways that add in different orders are chosen by this. So it is the same on all processors of an instruction set.
+    It decides between computations that add in different orders. So it must be the same on all processors with the same
+    instruction set.
     """
     cdef Py_ssize_t rest = columns % lane
     return columns // lane * 16 + (0 if rest == 0 else 9 if READS_PARTS and 2 * rest <= lane else 16)

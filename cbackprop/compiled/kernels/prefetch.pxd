@@ -1,4 +1,4 @@
-"""Memory that is asked for before it is read."""
+"""Prefetching of memory before it is read."""
 
 cdef extern from *:
     """
@@ -15,7 +15,7 @@ cdef extern from *:
 
 
 cdef inline void prefetch_bytes(const void* p, Py_ssize_t bytes) noexcept nogil:
-    """Have so many bytes brought into the cache, line by line."""
+    """Prefetch `bytes` bytes into the cache, line by line."""
     cdef Py_ssize_t i
     for i in range(0, bytes, 64):
         prefetch(<const char*>p + i)

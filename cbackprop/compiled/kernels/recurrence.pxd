@@ -9,7 +9,7 @@ from cbackprop.compiled.kernels.activations cimport Activation
 cdef struct Gate:
     # The function of a gate.
     Kernel kernel
-    const double* numbers   # the function's own: kept alive by the layer
+    const double* numbers   # parameters of the function: kept alive by the layer
     int kind
 
 

@@ -5,17 +5,17 @@ from libc.stdint cimport int32_t, int64_t
 
 
 cdef struct SparseRows:
-    # Rows of a matrix of which only the numbers that are not 0 are stored, as in SciPy's CSR format. Row r is row
-    # order[first + r] of the matrix, or first + r if there is no order.
-    const int64_t* starts       # (rows of the matrix + 1,): where each row's numbers begin
-    const int32_t* columns      # ascending in each row; one outside of the matrix is passed over
+    # Rows of a matrix that stores only numbers other than 0, as in SciPy's CSR format. Row r is row order[first + r] of
+    # the matrix, or first + r without an order.
+    const int64_t* starts       # (rows of the matrix + 1,): the beginning of each row's numbers
+    const int32_t* columns      # ascending in each row; columns outside of the matrix are ignored
     const void* values
     const int64_t* order
     Py_ssize_t first
 
 
 cdef inline Py_ssize_t row_of(const SparseRows* x, Py_ssize_t r) noexcept nogil:
-    """Row r's number in the matrix."""
+    """The number of row r in the matrix."""
     return x.first + r if x.order == NULL else x.order[x.first + r]
 
 

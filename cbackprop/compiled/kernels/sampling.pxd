@@ -1,9 +1,9 @@
-"""Images seen through an affine map, flipped ones, and windows of images."""
+"""Affine maps of images, flipped images, and windows of images."""
 
 from cython cimport floating
 
 cdef enum:
-    # How an image goes on outside of its edges.
+    # How an image is continued outside of its edges.
     REFLECT
     WRAP
     CONSTANT
@@ -18,7 +18,7 @@ cdef struct Sampling:
     Py_ssize_t out_width
     Py_ssize_t channels
     int fill
-    bint bilinear           # or the nearest pixel alone
+    bint bilinear           # else the nearest pixel is taken
 
 
 cdef void sample_forward(

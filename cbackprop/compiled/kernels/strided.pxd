@@ -1,9 +1,9 @@
-"""Rows of an array that may lie anywhere in memory, and be stored as other numbers than those that are read."""
+"""Rows of an array with any strides, whose numbers are converted to another type when they are read."""
 
 from libc.stdint cimport int64_t
 
 
-# out[r * n + i] = the number at x + order[r] * stride + i * step, with r for order[r] where there is no order.
+# out[r * n + i] = the number at x + order[r] * stride + i * step; without an order, order[r] is r.
 ctypedef void (*Reader)(
     Py_ssize_t rows, const int64_t* order, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t step, const char* x, void* out,
 ) noexcept nogil
@@ -40,7 +40,7 @@ cdef struct Axis:
 
 
 cdef struct StridedRows:
-    # Row r begins at data + r * stride. It is a box of runs; a run, of numbers that are `step` bytes apart.
+    # Row r begins at data + r * stride. It is a box of runs, and a run is numbers that are `step` bytes apart.
     const char* data
     Py_ssize_t stride
     Py_ssize_t run, step

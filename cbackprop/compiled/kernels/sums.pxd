@@ -1,4 +1,4 @@
-"""Sums in double precision, in eight parts that do not wait for each other and in an order that only length decides."""
+"""Sums in double precision, of eight partial sums that do not wait for each other; the order depends on length only."""
 
 from cython cimport floating
 
@@ -12,7 +12,7 @@ cdef inline double sum_of(Py_ssize_t n, const floating* x, Py_ssize_t step) noex
     cdef double parts[8]
     cdef Py_ssize_t i, k
     cdef double few = 0
-    if n < 8:       # which is some 3 times faster without parts
+    if n < 8:       # these are some 3 times faster without parts
         for i in range(n):
             few += x[i * step]
         return few

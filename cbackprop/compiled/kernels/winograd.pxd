@@ -8,10 +8,10 @@ from cbackprop.compiled.kernels.done cimport Done
 cdef struct Tiling:
     # How the output positions of a sample are divided into tiles of 2 x 2.
     Py_ssize_t in_height, in_width, channels
-    Py_ssize_t top, left        # what the first tap of the first position reads; less than 0 outside of the input
+    Py_ssize_t top, left        # the place that the first position's first tap reads; negative outside of the input
     Py_ssize_t height, width, filters   # of the output
     Py_ssize_t rows, columns    # of tiles that are computed together
-    const Py_ssize_t* at        # (rows columns,): where in a plane each tile's numbers begin
+    const Py_ssize_t* at        # (rows columns,): the beginning of each tile's numbers in a plane
 
 
 cdef bint winograd_pays(Py_ssize_t height, Py_ssize_t width, Py_ssize_t channels, Py_ssize_t filters) noexcept

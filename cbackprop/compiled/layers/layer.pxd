@@ -12,47 +12,47 @@ cdef struct Buffer:
     void* value             # (rows, width): what a layer computed
     void* delta             # (rows, width): dL/dvalue; NULL where it is not needed
     Py_ssize_t width        # elements in one row
-    const SparseRows* sparse    # the value, if only layers that take such rows read it; NULL elsewhere
+    const SparseRows* sparse    # the value as sparse rows, if all layers that read it take these; else NULL
 
 
 cdef struct Parameter:
     Py_ssize_t offset       # bytes from `Batch.weights` to its first element
     Py_ssize_t size         # elements
-    Py_ssize_t grain        # its gradient can be computed in parts of any multiple of this
+    Py_ssize_t grain        # parts of its gradient may begin at multiples of this
 
 
 cdef struct LayerMemory:
     # Bytes that a layer needs besides its buffers.
     Py_ssize_t sample       # for each sample, kept from the forward to the backward pass: `scratch_of`
-    Py_ssize_t batch        # for a batch as a whole, kept until its step ends, and seen by all threads: `shared_of`
-    Py_ssize_t thread       # for each thread, destroyed by the next layer that it runs: `Batch.workspace`
+    Py_ssize_t batch        # for the whole batch, kept until the end of the step, shared by all threads: `shared_of`
+    Py_ssize_t thread       # for each thread, overwritten by the next layer that it runs: `Batch.workspace`
 
 
 cdef struct Batch:
-    # Samples that go through the layers together, and where everything about them lies. Threads work on different
-    # ones at the same time, so that a layer itself must not change in `forward`, `backward` and `collect`.
+    # Samples that go through the layers together, and the places of their numbers in memory. Threads run a layer with
+    # different batches at the same time, so `forward`, `backward` and `collect` must not change the layer itself.
     Py_ssize_t rows         # samples
     bint training
-    uint64_t iteration      # number of training batches seen so far: what random layers count by
-    Py_ssize_t first        # samples of the same iteration in front of these
-    Py_ssize_t offset       # samples of the same batch in front of these
+    uint64_t iteration      # training batches so far, from which random layers draw
+    Py_ssize_t first        # samples of the same iteration before these
+    Py_ssize_t offset       # samples of the same batch before these
     Py_ssize_t total        # samples of that batch
     Buffer* buffers         # by number
-    char* weights           # of the model: those of a layer begin at the offsets of its parameters
+    char* weights           # all weights of the model; those of a layer are at the offsets of its parameters
     void** scratch          # by the layer's index: `LayerMemory.sample` bytes for each sample
     void** shared           # by the layer's index: `LayerMemory.batch` bytes
-    void* workspace         # memory of this thread alone, as much as the layers want; destroyed by each
-    # 0: matrix products by tiles; else by BLAS, on blocks of so many samples, whose places do not depend on threads
+    void* workspace         # memory of this thread, as much as the layers need; each layer may overwrite it
+    # 0: matrix products by tiles; else by BLAS, on blocks of this many samples, which do not depend on threads
     Py_ssize_t blas_rows
-    Failure* failure        # where a layer in Python leaves its exception
+    Failure* failure        # stores the exception of a layer in Python
 
 
 cdef struct RowSums:
-    # The gradient of a table of which a batch reads only some rows.
-    void* gradients         # (capacity, width): their sums, in the order in which they were reached first
-    Py_ssize_t* rows        # (capacity,): which rows they are
-    int* places             # (rows of the table,): where a row's sum is, counted from 1; 0: nowhere
-    Py_ssize_t count        # rows that were reached
+    # The gradient of a table, for the rows that a batch has read.
+    void* gradients         # (capacity, width): the sums of rows, in the order of their first use
+    Py_ssize_t* rows        # (capacity,): the numbers of these rows
+    int* places             # (rows of the table,): the place of each row's sum, from 1 on; 0: it has none
+    Py_ssize_t count        # rows that were read
     Py_ssize_t row_bytes    # of a sum
 
 
@@ -64,34 +64,34 @@ cdef enum:
 
 
 cdef enum:
-    # The samples that a phase of a layer's forward or backward pass works on.
-    ROWS = 0        # samples: each thread has its own, and need not wait for others
-    ITEMS = 1       # pieces of the whole batch, shared by the threads between two meetings
+    # The kinds of phases of a layer's forward or backward pass.
+    ROWS = 0        # each thread works on its own samples, without waiting for others
+    ITEMS = 1       # threads share the work on the whole batch, between two meetings
     MOST_PHASES = 3
 
 
 cdef class Layer:
     cdef Py_ssize_t* inputs     # numbers of buffers
     cdef Py_ssize_t output
-    cdef bint* accumulate   # for each input: add to its delta, because a later layer has written it already
+    cdef bint* accumulate   # for each input: add to its delta, because another layer has written it before
     cdef Parameter* parameters
     cdef readonly Py_ssize_t n_inputs
     cdef readonly Py_ssize_t n_parameters
     cdef readonly int couples_samples   # NEVER, IN_TRAINING or ALWAYS
-    cdef readonly bint calls_blas   # so that BLAS must be held to one thread meanwhile
+    cdef readonly bint calls_blas   # BLAS must be limited to one thread meanwhile
     cdef readonly bint takes_sparse     # its inputs may be given as sparse rows
-    cdef readonly bint leads    # it runs layers that follow on parts of its output, while these are in the cache
-    cdef readonly bint can_follow       # it computes each row of the last axis by itself: see `forward_positions`
+    cdef readonly bint leads    # it runs following layers on parts of its output, while these are in the cache
+    cdef readonly bint can_follow       # it computes each row of the last axis separately: see `forward_positions`
     cdef PyObject** followers
     cdef Py_ssize_t n_followers
     cdef bint led[2]            # whether another layer runs it forwards, in prediction and in training
     cdef Py_ssize_t index
     cdef bint is_double
     cdef Py_ssize_t itemsize    # of the engine's numbers
-    cdef int training       # 0 or 1 if the call fixed it, -1 if the batch says so
-    cdef uint32_t node      # which use of the layer this is: shared random layers differ by it
+    cdef int training       # 0 or 1 if the call fixed it, -1 if the batch decides
+    cdef uint32_t node      # number of this use of the layer, by which shared random layers draw different numbers
     cdef object given       # until `expect`: spec, input shapes, output shape
-    cdef readonly list input_widths     # elements of a sample that the layer reads of each input, said by `expect`
+    cdef readonly list input_widths     # elements of each input's sample that the layer reads, from `expect`
     cdef readonly Py_ssize_t output_width
 
     cdef expect(self, list inputs, tuple output, dict weights)
@@ -114,7 +114,7 @@ cdef class Layer:
 
 
 cdef inline Py_ssize_t reach(RowSums* sums, Py_ssize_t row) noexcept nogil:
-    """The place of a row's sum, which begins with zeros."""
+    """The place of a row's sum. A new one is set to zeros."""
     if sums.places[row] == 0:
         sums.rows[sums.count] = row
         memset(<char*>sums.gradients + sums.count * sums.row_bytes, 0, sums.row_bytes)
@@ -134,7 +134,7 @@ cdef inline Buffer* output_of(Layer layer, const Batch* batch) noexcept nogil:
 
 
 cdef inline void* weight_of(Layer layer, const Batch* batch, Py_ssize_t k) noexcept nogil:
-    """The elements of parameter k of the layer; NULL for k = -1, a parameter that the layer does without."""
+    """The elements of parameter k of the layer; NULL for k = -1, a parameter that the layer does not have."""
     return NULL if k < 0 else batch.weights + layer.parameters[k].offset
 
 
@@ -160,14 +160,14 @@ cdef inline void run_whole(Layer layer, const Batch* batch, bint back) noexcept 
 
 
 cdef inline bint couples(Layer layer, bint training) noexcept nogil:
-    """Whether in such a run a sample's output depends on the other samples of its batch."""
+    """Whether, in training or not, a sample's output depends on the other samples of its batch."""
     if layer.couples_samples == IN_TRAINING:
         return training if layer.training < 0 else layer.training
     return layer.couples_samples == ALWAYS
 
 
 cdef inline void lead(Layer layer, const Batch* batch, Py_ssize_t begin, Py_ssize_t count) noexcept nogil:
-    """Run the layers that follow for some rows of the last axis of a layer's output."""
+    """Run the following layers on some rows of the last axis of a layer's output."""
     cdef Py_ssize_t i
     for i in range(layer.n_followers):
         if couples(<Layer>layer.followers[i], batch.training):
@@ -176,5 +176,5 @@ cdef inline void lead(Layer layer, const Batch* batch, Py_ssize_t begin, Py_ssiz
 
 
 cdef inline bint in_training(Layer layer, const Batch* batch) noexcept nogil:
-    """Whether the layer is to behave as in training: as its call fixed it, else as the batch says."""
+    """Whether the layer runs in training mode, as its call or else the batch says."""
     return batch.training if layer.training < 0 else layer.training

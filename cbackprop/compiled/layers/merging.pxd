@@ -2,7 +2,7 @@ from cbackprop.compiled.layers.layer cimport Batch, Layer
 
 
 cdef struct Operand:
-    const Py_ssize_t* index     # (width of the output,): the input's element at each place; NULL if it is the same
+    const Py_ssize_t* index     # (width of the output,): the input's element for each element; NULL if it is the same
     Py_ssize_t slot             # the part of scratch in which the input is stretched
 
 

@@ -1,4 +1,4 @@
-"""Recurrent layers: the class that goes through the time steps. Other packages may `cimport` it to add cells."""
+"""Recurrent layers: the class with the loop over time steps. Other packages may `cimport` it to add cells."""
 
 from cbackprop.compiled.kernels.activations cimport Activation as Function
 from cbackprop.compiled.kernels.recurrence cimport Gate
@@ -7,22 +7,22 @@ from cbackprop.compiled.layers.layer cimport Batch, Layer, LayerMemory
 cdef enum:
     MOST_STATES = 2
     MOST_GROUPS = 4
-    # Numbers of a sample's row that a cell may destroy.
+    # Scratch rows for each sample that a cell may use.
     SPARE_ROWS = 3
 
 
 cdef class Recurrence(Layer):
     cdef Py_ssize_t length, features, units
-    cdef Py_ssize_t positions, block    # units are so many positions of so many numbers
+    cdef Py_ssize_t positions, block    # units = positions * block
     cdef Py_ssize_t width               # of all gates
-    cdef int input_masks, masks         # how many different inputs and states the gates have: 1, or one for each
-    cdef Py_ssize_t state_width         # numbers of the states that U is multiplied by
-    cdef Py_ssize_t together            # samples that go through the time steps together
-    cdef int n_groups, own_from         # of columns of U; from which on the cell multiplies them
+    cdef int input_masks, masks         # number of different inputs and states of the gates: 1, or one for each gate
+    cdef Py_ssize_t state_width         # numbers of the states that are multiplied by U
+    cdef Py_ssize_t together            # samples that are processed together
+    cdef int n_groups, own_from         # groups of columns of U; the cell multiplies those from `own_from` on
     cdef Py_ssize_t group_begin[MOST_GROUPS + 1]
-    cdef Py_ssize_t packed_at[2][MOST_GROUPS + 1]   # where U, and U^T, begin for each group, when they are packed
-    # In a sample's memory: where gates, states, what the cell keeps, and arguments of functions begin for the first
-    # time step, and how far those of two time steps are apart.
+    cdef Py_ssize_t packed_at[2][MOST_GROUPS + 1]   # places of packed U and U^T for each group
+    # In a sample's memory: the places of gates, states, the cell's numbers and arguments of functions for the first
+    # time step, and their distances from one time step to the next.
     cdef Py_ssize_t z_at, state_at, kept_at, before_at
     cdef Py_ssize_t z_apart, state_apart, kept_apart, before_apart
     cdef Py_ssize_t sample              # numbers of that memory
@@ -30,14 +30,14 @@ cdef class Recurrence(Layer):
     cdef bint has_bias, has_recurrent_bias
     cdef bint backwards, returns_sequences, returns_states, zero_masked, in_order
     cdef int n_states
-    cdef int states_from, mask_from     # numbers of inputs; -1 where there is none
+    cdef int states_from, mask_from     # numbers of inputs; -1 if there is none
     cdef tuple state_shape
     cdef dict weight_shapes
     cdef Function inner_function, outer_function    # kept alive here
     cdef Gate inner, outer
     cdef double keep, scale             # of recurrent dropout
     cdef unsigned int stream
-    cdef list kept                      # arrays with the states that last from batch to batch: kept alive here
+    cdef list kept                      # arrays with the states that are kept from batch to batch
     cdef Py_ssize_t capacity            # samples in them
 
     cdef Function function_of(self, kernel)

@@ -1,4 +1,4 @@
-"""The cells of recurrent layers that others are derived from."""
+"""Cells of recurrent layers from which others are derived."""
 
 from cbackprop.compiled.layers.recurrence cimport Recurrence32, Recurrence64
 

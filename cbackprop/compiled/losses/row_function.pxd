@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t
 
 from cbackprop.compiled.engine.failure cimport Failure
 
-# One loop over rows of targets and predictions, and one number of its own. Arguments are those of `evaluate`.
+# A loop over rows of targets and predictions, with one parameter. Other arguments are those of `evaluate`.
 ctypedef void (*Kernel32)(
     Py_ssize_t rows, Py_ssize_t width, const float* y_true, const float* y_pred, double parameter,
     const double* coefficients, double* values, float* delta,
@@ -17,23 +17,23 @@ ctypedef void (*Kernel64)(
 
 cdef class RowFunction:
     cdef readonly bint couples_samples  # must be called once with all rows of a batch
-    cdef Failure* failure               # where one in Python leaves its exception
-    cdef readonly bint index_targets    # y_true is (rows,) int64, one class a row; else like y_pred
-    cdef readonly bint given_targets    # y_true is as users gave it, whatever that is for each sample
-    cdef readonly bint elementwise      # the value of a row is the mean of those of its elements, each a row by itself
-    cdef readonly bint missing          # targets of NaN, and of class -1, do not count; the kernel is given others
-    cdef readonly bint ignores          # nor do targets of the class `ignored`
+    cdef Failure* failure               # stores the exception of a loss in Python
+    cdef readonly bint index_targets    # y_true is (rows,) int64, a class for each row; else like y_pred
+    cdef readonly bint given_targets    # y_true is as the user gave it, of any shape
+    cdef readonly bint elementwise      # the value of a row is the mean of its elements' values, each taken as a row
+    cdef readonly bint missing          # targets of NaN and class -1 do not count; the kernel gets valid ones instead
+    cdef readonly bint ignores          # targets of the class `ignored` do not count
     cdef readonly int64_t ignored
     cdef readonly bint any_labels       # labels may be outside of the classes
-    cdef readonly Py_ssize_t scratch_doubles    # for each sample: what `evaluate_with` needs; shapes decide it
+    cdef readonly Py_ssize_t scratch_doubles    # for each sample, for `evaluate_with`
 
     cdef void evaluate(
         self,
         Py_ssize_t rows,
         Py_ssize_t width,
         const void* y_true,             # (rows, width) IN, or (rows,) int64
-        void* y_pred,                   # (rows, width) IN; a loss that took over a link writes f(y_pred) there
-        const double* coefficients,     # (rows,) IN: what each row's value counts in the total loss; NULL without delta
+        void* y_pred,                   # (rows, width) IN; a loss with a link replaces it by f(y_pred)
+        const double* coefficients,     # (rows,) IN: the weight of each row's value in the loss; NULL without delta
         double* values,                 # (rows,) OUT
         void* delta,                    # (rows, width) OUT: coefficient times d value / d y_pred; NULL: not wanted
     ) noexcept nogil

@@ -1,15 +1,15 @@
-"""The bases of compiled metrics that see a batch as a whole: for float32 `Tally32`, for float64 `Tally64`."""
+"""The bases of compiled metrics that get whole batches: `Tally32` for float32, `Tally64` for float64."""
 
 from cbackprop.compiled.engine.failure cimport Failure
 
 
 cdef class Tally:
-    cdef readonly bint index_targets    # y_true is (rows,) int64, one class a row; else like y_pred
-    cdef readonly bint given_targets    # y_true is as users gave it, whatever that is for each sample
+    cdef readonly bint index_targets    # y_true is (rows,) int64, a class for each row; else like y_pred
+    cdef readonly bint given_targets    # y_true is as the user gave it, of any shape
     cdef readonly bint elementwise      # each element of a row may have a weight of its own
-    cdef readonly bint weighted         # whether weights of samples count
-    cdef readonly bint masked           # whether rows count as the mask of the predictions says
-    cdef readonly bint in_python        # it may fail, and leaves its exception in `failure`
+    cdef readonly bint weighted         # whether sample weights are used
+    cdef readonly bint masked           # whether the mask of the predictions decides which rows count
+    cdef readonly bint in_python        # it may fail, and stores its exception in `failure`
     cdef Failure* failure
     cdef readonly Py_ssize_t width      # elements of a row
     cdef double[::1] memory             # the sums: kept alive here

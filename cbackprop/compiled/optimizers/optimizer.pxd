@@ -1,4 +1,4 @@
-"""The base of compiled optimizers: rules for float32 derive from `Optimizer32`, others from `Optimizer64`."""
+"""The base of compiled optimizers. Rules are derived from `Optimizer32` for float32, from `Optimizer64` for float64."""
 
 from cython cimport floating
 from libc.stdint cimport uint64_t
@@ -15,7 +15,7 @@ cdef struct Segment:
     void* values                # (size,) IN and OUT
     void* gradients             # (size,) IN, may be destroyed
     # The slots: first those of the rule, then those of the base class, see `Optimizer`.
-    # Each (size,) IN and OUT, unless the rule works on whole variables; NULL where it needs none of this variable.
+    # Each (size,) IN and OUT, unless the rule works on whole variables; NULL if the rule needs none for this variable.
     void* slots[MAX_SLOTS]
     double decay                # of the weights; 0: none
     # For rules that work on whole variables: the last two axes (0 if there are fewer), and memory of
@@ -34,7 +34,7 @@ cdef class Optimizer:
     cdef readonly bint whole                # `update` needs whole variables
     cdef public bint blas                   # matrix products are BLAS's, whose module has been imported
     cdef readonly Py_ssize_t n_memories     # slots of the rule and of the base class
-    cdef readonly str dtype                 # None: weights of any float type are left alone
+    cdef readonly str dtype                 # None: it changes no weights, of any float type
     cdef bint use_average
     cdef double clipnorm, clipvalue, global_clipnorm, ema_momentum      # 0: none
     cdef uint64_t overwrite_frequency, accumulation_steps               # 0: none

@@ -12,9 +12,9 @@ cdef class Penalty:
     cdef void* weights              # (size,): of one variable
     cdef Py_ssize_t size
     cdef Py_ssize_t offset          # of the variable, in the flat vectors
-    cdef bint divided               # by the divisor of the loss of a batch
-    cdef double divisor             # that of the current batch, or 1
-    cdef object owner               # what `weights` points into: kept alive here
+    cdef bint divided               # whether it is divided by the divisor of the batch's loss
+    cdef double divisor             # the divisor of the current batch, or 1
+    cdef object owner               # the array of `weights`: kept alive here
 
     cdef double evaluate(self, bint with_gradient, Failure* failure) noexcept nogil
     cdef void add_gradient(self, Py_ssize_t begin, Py_ssize_t end, void* gradient) noexcept nogil
