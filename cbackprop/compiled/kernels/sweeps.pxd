@@ -39,7 +39,7 @@ cdef struct Sweep:
     bint pads                   # some taps are outside of the input
     bint copies                 # the input is copied, with zeros around it; else taps outside are left out
     Py_ssize_t columns          # numbers that a position computes for each group
-    bint runs_on                # in memory, the next row of output positions follows directly
+    bint runs_on                # output positions are equally far apart, also from one row to the next
     Py_ssize_t rows             # rows of output positions that are computed at a time
     Py_ssize_t strip_rows, strip_columns    # the size of the strip of the input that these read
     Py_ssize_t run              # contiguous numbers of the input for each tap
