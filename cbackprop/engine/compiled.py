@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -12,23 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop import matrix_products
-from cbackprop.compiled.constraints import projections
 from cbackprop.compiled.engine.contexts import Contexts
 from cbackprop.compiled.engine.feeds import Feeds
-from cbackprop.compiled.engine.gradients import Gradients
 from cbackprop.compiled.engine.head import MetricSum
-from cbackprop.compiled.engine.jacobian import jacobian
 from cbackprop.compiled.engine.learner import Learner
 from cbackprop.compiled.engine.network import Network
 from cbackprop.compiled.engine.predictor import Predictor
-from cbackprop.compiled.engine.tables import Table
-from cbackprop.compiled.kernels.memory import aligned_zeros
-from cbackprop.compiled.optimizers.optimizer import SegmentList
-from cbackprop.compiled.regularizers import penalties
 from cbackprop.contract.implementation import find
 from cbackprop.engine.chains import find_chains
-from cbackprop.engine.compiled_heads import head_of, metric_states
-from cbackprop.engine.compiled_penalties import activity_head, penalty_of, projection_of
+from cbackprop.engine.compiled_heads import heads_of
+from cbackprop.engine.compiled_jacobian import compiled_jacobian
+from cbackprop.engine.compiled_sums import CompiledSums
+from cbackprop.engine.compiled_weights import CompiledWeights
 from cbackprop.engine.data import Data
 from cbackprop.engine.engine import Array, Engine, Tick
 from cbackprop.engine.gradient_work import GradientWork
@@ -71,21 +64,11 @@ class CompiledEngine(Engine):
         for index, (step, use) in enumerate(zip(self.plan.steps, self.plan.uses, strict=True)):
             training = -1 if step.training is None else int(step.training)
             self.network.connect(index, step.inputs, step.output, training, use)
-        outputs = self.plan.outputs[: len(self.objectives)]
-        shapes = self.plan.output_shapes[: len(self.objectives)]
-        self.metric_states = [
-            metric_states(objective, shape, self.dtype)
-            for objective, shape in zip(self.objectives, shapes, strict=True)
-        ]
-        heads = [
-            head_of(objective, link is not None, states, shape, self.dtype)
-            for objective, link, states, shape in zip(
-                self.objectives, self.links, self.metric_states, shapes, strict=True
-            )
-        ]
-        heads += [activity_head(activity, self.dtype) for activity in self.activities]
+        heads, self.metric_states = heads_of(self)
+        buffers = self.plan.outputs[: len(self.objectives)] + [activity.buffer for activity in self.activities]
         masks = [-1 if mask is None else mask.buffer for mask in self.masks] + [-1] * len(self.activities)
-        self.network.set_heads(heads, outputs + [activity.buffer for activity in self.activities], masks)
+        self.network.set_heads(heads, buffers, masks)
+        self.compiled_sums = CompiledSums(self.learner.sums, self.metric_states, len(heads))
         self.network.set_predicting(self.plan.predicting)
         self.gradient_work = GradientWork(self.plan, self.backward_steps, layers, self.couples_samples)
         linked = [link for link in self.links if link is not None]
@@ -93,9 +76,7 @@ class CompiledEngine(Engine):
         chains = find_chains(self.plan, layers, linked)
         self.network.set_followers(chains)
         self._make_rule()
-        self.compiled_tables: dict[Variable, Table] = {}
-        self.compiled_gradients: Gradients | None = None  # None if the network has no weights
-        self.gradients_at: Any = None  # the addresses that they were made for
+        self.weights = CompiledWeights(self)
         work = self.gradient_work
         self.memory = Memory(self, layers, chains, len(heads), work)
         self.flops = self._flops()
@@ -160,56 +141,18 @@ class CompiledEngine(Engine):
         self.network.set_backward(order, accumulate, linked, self.gradient_work.points)
 
     def _bind_parameters(self) -> None:
-        assert self.store is not None  # only a network with weights is bound
-        offsets = [[self.offsets[variable] for variable in variables] for variables in self.plan.variables_of_steps]
-        self.network.set_weights(self.store.values, offsets)
-        place = offsets, id(self.gradient_vector), self.tables  # the compiled gradients keep these alive
-        if place != self.gradients_at:
-            self._bind_gradients()
-            self.gradients_at = place
-        if self.optimizer is not None:
-            self.network.set_optimizer(self.compiled_rule, SegmentList(self.compiled_rule, self.segments()))
-            uses = self.gradient_work.uses() if self.tables else {}
-            self.compiled_tables = {v: self._table(v, those) for v, those in uses.items() if v in self.tables}
-            self.network.set_tables(list(self.compiled_tables.values()))
-            if self.ranks is not None:
-                self.ranks.set_segments(
-                    self.gradient_vector, [(begin, end) for begin, end, _ in self._ranges(self.optimizer)]
-                )
-        self._bind_regularizers()
-
-    def _bind_gradients(self) -> None:
-        """Tell the network which gradients are in the vector, and how their computation may be divided."""
-        whole, parts, sums = self.gradient_work.divide(self.tables, self.in_order)
-        self.compiled_gradients = Gradients(self.network.layers, self.gradient_vector, whole, parts, sums)
-        if self.in_order:
-            self.compiled_gradients.cut(self.learner.piece_begins)
-        self.network.set_gradients(self.compiled_gradients)
-
-    def _table(self, variable: Variable, uses: list[tuple[int, int]]) -> Table:
-        assert self.optimizer is not None
-        users = [(self.network.layers[index], k) for index, k in uses]
-        reads = sum(self.plan.widths[self.plan.steps[index].inputs[0]] for index, _ in uses)
-        slots = [self.view(slot, variable) for slot in self.slots]
-        return Table(users, variable.array, slots, self.optimizer.decay_of(variable), reads)
+        self.weights.bind()
 
     def rows_of_last_batch(self) -> list[Array]:
         """The rows of tables that the last step has changed."""
-        return [variable.array[table.rows_reached()] for variable, table in self.compiled_tables.items()]
+        return [variable.array[table.rows_reached()] for variable, table in self.weights.tables.items()]
 
     def gradients(self) -> list[Array]:
         """Copies of the gradients of all trainable variables."""
         return [
-            self.compiled_tables[variable].gradient() if variable in self.compiled_tables else dense
+            self.weights.tables[variable].gradient() if variable in self.weights.tables else dense
             for variable, dense in zip(self.trainable, super().gradients(), strict=True)
         ]
-
-    def _bind_regularizers(self) -> None:
-        """Give the network the regularizers and constraints of trainable variables."""
-        added = [penalty_of(variable) for variable in self.regularized]
-        self.network.set_penalties(penalties.Penalties(added, self.gradient_vector) if added else None)
-        held = [projection_of(variable) for variable in self.trainable if variable.constraint is not None]
-        self.network.set_projections(projections.Projections(held) if held else None)
 
     # Memory
 
@@ -290,10 +233,7 @@ class CompiledEngine(Engine):
         """Prepare a run in up to `most` threads. Return whether batches pass in blocks."""
         self._begin(data)
         in_blocks = self._reserve(batch_size, most, training, backwards=True)
-        for table in self.compiled_tables.values():
-            table.reserve(batch_size)
-        if not in_blocks and self.compiled_gradients is not None:
-            self.compiled_gradients.reserve(batch_size)
+        self.weights.reserve(batch_size, in_blocks)
         self.contexts.stage(gathered)
         if self.optimizer is not None:
             self.compiled_rule.read_rate()
@@ -331,17 +271,7 @@ class CompiledEngine(Engine):
             finally:
                 self.bring_along()
                 self.state.batches = self.network.iteration
-                sums += self._as_sums(found[: self.learner.sums.epochs_done].tolist())
-
-    def _as_sums(self, rows: list[list[float]]) -> list[Any]:
-        """The sums of epochs as `restore` takes them."""
-        end = 2 + len(self.network.heads)
-        counts = [len(states) for states in self.metric_states]
-        firsts = [end + 2 * before for before in itertools.accumulate(counts, initial=0)]
-        places = [range(first, first + 2 * count, 2) for first, count in zip(firsts, counts, strict=False)]
-        return [
-            ((row[0], row[1], row[2:end]), [[(row[at], row[at + 1]) for at in each] for each in places]) for row in rows
-        ]
+                sums += self.compiled_sums.of_epochs(found[: self.learner.sums.epochs_done].tolist())
 
     def buffers(self) -> tuple[dict[int, Array], dict[int, Array]]:
         """Values and deltas of the last batch, as views of the arena."""
@@ -367,22 +297,7 @@ class CompiledEngine(Engine):
             self._begin(data)
             self.room.reserve_blocks(end - begin, 1)
             self.contexts.stage(False)
-            offsets = dict(
-                zip(self.trainable, np.cumsum([0, *(v.size for v in self.trainable)]).tolist(), strict=False)
-            )
-            parts: list[tuple[int, int, int, int, int, bool, float, int, int]] = [
-                (index, k, 0, variable.size, offsets[variable], number > 0, 1.0, -1, 0)
-                for variable, uses in self.gradient_work.uses().items()
-                for number, (index, k) in enumerate(uses)
-            ]
-            size = sum(variable.size for variable in self.trainable)
-            shapes = zip(self.plan.output_shapes, self.objectives, strict=True)
-            numbers = (end - begin) * sum(math.prod(shape) for shape, objective in shapes if objective.loss)
-            derivatives = aligned_zeros(numbers * size, self.dtype).reshape(numbers, size)
-            errors = np.zeros(numbers)
-            row = Gradients(self.network.layers, derivatives[0], parts, [], [])
-            jacobian(self.predictor, begin, end, row, derivatives, errors)
-            return derivatives, errors
+            return compiled_jacobian(self, begin, end)
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
         """Add the loss and metrics of all samples to the means."""
@@ -490,37 +405,29 @@ class CompiledEngine(Engine):
     def sums(self) -> Any:
         """All sums since the last reset, as `restore` takes them."""
         with self.lock:
-            return self.learner.sums.get(), self.metric_snapshots()
+            return self.compiled_sums.get()
 
     def restore(self, sums: Any) -> None:
         """Continue from the sums that `sums` returned, once no other thread is running."""
-        totals, metrics = sums
         with self.lock:
-            self.learner.sums.set(*totals)
-            for states, values in zip(self.metric_states, metrics, strict=True):
-                for state, value in zip(states, values, strict=True):
-                    state.restore(value)
+            self.compiled_sums.set(sums)
 
     def losses(self) -> tuple[float, list[float]]:
         """Means since the last reset: the total loss, and the loss of each output."""
-        return self._means(*self.learner.sums.get())
+        return self.compiled_sums.means(*self.learner.sums.get())
 
     def losses_in(self, sums: Any) -> tuple[float, list[float]]:
         """The same for the sums of an epoch."""
-        return self._means(*sums[0])
+        return self.compiled_sums.means(*sums[0])
 
     def metrics_in(self, sums: Any) -> list[list[Any]]:
         """The sums of each metric in an epoch, as the metric's `restore` takes them."""
         states: list[list[Any]] = sums[1]
         return states
 
-    def _means(self, total: float, count: float, of_heads: list[float]) -> tuple[float, list[float]]:
-        count = count or 1.0
-        return total / count, [each / count for each in of_heads[: len(self.objectives)]]
-
     def metric_snapshots(self) -> list[list[Any]]:
         """The sums of each metric of each output since the last reset, as the metric's `restore` takes them."""
-        return [[state.snapshot() for state in states] for states in self.metric_states]
+        return self.compiled_sums.metric_snapshots()
 
 
 def _counted_from(done: int, tick: Tick) -> Tick:

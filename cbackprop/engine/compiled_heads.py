@@ -1,4 +1,4 @@
-"""The compiled form of the loss and metrics of one output."""
+"""The compiled form of what is asked of outputs: losses and metrics."""
 
 from __future__ import annotations
 
@@ -7,14 +7,27 @@ from typing import Any
 
 from cbackprop.compiled.engine.head import Head, MetricSum
 from cbackprop.compiled.metrics.tally import Called
+from cbackprop.engine.compiled_penalties import activity_head
+from cbackprop.engine.engine import Engine
 from cbackprop.engine.objective import Objective
 from cbackprop.metrics.metric import Metric, RowMean
 from cbackprop.metrics.tally import Tally
 
-__all__ = ["head_of", "metric_states"]
+__all__ = ["heads_of"]
 
 
-def metric_states(objective: Objective, shape: tuple[int, ...], dtype: Any) -> list[Any]:
+def heads_of(engine: Engine) -> tuple[list[Head], list[list[Any]]]:
+    """The head of each output of an engine and of each penalty of activities; for each output its states of metrics."""
+    outputs = list(zip(engine.objectives, engine.plan.output_shapes, engine.links, strict=False))
+    states = [_metric_states(objective, shape, engine.dtype) for objective, shape, _ in outputs]
+    heads = [
+        _head_of(objective, link is not None, own, shape, engine.dtype)
+        for (objective, shape, link), own in zip(outputs, states, strict=True)
+    ]
+    return heads + [activity_head(activity, engine.dtype) for activity in engine.activities], states
+
+
+def _metric_states(objective: Objective, shape: tuple[int, ...], dtype: Any) -> list[Any]:
     """For each metric of an output of this shape, the object that adds up batches."""
     return [_metric_state(objective, metric, weighted, shape, dtype) for metric, weighted in objective.metrics]
 
@@ -28,7 +41,7 @@ def _metric_state(objective: Objective, metric: Metric, weighted: bool, shape: t
     return MetricSum(metric.row_function(False, dtype.name), weighted, metric.takes_mask)
 
 
-def head_of(objective: Objective, is_linked: bool, states: list[Any], shape: tuple[int, ...], dtype: Any) -> Head:
+def _head_of(objective: Objective, is_linked: bool, states: list[Any], shape: tuple[int, ...], dtype: Any) -> Head:
     """The head of an output of this shape.
 
     Parameters
@@ -37,7 +50,7 @@ def head_of(objective: Objective, is_linked: bool, states: list[Any], shape: tup
     is_linked : bool
         Whether the loss takes over the last activation.
     states : list
-        From `metric_states`.
+        As of `_metric_states`.
     shape : tuple of int
         Of a sample of the output.
     dtype : numpy.dtype

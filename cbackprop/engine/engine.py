@@ -324,22 +324,24 @@ class Engine:
         values, gradients, slots = self.store.values, self.gradient_vector, self.slots
         return [
             Segment(values[begin:end], gradients[begin:end], [slot[begin:end] for slot in slots], decay)
-            for begin, end, decay in self._ranges(self.optimizer)
+            for begin, end, decay in self.ranges()
         ]
 
     def _whole(self, optimizer: Optimizer, variable: Variable) -> Segment:
         gradient = self.view(self.gradient_vector, variable)
         return Segment(variable.array, gradient, self.state.slots[variable], optimizer.decay_of(variable))
 
-    def _ranges(self, optimizer: Optimizer) -> list[tuple[int, int, float]]:
+    def ranges(self) -> list[tuple[int, int, float]]:
         """Segments of the flat vectors, as (begin, end, weight decay).
 
         Variables with only padding between them make one segment, unless the rule needs the norm of each variable. A
         new segment begins after a frozen variable, or after one of a model that no longer exists.
         """
+        optimizer = self.optimizer
+        assert optimizer is not None
+        assert self.store is not None
         merge = optimizer.clipnorm is None
         ranges: list[tuple[int, int, float]] = []
-        assert self.store is not None
         trainable = set(self.trainable)
         for variable in self.store.variables:
             if variable not in trainable or variable in self.tables:

@@ -43,7 +43,7 @@ def trained(threads, dtype="float32", engine="compiled"):
 
 def test_long_sums_are_cut_and_the_bits_stay():
     model, alone = trained(1)
-    gradients = model._engine.compiled_gradients
+    gradients = model._engine.weights.gradients
     assert max(gradients.chunk_counts(BATCH)) > 1
     assert set(gradients.chunk_counts(1)) == {1}
     for threads in (2, 3, 8):
@@ -62,7 +62,7 @@ def test_partial_sums_are_of_one_variable_alone():
     model = cb.Sequential([cb.Input((3000, 6)), layers.Dense(5), layers.Flatten(), layers.Dense(100)])
     model.compile("sgd", "mse")
     model.fit(np.ones((64, 3000, 6), "float32"), np.ones((64, 100)), batch_size=64, verbose=0)
-    counts = model._engine.compiled_gradients.chunk_counts(64)
+    counts = model._engine.weights.gradients.chunk_counts(64)
     assert sum(count > 1 for count in counts) <= 1
 
 
@@ -71,13 +71,13 @@ def test_parts_a_little_larger_than_the_others_stay_whole():
     model = cb.Sequential([cb.Input((784,)), layers.Dense(512), layers.Dense(256), layers.Dense(10)])
     model.compile("sgd", "mse")
     model.train_on_batch(np.zeros((256, 784), "float32"), np.zeros((256, 10)))
-    assert set(model._engine.compiled_gradients.chunk_counts(256)) <= {1}
+    assert set(model._engine.weights.gradients.chunk_counts(256)) <= {1}
 
 
 def test_a_step_too_large_for_the_memory_of_its_chunks_is_refused():
     model, _ = trained(1)
     engine = model._engine
-    engine._bind_gradients()  # again, with room for one chunk
+    engine.weights.bind_gradients()  # again, with room for one chunk
     with pytest.raises(ValueError, match="no memory for the gradients"):
         engine.learner.train(None, 0, BATCH, BATCH, False)
 
@@ -159,7 +159,7 @@ def test_one_gradient_vector_more_than_threads_is_enough_for_a_batch_in_blocks(m
             model = cb.Sequential([cb.Input((30,)), layers.Dense(64, "relu"), layers.Dense(1)])
             model.compile("adam", "mse")
             model.fit(x, y, batch_size=19_800, epochs=2, verbose=0)  # 16 groups of blocks, and 5 in the last batch
-        assert model._engine.compiled_gradients.n_groups == vectors
+        assert model._engine.weights.gradients.n_groups == vectors
         trained[threads] = model.get_weights()
     for threads, weights in trained.items():
         for one, other in zip(trained[1], weights, strict=True):

@@ -84,7 +84,7 @@ def test_steps_over_rows_are_the_dense_ones(optimizer, monkeypatch):
         x, y = data()
         for _ in range(1 if optimizer == "global" else 5):
             model.train_on_batch(x, y)
-        assert bool(model._engine.compiled_tables) == (limit == 0)
+        assert bool(model._engine.weights.tables) == (limit == 0)
         results.append([*model.get_weights(), *model.gradients(x, y)])
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
@@ -184,7 +184,7 @@ def test_a_step_costs_what_its_rows_cost():
     model = cb.Sequential([cb.Input((2,)), layers.Embedding(100_000, 12), layers.Flatten(), layers.Dense(1)])
     model.compile("adam", "mse")
     model.train_on_batch(np.arange(8).reshape(4, 2), np.ones((4, 1)))
-    (table,) = model._engine.compiled_tables.values()
+    (table,) = model._engine.weights.tables.values()
     assert (table.rows, table.capacity) == (100_000, 8)
     assert len(model._engine.segments()) == 1
 
