@@ -1,4 +1,4 @@
-"""The compiled form of what is asked of outputs: losses and metrics."""
+"""The compiled form of the losses and metrics of outputs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _head_of(objective: Objective, is_linked: bool, states: list[Any], shape: tu
     is_linked : bool
         Whether the loss takes over the last activation.
     states : list
-        As of `_metric_states`.
+        From `_metric_states`.
     shape : tuple of int
         Of a sample of the output.
     dtype : numpy.dtype

@@ -10,6 +10,7 @@ from cbackprop.compiled.engine.tables import Table
 from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.compiled.regularizers import penalties
 from cbackprop.engine.compiled_penalties import penalty_of, projection_of
+from cbackprop.engine.segments import ranges_of
 from cbackprop.variable import Variable
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class CompiledWeights:
         self.tables = {v: self._table(v, those) for v, those in uses.items() if v in engine.tables}
         engine.network.set_tables(list(self.tables.values()))
         if engine.ranks is not None:
-            engine.ranks.set_segments(engine.gradient_vector, [(begin, end) for begin, end, _ in engine.ranges()])
+            engine.ranks.set_segments(engine.gradient_vector, [(begin, end) for begin, end, _ in ranges_of(engine)])
 
     def _table(self, variable: Variable, uses: list[tuple[int, int]]) -> Table:
         engine = self.engine

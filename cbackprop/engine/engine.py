@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,16 +10,17 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from cbackprop.compiled.kernels.memory import aligned_zeros
-from cbackprop.contract.expansion import Mask
 from cbackprop.contract.segment import Segment
 from cbackprop.distribution.data_parallel import DataParallel
 from cbackprop.engine.data import Data
-from cbackprop.engine.means import MeansOf
+from cbackprop.engine.means import MeansOf, MeansOfRuns
 from cbackprop.engine.model_lock import ModelLock, known_engines
 from cbackprop.engine.objective import Objective
+from cbackprop.engine.outputs import coupling_of, mask_of_output, step_of_loss
 from cbackprop.engine.problem import EngineProblem
 from cbackprop.engine.ranks import Ranks, sum_of_ranks
-from cbackprop.layers.operation import Operation
+from cbackprop.engine.row_updates import variables_by_rows
+from cbackprop.engine.segments import segments_of
 from cbackprop.layers.python_call import AddedLoss
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.optimizers.optimizer import Optimizer
@@ -34,8 +34,6 @@ __all__ = ["Array", "Engine", "Tick"]
 Array = NDArray[Any]
 # Called now and then in a long run, with the number of samples done. An exception from it ends the run.
 Tick = Callable[[int], None] | None
-# A table with more elements, such as that of an `Embedding`, is updated by rows with any optimizer.
-LARGEST_DENSE_TABLE = 2**20
 
 
 class Engine:
@@ -83,19 +81,22 @@ class Engine:
         self._take_settings(dtype, objectives, optimizer, in_order, state, model_lock, distribution)
         self.plan = plan
         # A copy, because a layer may be frozen later.
-        self.couples_samples = [_coupling(step.layer) for step in plan.steps]
+        self.couples_samples = [coupling_of(step.layer) for step in plan.steps]
         self.fixed_batch: int | None = next(
             (len(step.layer.lasting[0]) for step in plan.steps if step.layer.lasting), None
         )
         self._whole_batches = {
             mode: any(self.couples(i, mode) for i in range(len(plan.steps))) for mode in (False, True)
         }
-        self.links = [self._link(index) for index in range(len(self.objectives))]
+        self.links = [step_of_loss(plan, index, objective.loss) for index, objective in enumerate(self.objectives)]
         # Without objectives the network only predicts, and nothing is added to a loss.
         self.activities = plan.activities if self.objectives and not only_losses else []
         self.regularized = [v for v in self.trainable if v.regularizer is not None and not only_losses]
         self.only_losses = only_losses
-        self.masks = [self._mask(index) for index in range(len(self.objectives))]
+        self.masks = [
+            None if only_losses else mask_of_output(plan, index, objective)
+            for index, objective in enumerate(self.objectives)
+        ]
         with_loss = [b for b, objective in zip(plan.outputs, self.objectives, strict=False) if objective.loss]
         with_loss += [activity.buffer for activity in self.activities]
         self.with_delta = buffers_behind(plan.steps, self.trainable)
@@ -138,8 +139,7 @@ class Engine:
         self.told_of_losses = False  # whether `fit` has warned about added losses that train nothing
         self.needs: Any = None  # the forms of targets, and the plan they belong to
         self.checked_once: Any = None  # data already checked for the last model: see `models.checked_once`
-        self.owner: Any = None  # the run whose means of losses and metrics are being added up
-        self.put_aside: dict[Any, Any] = {}  # the means of other runs, by owner
+        self.means = MeansOfRuns(self)
         known_engines.add(self)
 
     def plan_of(self, inputs: list[Any]) -> Plan:
@@ -182,12 +182,7 @@ class Engine:
         return self.couples_samples[index] == "always" or (self.couples_samples[index] == "in_training" and training)
 
     def _find_tables(self) -> set[Variable]:
-        """The variables of which only the rows that a batch has read are updated."""
-        read: dict[bool, set[Variable]] = {True: set(), False: set()}
-        for step in self.plan.steps:
-            read[step.layer.reads_rows].update(step.layer.variables)
-        by_rows = read[True] - read[False]
-        return {variable for variable in self.trainable if variable in by_rows and self._is_table(variable)}
+        return variables_by_rows(self.plan, self.trainable, self.optimizer, self.ranks is not None)
 
     def follow_settings(self) -> None:
         """Take over settings of the optimizer that were changed since the last run."""
@@ -199,45 +194,6 @@ class Engine:
 
     def _make_rule(self) -> None:
         raise NotImplementedError
-
-    def _is_table(self, variable: Variable) -> bool:
-        """Whether only those rows of a table are updated that a batch has read.
-
-        They are if the result is the same, or if the table is so large that updating all rows would be too slow. They
-        are not if the update of a row needs other rows, or the gradients of several batches.
-        """
-        rule = self.optimizer
-        if rule is None or rule.whole_variables or rule.use_ema or rule.gradient_accumulation_steps:
-            return False
-        if self.ranks is not None:  # ranks add up whole gradients
-            return False
-        if variable.regularizer is not None or variable.constraint is not None:
-            return False
-        return rule.rests_without_gradient or variable.size > LARGEST_DENSE_TABLE
-
-    def _mask(self, index: int) -> Mask | None:
-        """The mask of an output, if the output has a loss or metrics."""
-        objective = self.objectives[index]
-        counts = (objective.loss or objective.metrics) and not self.only_losses
-        mask, shape = self.plan.output_masks[index] if counts else None, self.plan.output_shapes[index]
-        if mask is not None and math.prod(mask.shape) != math.prod(shape[:-1]):
-            raise ValueError(
-                f"Output {index} has samples of shape {shape}, but a mask of shape {mask.shape}: losses and metrics "
-                f"need one with a value for each row, shape {shape[:-1]}."
-            )
-        return mask
-
-    def _link(self, index: int) -> int | None:
-        """The step that the loss of an output takes over, if link and loss cancel; else ``None``."""
-        loss = self.objectives[index].loss
-        step_index = self.plan.link(self.plan.outputs[index])
-        if loss is None or step_index is None or loss.from_logits:
-            return None
-        step = self.plan.steps[step_index]
-        function = step.layer.function
-        last = len(step.output_shape)
-        matches = function is not None and function.name == loss.link and function.axis in (None, -1, last)
-        return step_index if matches else None
 
     # Parameters
 
@@ -294,21 +250,10 @@ class Engine:
         """Lock the engine for a ``with`` block that adds to the means of one owner, such as a run of `fit`."""
         return MeansOf(self, owner)
 
-    def switch_means(self, owner: Any) -> None:
-        """Save the means of the last owner, and continue with those of another one."""
-        if self.owner is not None:
-            self.put_aside[self.owner] = self.sums()
-        self.owner = owner
-        if owner in self.put_aside:
-            self.restore(self.put_aside.pop(owner))
-        else:
-            self.reset()
-
     def forget(self, owner: Any) -> None:
         """Drop the means of an owner."""
         with self.lock:
-            self.put_aside.pop(owner, None)
-            self.owner = None if self.owner is owner else self.owner
+            self.means.forget(owner)
 
     def view(self, vector: Array, variable: Variable) -> Array:
         """The part of a flat vector that belongs to a variable, by its offset when the run began."""
@@ -317,43 +262,7 @@ class Engine:
 
     def segments(self) -> list[Segment]:
         """The segments that the optimizer updates: single variables if its rule needs them whole, else longer ones."""
-        assert self.optimizer is not None
-        assert self.store is not None
-        if self.optimizer.whole_variables:
-            return [self._whole(self.optimizer, v) for v in self.store.variables if v in set(self.trainable)]
-        values, gradients, slots = self.store.values, self.gradient_vector, self.slots
-        return [
-            Segment(values[begin:end], gradients[begin:end], [slot[begin:end] for slot in slots], decay)
-            for begin, end, decay in self.ranges()
-        ]
-
-    def _whole(self, optimizer: Optimizer, variable: Variable) -> Segment:
-        gradient = self.view(self.gradient_vector, variable)
-        return Segment(variable.array, gradient, self.state.slots[variable], optimizer.decay_of(variable))
-
-    def ranges(self) -> list[tuple[int, int, float]]:
-        """Segments of the flat vectors, as (begin, end, weight decay).
-
-        Variables with only padding between them make one segment, unless the rule needs the norm of each variable. A
-        new segment begins after a frozen variable, or after one of a model that no longer exists.
-        """
-        optimizer = self.optimizer
-        assert optimizer is not None
-        assert self.store is not None
-        merge = optimizer.clipnorm is None
-        ranges: list[tuple[int, int, float]] = []
-        trainable = set(self.trainable)
-        for variable in self.store.variables:
-            if variable not in trainable or variable in self.tables:
-                continue
-            decay = optimizer.decay_of(variable)
-            end = variable.offset + variable.size
-            follows = bool(ranges) and self.store.next_offset(ranges[-1][1]) == variable.offset
-            if merge and follows and ranges[-1][2] == decay:
-                ranges[-1] = (ranges[-1][0], end, decay)
-            else:
-                ranges.append((variable.offset, end, decay))
-        return ranges
+        return segments_of(self)
 
     def dense_weights(self) -> list[Array]:
         """The trainable weights without tables, which may be too large to check in every run."""
@@ -535,13 +444,3 @@ class Engine:
     def metric_snapshots(self) -> list[list[Any]]:
         """The sums of each metric of each output since the last reset, as the metric's `restore` takes them."""
         raise NotImplementedError
-
-
-def _coupling(layer: Operation) -> str:
-    """When a layer's samples depend on each other."""
-    found = layer.couples_samples
-    if not isinstance(found, str) or found not in ("never", "in_training", "always"):
-        raise ValueError(
-            f"couples_samples of layer {layer.name!r} must be 'never', 'in_training' or 'always', but is {found!r}."
-        )
-    return found

@@ -6,7 +6,7 @@ import pytest
 
 import cbackprop as cb
 from cbackprop import layers
-from cbackprop.engine import engine
+from cbackprop.engine import row_updates
 
 ROWS = 50
 
@@ -14,7 +14,7 @@ ROWS = 50
 @pytest.fixture(params=["by rows", "dense"])
 def by_rows(request, monkeypatch):
     """Whether every table counts as a large one."""
-    monkeypatch.setattr(engine, "LARGEST_DENSE_TABLE", 0 if request.param == "by rows" else 2**20)
+    monkeypatch.setattr(row_updates, "LARGEST_DENSE_TABLE", 0 if request.param == "by rows" else 2**20)
     return request.param == "by rows"
 
 
@@ -75,7 +75,7 @@ def test_steps_over_rows_are_the_dense_ones(optimizer, monkeypatch):
     """Exact where a weight without gradient stays; Adam's first step likewise, hence a single batch."""
     results = []
     for limit in (0, 2**20):
-        monkeypatch.setattr(engine, "LARGEST_DENSE_TABLE", limit)
+        monkeypatch.setattr(row_updates, "LARGEST_DENSE_TABLE", limit)
         monkeypatch.setattr(cb.optimizers.SGD, "rests_without_gradient", False)
         monkeypatch.setattr(cb.optimizers.Adagrad, "rests_without_gradient", False)
         cb.utils.set_random_seed(3)
@@ -106,7 +106,7 @@ def test_optimizers_that_rest_without_gradient_do(cls):
 def test_what_is_made_of_all_rows_is_made_of_all_rows(settings, monkeypatch):
     results = []
     for limit in (0, 2**20):
-        monkeypatch.setattr(engine, "LARGEST_DENSE_TABLE", limit)
+        monkeypatch.setattr(row_updates, "LARGEST_DENSE_TABLE", limit)
         cb.utils.set_random_seed(3)
         model = shared()
         model.compile(cb.optimizers.Adam(0.01, **settings), "mse")
@@ -117,7 +117,7 @@ def test_what_is_made_of_all_rows_is_made_of_all_rows(settings, monkeypatch):
 
 
 def test_rows_that_no_batch_reads_wait(monkeypatch):
-    monkeypatch.setattr(engine, "LARGEST_DENSE_TABLE", 0)
+    monkeypatch.setattr(row_updates, "LARGEST_DENSE_TABLE", 0)
     layer = layers.Embedding(10, 2)
     model = cb.Sequential([cb.Input((1,)), layer, layers.Flatten(), layers.Dense(1)])
     before = layer.get_weights()[0]
