@@ -25,6 +25,13 @@ class CustomObjects:
         """Everything that is known now, by name."""
         return self.everywhere | (self._scope.get() or {}) | (self._copied.get() or {})
 
+    def find(self, name: str) -> Any:
+        """The class or function of this name; ``None`` if there is none."""
+        for known in (self._copied.get(), self._scope.get(), self.everywhere):
+            if known and name in known:
+                return known[name]
+        return None
+
     def add(self, name: str, thing: Any) -> None:
         """Make a class or function known everywhere."""
         self.everywhere[name] = thing

@@ -109,7 +109,8 @@ class Registry:
         return self._lookup(name) is not None
 
     def _lookup(self, name: str) -> Any:
-        return own_objects.all().get(name, self._by_name.get(name, self._by_name.get(name.lower())))
+        found = own_objects.find(name)
+        return self._by_name.get(name, self._by_name.get(name.lower())) if found is None else found
 
     def name_of(self, thing: Any) -> str | None:
         """The name of a class or function, of the class of an object, or of a function whose arguments are bound."""

@@ -46,6 +46,15 @@ def are_blank() -> bool:
     return _left_to_make.get() is not None
 
 
+class Moves:
+    """Counts how often variables have moved. It is no attribute of a class: to set one slows down all its objects."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
 class ParameterStore:
     """The flat vector that holds variables, each at its own offset.
 
@@ -55,7 +64,7 @@ class ParameterStore:
     """
 
     # How often variables have moved. If it has not changed, all variables are where they were.
-    generation: ClassVar[int] = 0
+    moves: ClassVar[Moves] = Moves()
     # Held while variables move, and by code that needs several of them to stay where they are.
     moving: ClassVar[Any] = threading.RLock()
     # The values of variables when they left for another store. What runs change here later is copied there.
@@ -74,7 +83,6 @@ class ParameterStore:
         for variable, offset, value in zip(listed, offsets, values, strict=True):
             vector[offset : offset + variable.size] = value.reshape(-1)
             variable.position = self, offset
-        ParameterStore.generation += 1
 
     @property
     def variables(self) -> list[Variable]:
@@ -96,7 +104,7 @@ class ParameterStore:
         values = self.values
         self.values = aligned_zeros(values.size, values.dtype)
         self.values[:] = values
-        ParameterStore.generation += 1
+        self.moves.count += 1
 
     @classmethod
     def unite(cls, variables: Sequence[Variable]) -> ParameterStore | None:
@@ -119,6 +127,7 @@ class ParameterStore:
             places = [(variable.size, *variable.position) for variable in everything]
             values = [(s.values if s.left is None else s.left)[begin : begin + size] for size, s, begin in places]
             united = cls(everything, values, stores[0].dtype)
+            cls.moves.count += 1
             united.users = tuple(map(weakref.ref, users))
             return united
 

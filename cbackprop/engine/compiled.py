@@ -360,7 +360,7 @@ class CompiledEngine(Engine):
             not 0 < rows <= self.room.blocks[0]
             or self.fixed_batch not in (None, rows)
             or (rows > batch_size and self.sees_whole(False))
-            or self.generation != ParameterStore.generation
+            or self.generation != ParameterStore.moves.count
             or self.at_once is None
             or x.dtype != self.dtype
             or (rows > 1 and most_threads(self.flops * rows, starts=True) > 1)
@@ -370,7 +370,7 @@ class CompiledEngine(Engine):
             return None
         given, made, source, output = self.at_once
         with self.lock:
-            if self.generation != ParameterStore.generation:
+            if self.generation != ParameterStore.moves.count:
                 return None
             result: Array = np.empty((rows, *made), self.dtype)
             return result if self.predictor.predict_now(x, result, given, source, output) else None

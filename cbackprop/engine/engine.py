@@ -108,7 +108,7 @@ class Engine:
         self.problem: EngineProblem | None = None  # the problem of a full-batch optimizer's last step
         self.bound = False
         self.offsets: dict[Variable, int] = {}  # of the variables in the store
-        self.generation = -1  # `ParameterStore.generation` when the offsets were last checked
+        self.generation = -1  # `ParameterStore.moves` when the offsets were last checked
         self.gradient_vector: Array = np.zeros(0, self.dtype)
 
     def _take_settings(
@@ -199,7 +199,7 @@ class Engine:
 
     def bind(self) -> None:
         """Find the variables in memory, because sharing layers with another model may have moved them."""
-        if self.bound and (self.generation == ParameterStore.generation or self._are_here()):
+        if self.bound and (self.generation == ParameterStore.moves.count or self._are_here()):
             return
         self.bound = False  # until the end, because an interrupt may come at any line
         with ParameterStore.moving:
@@ -222,7 +222,7 @@ class Engine:
 
     def bring_along(self) -> None:
         """At the end of a run, copy the weights to their new place if another model has moved them meanwhile."""
-        if self.store is None or self.generation == ParameterStore.generation:
+        if self.store is None or self.generation == ParameterStore.moves.count:
             return
         with ParameterStore.moving:
             for variable, offset in self.offsets.items():
@@ -230,7 +230,7 @@ class Engine:
 
     def _are_here(self) -> bool:
         """Whether all variables are in the store that this engine knows. If so, store the generation."""
-        generation = ParameterStore.generation  # read first, because a move meanwhile raises it
+        generation = ParameterStore.moves.count  # read first, because a move meanwhile raises it
         here = all(variable.store is self.store for variable in self.plan.variables)
         self.generation = generation if here else -1
         return here

@@ -90,8 +90,7 @@ def _make_weights(
         raise
     del layer.__dict__["_begun"]
     layer.built = True
-    layer._build_shape = given if len(args) + len(kwargs) == 1 else kwargs or None
-    layer._locked = True
+    layer.__dict__.update(_build_shape=given if len(args) + len(kwargs) == 1 else kwargs or None, _locked=True)
 
 
 def _build_base(layer: Any, build: Callable[..., None], *args: Any, **kwargs: Any) -> None:

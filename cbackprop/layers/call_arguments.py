@@ -39,6 +39,7 @@ def _bind_built_in(inputs: Any, training: Any = None, mask: Any = None) -> dict[
 
 
 BUILT_IN = inspect.signature(_bind_built_in)
+NOTHING: frozenset[str] = frozenset()
 
 
 def _bound(signature: inspect.Signature, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -146,7 +147,7 @@ class CallArguments:
                 f"{type(layer).__name__} {layer.name!r} was called with wrong arguments: {error}."
             ) from None
         _check_positional(layer, args, self.signature)
-        if not layer.is_python and is_samples(self.values.get("training")):
+        if self.built_in and is_samples(self.values.get("training")):
             what = f"{type(layer).__name__} {layer.name!r} takes"
             if layer.n_inputs == 1:
                 raise ArgumentTypeError(
@@ -156,7 +157,7 @@ class CallArguments:
             raise ArgumentTypeError(
                 f"{what} its inputs as one argument, but was called with several: give a list, layer([a, b])."
             )
-        self._rest = next((n for n, p in parameters.items() if p.kind is p.VAR_KEYWORD), None)
+        self._rest = _rest_of(self.signature)
         if self._rest is not None:
             self.values |= self.values.pop(self._rest, {})
         if "training" in self.values:  # by position
@@ -166,8 +167,10 @@ class CallArguments:
         self.settings: dict[str, Any] = {}
         if self.built_in:
             self._sort(layer)
-        self.given_masks: list[Any] = [leaf for leaf in flatten(self.mask) if self.built_in and _is_tensor(leaf)]
-        self._left_out: frozenset[str] = frozenset()
+        self.given_masks: list[Any] = []
+        if self.built_in and self.mask is not None:
+            self.given_masks = [leaf for leaf in flatten(self.mask) if _is_tensor(leaf)]
+        self._left_out = NOTHING
         self.mask_given = self.mask is not None
 
     @property
@@ -305,7 +308,16 @@ def _is_tensor(leaf: Any) -> bool:
     return isinstance(leaf, KerasTensor)
 
 
+def _rest_of(signature: inspect.Signature) -> str | None:
+    """The parameter that takes all other arguments by name."""
+    if signature is BUILT_IN:
+        return None
+    return next((name for name, each in signature.parameters.items() if each.kind is each.VAR_KEYWORD), None)
+
+
 def _takes(signature: inspect.Signature, name: str) -> bool:
+    if signature is BUILT_IN:
+        return name in BUILT_IN.parameters
     return any(p.name == name or p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
 
 

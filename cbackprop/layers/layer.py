@@ -147,6 +147,8 @@ class Layer(ConnectionMethods, WeightMethods, LossMethods, MaskMethods, Activate
     _locked: bool
     nodes: list[Node]
     built: bool
+    activity_regularizer: Any
+    batch_input_shape: Shape | None
 
     # The type of results for users, if it is not a float type. Between layers, numbers have the model's float type.
     output_dtype: str | None = None
@@ -163,19 +165,28 @@ class Layer(ConnectionMethods, WeightMethods, LossMethods, MaskMethods, Activate
     ) -> None:
         input_dim = kwargs.pop("input_dim", None)
         self.refuse_unknown(kwargs)
-        self.activity_regularizer = named("activity_regularizer", regularizers.get, activity_regularizer)
-        self.name = check_name(name) or unique_name(type(self).__name__)
-        self._trainable = check_boolean("trainable", trainable)
-        self.dtype = config.floatx() if dtype is None else config.check_float_type(dtype)
-        self.batch_input_shape: Shape | None = None
+        activity_regularizer = named("activity_regularizer", regularizers.get, activity_regularizer)
+        name = check_name(name) or unique_name(type(self).__name__)
+        trainable = check_boolean("trainable", trainable)
+        dtype = config.floatx() if dtype is None else config.check_float_type(dtype)
         if input_dim is not None:
             if input_shape is not None:
                 raise ValueError("Only one of input_shape and input_dim can be given.")
             input_shape = (check_integer("input_dim", input_dim, 1),)
-        if input_shape is not None:
-            self.batch_input_shape = (None, *check_sizes("input_shape", input_shape))
-        # What nobody gave need not be looked at by `__setattr__`, which takes most of the time to make a layer.
-        self.__dict__.update(_variables=[], _base_variables=[], _added_losses={}, _locked=False, nodes=[], built=False)
+        # `__setattr__` need not look at what is checked. It takes most of the time to make a layer.
+        self.__dict__.update(
+            activity_regularizer=activity_regularizer,
+            name=name,
+            _trainable=trainable,
+            dtype=dtype,
+            batch_input_shape=None if input_shape is None else (None, *check_sizes("input_shape", input_shape)),
+            _variables=[],
+            _base_variables=[],
+            _added_losses={},
+            _locked=False,
+            nodes=[],
+            built=False,
+        )
 
     if not TYPE_CHECKING:
 

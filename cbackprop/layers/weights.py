@@ -37,9 +37,10 @@ def named_weight_arguments(args: tuple[Any, ...], by_name: dict[str, Any]) -> di
             f"name={first!r}."
         )
     for name, value in zip(by_name, args, strict=False):
-        if by_name[name] is not None and value is not None:
-            raise ValueError(f"add_weight was given {name} both by position and by name.")
-        by_name[name] = value if value is not None else by_name[name]
+        if value is not None:
+            if by_name[name] is not None:
+                raise ValueError(f"add_weight was given {name} both by position and by name.")
+            by_name[name] = value
     return by_name
 
 
@@ -56,9 +57,7 @@ def new_weight(
     if dtype is not None and config.check_float_type(dtype) != layer.dtype:
         raise ValueError(f"dtype of a weight must be {layer.dtype!r}, the layer's own, but got {dtype!r}.")
     _check_unlocked(layer, name)
-    names = {variable.name for variable in layer._variables}
-    numbered = ("variable" if i == 0 else f"variable_{i}" for i in itertools.count())
-    name = check_name(name) or next(free for free in numbered if free not in names)
+    name = check_name(name) or _free_name(layer)
     shape = check_shape(f"the shape of weight {name!r}", () if shape is None else shape)
     first = named("initializer", initializers.get, "glorot_uniform" if initializer is None else initializer)
     added, held = regularizers.get(regularizer), constraints.get(constraint)
@@ -67,6 +66,12 @@ def new_weight(
     variable.path = path_of(layer, name)
     layer._variables.append(variable)
     return variable
+
+
+def _free_name(layer: Any) -> str:
+    names = {variable.name for variable in layer._variables}
+    numbered = ("variable" if i == 0 else f"variable_{i}" for i in itertools.count())
+    return next(free for free in numbered if free not in names)
 
 
 def _check_unlocked(layer: Any, name: str | None) -> None:

@@ -105,16 +105,18 @@ class CompileMethods:
         with Layer._making:  # another thread may be making an engine
             if chosen is not None:
                 chosen.attach(self)
-            self._optimizer = chosen
-            self._settings = settings
             self.run_eagerly, self.steps_per_execution, self.jit_compile = run_eagerly, steps_per_execution, jit_compile
-            self._objectives = objectives
-            self._make_trackers(metrics is not None or weighted_metrics is not None)  # type: ignore[attr-defined]
-            self._engine = None
-            self._gradient_engines = {}
-            self._showing = {}
-            self._trainable_when_compiled = trainable
-            self.compiled = True
+            self.__dict__.update(
+                _optimizer=chosen,
+                _settings=settings,
+                _objectives=objectives,
+                _engine=None,
+                _gradient_engines={},
+                _showing={},
+                _trainable_when_compiled=trainable,
+                compiled=True,
+            )
+            self._begin_trackers(metrics is not None or weighted_metrics is not None)  # type: ignore[attr-defined]
         if self._runs:
             warnings.warn(
                 f"compile was called on model {self.name!r} while fit was running: that fit continues with its "  # type: ignore[attr-defined]

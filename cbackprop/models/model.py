@@ -144,9 +144,7 @@ class Model(Trainer, FileMethods, Layer):
         """Take over the graph between these tensors."""
         graph = Graph(check_tensors("inputs", inputs), check_tensors("outputs", outputs))
         check_nesting(self, graph.layers)
-        self._graph = graph
-        self.input_structure = inputs
-        self.output_structure = outputs
+        self.__dict__.update(_graph=graph, input_structure=inputs, output_structure=outputs)
         self.__dict__["dtype"] = self._find_float_type()  # others cannot set it
         self.built = True
         self._forget_engine()

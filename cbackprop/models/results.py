@@ -23,11 +23,13 @@ class ResultMethods:
     _compile_metrics: CompiledMetrics | None
     _output_losses: dict[str, LossMean]
 
-    def _make_trackers(self, metrics: bool) -> None:
-        """Make the first metrics of the list `metrics`. The argument says whether `compile` was given any."""
-        self._losses_shown = {}
-        self._loss_tracker, self._output_losses = LossMean("loss"), {}
-        self._compile_metrics = CompiledMetrics(self) if metrics else None
+    def _begin_trackers(self, metrics: bool) -> None:
+        """Begin anew with the list `metrics`. The argument says whether `compile` was given any.
+
+        The means of losses are made when they are asked for, which is seldom.
+        """
+        made = CompiledMetrics(self) if metrics else None
+        self.__dict__.update(_losses_shown={}, _loss_tracker=None, _output_losses={}, _compile_metrics=made)
 
     def _show_losses(self, losses: dict[str, float]) -> None:
         """Let `metrics` show the losses of new logs."""
@@ -55,13 +57,21 @@ class ResultMethods:
         ['mae']
         """
         model: Any = self
+        if model.compiled and self._loss_tracker is None:
+            self._loss_tracker = self._new_mean("loss")
         if model._objectives is not None:
             for name in log_names(model, model._objectives)[0]:
                 if name is not None and name not in self._output_losses:
-                    self._output_losses[name] = LossMean(name)
-                    self._output_losses[name].show(self._losses_shown.get(name, 0.0))
+                    self._output_losses[name] = self._new_mean(name)
         found = [self._loss_tracker, self._compile_metrics, *self._output_losses.values(), *self.metrics_of_layers()]
         return list(dict.fromkeys(metric for metric in found if metric is not None))
+
+    def _new_mean(self, name: str) -> LossMean:
+        """The mean of a loss, which shows the last logs."""
+        mean = LossMean(name)
+        if name in self._losses_shown:
+            mean.show(self._losses_shown[name])
+        return mean
 
     def metrics_of_layers(self) -> list[Metric]:
         """The metrics that the model and its layers have as attributes and update in their `call`."""

@@ -96,15 +96,12 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
     def _forget_engine(self) -> None:
         """Drop everything that was prepared, because the graph or the settings have changed."""
         with Layer._making:  # another thread may be making an engine
-            self._plan = self._engine = self._predictor = self._objectives = None
-            self._gradient_engines = {}
-            self._showing = {}
-            self._trainable_when_compiled = None
+            self._forget_plans()
+            self.__dict__.update(_objectives=None, _trainable_when_compiled=None)
 
     def _forget_plans(self) -> None:
         """Drop plans and engines, because a layer has changed. They are made again when needed."""
-        self._plan = self._engine = self._predictor = None
-        self._gradient_engines, self._showing = {}, {}
+        self.__dict__.update(_plan=None, _engine=None, _predictor=None, _gradient_engines={}, _showing={})
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: everything except the engines, which are made again when needed."""
