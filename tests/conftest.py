@@ -25,7 +25,7 @@ def pytest_runtest_setup(item):
 
 @pytest.fixture
 def interrupts():
-    """Interrupts as in a terminal: what a shell starts in the background ignores them, and so do its children."""
+    """Let interrupts work as in a terminal. Programs that a shell starts in the background ignore them."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -21,7 +21,7 @@ from cbackprop.compiled.kernels import activations as kernels
 from cbackprop.layers.activation import ELU, LeakyReLU, ReLU
 from cbackprop.reference import activations as twins
 
-# But those that halve an axis: tests/activations/test_glu.py.
+# Activations that halve an axis are tested in tests/activations/test_glu.py.
 REGISTERED = {name: function for name, function in activations.registry if not function.kernel().halves}
 
 # Numbers that float32 holds exactly, so that both types compute the same function.
@@ -170,7 +170,7 @@ def test_finite_input_gives_no_nan(function, dtype, rng):
     y = run_kernel(function, x)
     assert not np.isnan(y).any()
     gradient = run_kernel_backward(function, np.ones_like(x), x, y)
-    if function.kernel().name in ("celu", "exponential"):  # whose slope may be infinite, as y is
+    if function.kernel().name in ("celu", "exponential"):  # their slope may be infinite, like y
         gradient = gradient[np.isfinite(y)]
     assert not np.isnan(gradient).any()
 
@@ -200,7 +200,7 @@ def test_in_place(function, dtype, rng):
 @TYPES
 @pytest.mark.parametrize("function", [case for case in CASES if case.values[0].kernel().axis is None])
 def test_bits_do_not_depend_on_the_place_in_the_array(function, dtype, rng):
-    """Threads have any number of rows, so the loop for what is left behind whole vectors rounds as the others."""
+    """Threads have any number of rows, so loops must round the numbers after whole vectors like those within vectors."""
     x = np.concatenate([array_of(dtype, rng).reshape(-1), rng.normal(size=2000).astype(dtype)])
     y = run_kernel(function, x)
     delta = rng.normal(size=x.size).astype(dtype)

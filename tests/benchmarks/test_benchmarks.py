@@ -1,4 +1,4 @@
-"""The benchmarks run, write what they say, and survive peers that are not installed."""
+"""The benchmarks run, write their results, and leave out peers that are not installed."""
 
 import importlib
 import importlib.util
@@ -130,7 +130,7 @@ def test_a_wrong_option_is_refused(monkeypatch, capsys):
 
 
 def test_convolution(tmp_path):
-    """Without peers; tests/parity/benchmarks/test_images.py compares what they compute."""
+    """Without peers. tests/parity/benchmarks/test_images.py compares the results of peers."""
     options = "--rounds", "1", "--seconds", "0.001", "--peers", "cbackprop", "--only", "1-D 25"
     done = run("convolution.py", *options, "--output", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -175,7 +175,7 @@ def test_speed_up_and_memory_of_convolutions(monkeypatch, capsys):
 
 
 def test_recurrent(tmp_path):
-    """Without peers; tests/parity/benchmarks/test_sequences.py compares what they compute."""
+    """Without peers. tests/parity/benchmarks/test_sequences.py compares the results of peers."""
     options = "--rounds", "1", "--seconds", "0.001", "--peers", "cbackprop", "--only", "LSTM 50"
     done = run("recurrent.py", *options, "--output", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -187,7 +187,7 @@ def test_recurrent(tmp_path):
 
 
 def test_attention(tmp_path):
-    """Without peers; tests/parity/benchmarks/test_sequences.py compares what they compute."""
+    """Without peers. tests/parity/benchmarks/test_sequences.py compares the results of peers."""
     options = "--rounds", "1", "--seconds", "0.001", "--peers", "cbackprop", "--only", "48 wide"
     done = run("attention.py", *options, "--output", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr

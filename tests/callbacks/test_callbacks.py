@@ -185,7 +185,7 @@ def averaging():
 
 @pytest.mark.parametrize("on_epoch", [False, True])
 def test_evaluations_see_the_averages(on_epoch):
-    """With the callback, weights end up as without it: training itself never sees the averages."""
+    """The callback does not change the final weights: training itself never uses the averages."""
     a, b = averaging(), averaging()
     b.set_weights(a.get_weights())
     seen = []

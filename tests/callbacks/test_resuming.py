@@ -131,7 +131,7 @@ def test_a_backup_brings_back_what_callbacks_know(tmp_path, engine, place, frequ
 
 @pytest.mark.parametrize("whole_model", [True, False])
 def test_going_on_from_a_checkpoint(tmp_path, whole_model):
-    """What `load_model` read goes on with ``initial_epoch``, whatever stands behind the checkpoint in the list."""
+    """A model from `load_model` continues with ``initial_epoch``, with any callbacks after the checkpoint."""
     folders = [tmp_path / name for name in ("whole", "parts")]
     for folder in folders:
         folder.mkdir()
@@ -161,7 +161,7 @@ def test_going_on_from_a_checkpoint(tmp_path, whole_model):
 
 
 def test_a_run_that_had_stopped_is_over_after_a_backup_but_not_after_loading(tmp_path):
-    """The process ends between the end of the last epoch and that of `fit`."""
+    """The process ends after the last epoch and before the end of `fit`."""
     stop = callbacks.EarlyStopping("loss", patience=1, min_delta=1e9)
     backup = callbacks.BackupAndRestore(tmp_path / "b")
     save = callbacks.ModelCheckpoint(tmp_path / "{epoch}")

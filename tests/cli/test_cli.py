@@ -284,7 +284,7 @@ def test_a_reader_that_leaves(tmp_path):
 
 
 def test_an_interrupt(interrupts, tmp_path):
-    """On a terminal, where a bar moves."""
+    """On a terminal, with a progress bar."""
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "d.npz", x=rng.normal(size=(2000, 5)), y=rng.normal(size=2000))
     ours, theirs = pty.openpty()

@@ -94,7 +94,7 @@ DATES = {
 
 
 def save(path, columns, separator=","):
-    """Write cells as they are, in quotes where they hold the separator."""
+    """Write cells unchanged, in quotes if they contain the separator."""
 
     def field(cell):
         return f'"{cell}"' if separator in cell else cell
@@ -111,7 +111,7 @@ def trained(capsys, *options):
 
 
 def assert_same(tmp_path, monkeypatch, capsys, texts, plainly, note, separator, options=()):
-    """Both columns give the same network, the notes tell how the first was read, and predictions read it so, too."""
+    """Both columns give the same network. Notes say how the first one was read, and predictions read it so too."""
     monkeypatch.chdir(tmp_path)
     y = np.array(X) + 100 * NOISE
     others = {"z": plain(Z), "y": plain(y)} if separator == "," else {"z": comma(Z), "y": comma(y)}
@@ -240,7 +240,7 @@ def test_the_user_decides(tmp_path, monkeypatch, capsys):
     assert tables.load("m").reader.read("d.csv")["x"][8] == pytest.approx(2.108)
     printed, notes = trained(capsys, "d.csv", "--target", "y", "--decimal", ".")
     assert "x is read as numbers: thousands with commas" in notes
-    # Numbers that a scanner writes for nothing, and marks of one's own.
+    # Numbers that a scanner writes for missing values, and the user's own marks.
     gone = with_marks(plain(X), "-999", 6)
     save(tmp_path / "e.csv", {"x": gone, "y": plain(NOISE)})
     trained(capsys, "e.csv", "--target", "y", "--missing", "-999,-", "--save", "m")

@@ -74,7 +74,7 @@ def test_learning_rate_suits_the_optimizer(arguments, rate, capsys):
 
 
 def test_spirals_are_points_of_the_plane(capsys):
-    """Four points at even distances along the spirals lie on one line through the middle."""
+    """Four points at equal distances along the spirals are on one line through the center."""
     assert main(["step", "spirals"]) == 0
     rows = re.search(r"^X .*\n((?: .*\n)+)", capsys.readouterr().out, re.MULTILINE)[1].replace("−", "-")
     points = np.array([[float(number) for number in row.split()] for row in rows.splitlines()])

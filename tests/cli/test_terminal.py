@@ -18,7 +18,7 @@ from cbackprop.utils import Progbar
 
 @pytest.fixture(params=[60, 80, 120])
 def columns(request, capsys, monkeypatch):
-    """A terminal of so many columns."""
+    """A terminal with `columns` columns."""
     monkeypatch.setenv("COLUMNS", str(request.param))
     monkeypatch.setenv("TERM", "xterm")
     for stream in (sys.stdout, sys.stderr):  # their class, because the test gets other ones

@@ -1,4 +1,4 @@
-"""Constraints: values, what they do in training and in `optimizer.apply`, mistakes."""
+"""Constraints: their values, their effect in training and in `optimizer.apply`, and wrong arguments."""
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_engines_agree_and_threads_change_no_bit(constraint, dtype, rng, every_s
 
 
 def test_axes_that_are_no_neighbours(rng):
-    """Such a norm is taken in NumPy, and the training goes on as with any other."""
+    """NumPy computes this norm; apart from that, training is the same."""
     layer = layers.LayerNormalization(axis=[1, 2, 3], gamma_constraint=constraints.MaxNorm(0.5, axis=[0, 2]))
     model = cb.Sequential([cb.Input((2, 3, 4)), layer])
     model.compile("sgd", "mse")

@@ -119,7 +119,7 @@ def test_damaged_gzip(content):
     [
         pytest.param(b"\0\0\x08\x01\x7f\xff\xff\xff" + bytes(64), id="plain"),
         pytest.param(gzip.compress(b"\0\0\x08\x01\x7f\xff\xff\xff" + bytes(64)), id="gz"),
-        # Just inside what a gzip file of this size could hold, so that only reading it shows the lie.
+        # Just within the limit for a gzip file of this size, so that only reading it shows that the size is wrong.
         pytest.param(gzip.compress(struct.pack(">4B2I", 0, 0, 8, 2, 1000, 9000) + bytes(8_990_000)), id="gz inflating"),
     ],
 )

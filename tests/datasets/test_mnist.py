@@ -1,4 +1,4 @@
-"""MNIST by path: the archive that Keras has, and IDX files (of which test_fashion_mnist.py tests the mistakes)."""
+"""MNIST by path: Keras's archive, and IDX files (test_fashion_mnist.py tests wrong ones)."""
 
 import io
 import zipfile

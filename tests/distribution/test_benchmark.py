@@ -1,4 +1,4 @@
-"""The benchmark of ranks runs, and its model of cost says what is plain."""
+"""The benchmark of ranks runs, and its cost model gives the expected results in simple cases."""
 
 import importlib
 import json

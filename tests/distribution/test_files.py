@@ -87,7 +87,7 @@ if ranks.rank == 0:
 
 
 def kill(folder):
-    """A function that kills one rank as soon as a program says that it is where it should be killed."""
+    """A function that kills one rank as soon as a program reports that it has reached the right place."""
 
     def act(process):
         until = time.monotonic() + 60

@@ -18,7 +18,7 @@ NAMES = ["classes", "dropout_and_penalties", "frozen_and_clipped", "masks_over_w
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
-    """The command that starts so many ranks on each of four machines."""
+    """The command that starts the given numbers of ranks on four machines."""
     with machines(tmp_path_factory.mktemp("machines"), 4, DELAY) as command:
         yield command
 

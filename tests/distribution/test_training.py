@@ -48,7 +48,7 @@ def test_the_bits_do_not_depend_on_where_the_ranks_are(tmp_path, in_order, ranks
             assert value.tobytes() == in_order[1][name].tobytes(), name
 
 
-# A layer of these sees the samples of one rank: see below.
+# These layers see only the samples of one rank: see below.
 APART = [name for name in NAMES if "BatchNormalization" in name]
 
 

@@ -64,7 +64,7 @@ def commands(page):
 
 
 def lines(page):
-    """Those of the indented blocks, without what is said about them."""
+    """The commands of indented blocks, without their comments."""
     listed = "".join(block.text for block in pages.indented(page.read_text()))
     return [re.sub(r"\s+# .*", "", line) for line in listed.splitlines() if line]
 

@@ -1,4 +1,4 @@
-"""Programs of the gallery, which run when the site is built: what they import is installed then, and they repeat."""
+"""Programs of the gallery run when the site is built: their imports are installed then, and they can be repeated."""
 
 import ast
 import re

@@ -38,7 +38,7 @@ def test_marks_and_extras_exist(page):
 
 @pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.stem)
 def test_what_a_page_shows_is_run_or_printed(page):
-    """A block that no test runs, and that no test holds against what was printed, is known here."""
+    """Every block that is neither run nor compared with an output is listed here."""
     text = page.read_text()
     shown = [block for block in pages.blocks(text) if block.kind not in ("python", "sh", "output")]
     others = [block for block in shown if not block.file and not block.kind.startswith("{")]

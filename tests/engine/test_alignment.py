@@ -1,4 +1,4 @@
-"""Arrays whose numbers begin anywhere, as a view of bytes read from a file may: they are moved before C reads them."""
+"""Unaligned arrays, such as views of bytes from a file, are copied to aligned memory before C reads them."""
 
 import numpy as np
 import pytest

@@ -91,7 +91,7 @@ def test_a_value_that_others_read_is_still_there():
 
 
 def test_what_follows_is_in_use_while_the_leader_reads():
-    """Its output must not lie where the leader's input is."""
+    """A following layer's output must not share memory with the leader's input."""
     inputs = cb.Input((6, 6, 2))
     x = layers.Conv2D(4, 3, padding="same")(inputs)
     model = cb.Model(inputs, layers.Conv2D(2, 3)(block(x, 8)))
@@ -102,7 +102,7 @@ def test_what_follows_is_in_use_while_the_leader_reads():
 
 
 def test_the_jacobian_runs_what_follows_once():
-    """Levenberg and Marquardt's steps on both engines, where a convolution runs the activation behind it."""
+    """Levenberg-Marquardt on both engines, with a convolution that runs the activation after it."""
     rng = np.random.default_rng(4)
     x, y = rng.normal(size=(20, 8, 2)), rng.normal(size=(20, 1))
     losses = []

@@ -94,7 +94,7 @@ def test_a_child_of_the_run_itself_finishes_it():
 
 
 class Pausing(layers.PReLU):
-    """Waits where the engine is built, in one thread only."""
+    """Waits while the engine is built, in one thread only."""
 
     def alpha_shape(self, input_shape):
         self.pause()
@@ -212,7 +212,7 @@ def use_model(held):
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_child_says_that_data_prepared_by_threads_stayed_behind():
-    """Of a run that is forked itself: the parent's goes on."""
+    """A run forks in its own thread. The parent's run continues."""
     parent, children = os.getpid(), []
 
     def batches():

@@ -1,4 +1,4 @@
-"""Who computes which part of the gradients, and what lies between gradients and update."""
+"""How gradients are divided among threads, and what happens between gradients and update."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Where the buffers of a batch lie: nothing may take the place of what a thread may still be using."""
+"""The places of a batch's buffers: no buffer may share memory with one that a thread may still be using."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Layers that read a user's array where it lies read nothing beside it."""
+"""Layers that read a user's array in place read nothing outside of it."""
 
 import layer_cases
 import loss_cases

@@ -1,4 +1,4 @@
-"""Masks: where the plan lets them go, what they make of losses and metrics, and what they leave alone."""
+"""Masks: their way through the plan, their effect on losses and metrics, and models that they do not change."""
 
 import warnings
 

@@ -174,7 +174,7 @@ def test_blas_is_held_to_one_thread_meanwhile(monkeypatch):
 @pytest.mark.parametrize("units", [1, 3, 17, 64])
 @pytest.mark.parametrize("inputs", [5, 30, 300])
 def test_the_same_bits_on_any_number_of_threads(units, inputs, monkeypatch):
-    """With BLAS, whose sums may depend on how many rows it is given."""
+    """With BLAS, whose sums may depend on the number of rows."""
     monkeypatch.setattr(thread_trials, "LEAST_WORK", 1)
     cb.config.set_matrix_products("blas")
     rng = np.random.default_rng(0)

@@ -15,7 +15,7 @@ from cbackprop.engine.thread_choice import ThreadChoice
 
 
 class Machine:
-    """A clock, and how many seconds a step takes on so many threads."""
+    """A clock, and the seconds of a step for each number of threads."""
 
     def __init__(self, seconds):
         self.seconds, self.time, self.ran = seconds, 0.0, {}
@@ -24,7 +24,7 @@ class Machine:
         return self.time
 
     def run(self, choice, steps, first_step=0.0):
-        """Let a run of so many steps go through; the number of threads of its last step."""
+        """Simulate a run of `steps` steps. Return the number of threads of its last step."""
         threads = 0
         while steps:
             trial = choice.next(steps)
@@ -197,7 +197,7 @@ def test_an_interrupt_ends_a_run_in_trials(auto):
 
 @pytest.mark.parametrize("noise", [layers.Dropout, layers.GaussianNoise])
 def test_layers_that_draw_do_not_see_the_pieces_of_a_run(noise, monkeypatch):
-    """Outside of training they count samples of the data, not those of a piece, which the time decides about."""
+    """Outside of training, they count samples of the data and not of a piece, whose size depends on measured times."""
     x = np.random.default_rng(0).normal(size=(300, 4)).astype("float32")
     results = []
     for steps in (1, 2, 10_000):

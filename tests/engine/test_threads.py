@@ -1,6 +1,7 @@
-"""However many threads there are, and whether a batch is held as a whole or passes in blocks: the same numbers.
+"""The numbers do not depend on the number of threads, nor on whether a batch is held as a whole or passes in blocks.
 
-The same bits on 1, 2, 3 and 8 threads; and those of the NumPy twin, which knows neither threads nor blocks.
+The bits are the same on 1, 2, 3 and 8 threads. The numbers are those of the NumPy twin, which has neither threads nor
+blocks.
 """
 
 import os
@@ -84,7 +85,7 @@ def test_every_layer(make, shapes, in_blocks):
 
 @pytest.mark.parametrize(("make", "shapes"), layer_cases.EACH)
 def test_every_layer_with_gradients_in_parts(make, shapes, monkeypatch):
-    """The gradient of the smallest weight is divided, as those of large weights are, among so many threads."""
+    """Even the gradient of the smallest weight is divided among the threads, like those of large weights."""
     monkeypatch.setattr(gradient_work, "MOST_PARTS", 1000)
     monkeypatch.setattr(gradient_work, "LEAST_PART", 1)
     monkeypatch.setattr(gradient_work, "PART_STEP", 1)
@@ -132,7 +133,7 @@ def test_moments_of_parts_of_a_large_batch(channels, monkeypatch):
 @pytest.mark.parametrize("normalized", [False, True])
 @pytest.mark.parametrize(("batch", "threads"), [(16, 2), (32, 8), (9, 2), (100, 3), (1000, 8), (131, 2)])
 def test_all_threads_have_rows_of_a_batch(batch, threads, normalized):
-    """About as many each; also where they meet within the network."""
+    """All threads have about the same number of rows, also if they meet within the network."""
     cb.config.set_num_threads(threads)
     middle = [layers.BatchNormalization()] if normalized else []
     model = cb.Sequential([cb.Input((5,)), *middle, layers.Dense(3)])
@@ -169,7 +170,7 @@ def test_a_workspace_is_one_threads_and_as_large_as_layers_want_it():
 
 @pytest.mark.parametrize("rows", [1, 3, 20, 47])
 def test_blocks_of_few_rows(rows, monkeypatch):
-    """As many as fit into the cache where a sample is large."""
+    """As many rows as fit into the cache if samples are large."""
     monkeypatch.setattr(Room, "samples_of_block", lambda self: rows)
     assert_same(lambda: random_models.random_model(4, cb.config.floatx()))
 
@@ -295,7 +296,7 @@ def test_an_exception_from_a_display_ends_all_threads(monkeypatch):
 
 
 def test_models_in_python_threads_with_teams():
-    """Two Python threads, each training a model with a team of its own, get what they get alone."""
+    """Two Python threads, each training a model with its own team, give the same results as alone."""
     cb.config.set_num_threads(2)
     x, y = loss_cases.data_for(classifier(), SAMPLES, np.random.default_rng(0), "sparse")
 

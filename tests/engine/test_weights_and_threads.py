@@ -177,7 +177,7 @@ def test_models_that_share_layers_are_trained_and_written_by_several_threads():
 
 
 def test_predictions_and_copies_are_of_one_moment():
-    """Weights are set to one number after the other: nobody sees some of one and some of another."""
+    """All weights are set to one number, then to another: predictions and copies never mix the two."""
     size = 1200
     model = cb.Sequential([cb.Input((size,)), layers.Dense(size, use_bias=False), layers.Dense(size, use_bias=False)])
     x = np.ones((1, size), "float32")

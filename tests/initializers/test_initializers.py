@@ -345,7 +345,7 @@ def test_seed(name: str) -> None:
     first, second = before(shape), before(shape)
     assert not np.array_equal(first, second)
     set_random_seed(11)
-    seeded(shape)  # a seed of its own leaves the process-wide generator alone
+    seeded(shape)  # with its own seed it does not use the generator of the process
     assert_array_equal(make(name, seed=None)(shape), first)
     assert_array_equal(make(name, seed=None)(shape), second)
 

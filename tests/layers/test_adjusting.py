@@ -56,7 +56,7 @@ def test_every_adjustable_argument_is_tried():
     tried = {(type(make()).__name__, name) for make, name, _ in CASES}
     registry = dict(layers.layer.registry)
     missing = {(name, argument) for name, cls in registry.items() for argument in cls.adjustable} - tried
-    # Those for images and volumes are as those for signals.
+    # Layers for images and volumes behave like those for signals.
     assert {(name.replace("2D", "1D").replace("3D", "1D"), argument) for name, argument in missing} <= tried
 
 

@@ -169,7 +169,7 @@ def test_scores_are_trained(engine, rng):
 
 
 def test_open_lengths(rng):
-    """One model for sequences of any length; each gives what a model of that length gives."""
+    """One model for sequences of any length gives the same results as a model for each length."""
     inputs = cb.Input((None, 4))
     layer = heads()
     model = cb.Model(inputs, layer(inputs, inputs, use_causal_mask=True))

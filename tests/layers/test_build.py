@@ -19,7 +19,7 @@ class Scale(layers.Layer):
 
 
 class Twice(Scale):
-    """Whose build calls that of its base."""
+    """Its `build` calls the `build` of its base."""
 
     def build(self, input_shape):
         super().build(input_shape)

@@ -201,7 +201,7 @@ EVERY = [*ALL, "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "Separab
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
 @pytest.mark.parametrize("name", [*EVERY, "causal"])
 def test_taps_beyond_the_image_cost_nothing(name, engine):
-    """Output and gradients are those of the taps that reach the image: the middle one, or the last if it is causal."""
+    """Only taps that reach the image count: the middle one, or the last one if the padding is causal."""
     kind = "Conv1D" if name == "causal" else name
     rank, padding = int(kind.split("Conv")[1][0]), "causal" if name == "causal" else "same"
     shape = (*(4,) * rank, 2)

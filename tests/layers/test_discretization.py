@@ -196,7 +196,7 @@ def test_mistakes(make, error, match):
 @pytest.mark.parametrize("mode", ["multi_hot", "count"])
 @pytest.mark.parametrize("shape", [(4,), (4, 3), (2, 3, 5), (3, 1)])
 def test_several_axes(shape, mode, engine, rng):
-    """As in Keras, what is put together are the numbers along the first axis of a sample."""
+    """As in Keras, the numbers along the first axis of a sample are encoded together."""
     x = rng.normal(size=(6, *shape))
     layer = layers.Discretization([-1.0, 0.0, 0.5], output_mode=mode)
     model = cb.Sequential([cb.Input(shape), layer])
@@ -268,7 +268,7 @@ def test_adapt_of_many_numbers_beyond_float32():
 
 @pytest.mark.parametrize("shape", [(7, 5), (2**20, 5), (7, 2**20)])
 def test_numbers_that_a_broadcast_repeats(shape):
-    """They are sorted once: data of a million times as many numbers takes no longer."""
+    """Boundaries are sorted once, so many numbers of data do not take longer to sort."""
     column = np.random.default_rng(0).normal(size=(7, 1))
     repeated = np.broadcast_to(column if shape[0] == 7 else column[:5, 0], shape)
     few = np.repeat(column[:, 0], 5) if shape[0] == 7 else np.tile(column[:5, 0], 7)

@@ -72,7 +72,7 @@ def test_engines_and_threads_agree(optimizer, by_rows, every_step_is_shared):
 
 @pytest.mark.parametrize("optimizer", ["sgd", "clipnorm", "global", "clipvalue", "adagrad"])
 def test_steps_over_rows_are_the_dense_ones(optimizer, monkeypatch):
-    """Exact where a weight without gradient stays; Adam's first step likewise, hence a single batch."""
+    """The steps are equal if weights without a gradient do not change, as in Adam's first step: so there is one batch."""
     results = []
     for limit in (0, 2**20):
         monkeypatch.setattr(row_updates, "LARGEST_DENSE_TABLE", limit)
@@ -180,7 +180,7 @@ def test_input_of_whole_numbers():
 
 
 def test_a_step_costs_what_its_rows_cost():
-    """The arrays of a batch of 8 numbers hold no more rows than that, whatever the table's size."""
+    """The arrays of a batch of 8 numbers have at most 8 rows, for tables of any size."""
     model = cb.Sequential([cb.Input((2,)), layers.Embedding(100_000, 12), layers.Flatten(), layers.Dense(1)])
     model.compile("adam", "mse")
     model.train_on_batch(np.arange(8).reshape(4, 2), np.ones((4, 1)))

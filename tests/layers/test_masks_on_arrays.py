@@ -65,7 +65,7 @@ def test_a_mask_given_to_a_built_in_layer():
     np.testing.assert_allclose(again([X, SHOWN], training=True), y, atol=1e-6)
     with pytest.raises(ValueError, match=r"mask of input 0 must have a value for each row .* shape \(2, 3\), but has"):
         normal(X, mask=np.ones((2, 4)))
-    for shape in ((3,), (2, 3, 1), (2, 3, 4)):  # that of (3,) might be one for each sample
+    for shape in ((3,), (2, 3, 1), (2, 3, 4)):  # a mask of shape (3,) could have one number for each sample
         with pytest.raises(ValueError, match=r"value for each row .* shape \(2, 3\), but has shape \("):
             layers.GRU(2)(X, mask=np.ones(shape, bool))
     with pytest.raises(ValueError, match=r"must have a value for each row of its input, shape \(None, 3\), but has"):

@@ -296,7 +296,7 @@ def test_dot_backward(shapes, axes, normalize):
 
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
 def test_normalised_dot_of_tiny_vectors(engine):
-    """The norm counts as 1e-7 at least, and the gradient stays finite even where the norm is 0."""
+    """The norm is at least 1e-7, and the gradient stays finite even if the norm is 0."""
     x, y = cb.Input((2,), dtype="float64"), cb.Input((2,), dtype="float64")
     scaled = layers.Dense(2, use_bias=False, kernel_initializer="identity", dtype="float64")(x)
     model = cb.Model([x, y], layers.Dot(1, normalize=True, dtype="float64")([scaled, y]))

@@ -1,4 +1,4 @@
-"""Layers in Python that say by `compute_output_spec` what they return, as layers of Keras do."""
+"""Layers in Python that describe their outputs by `compute_output_spec`, as in Keras."""
 
 import numpy as np
 import pytest

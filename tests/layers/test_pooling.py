@@ -16,7 +16,7 @@ CHANNELS = (1, 2, 3, 5, 6, 7, 8, 9, 15, 16, 17, 32, 40)
 
 
 def deltas(layer, x, out, engine="compiled", beside=False):
-    """The output for x, and dL/dx for dL/doutput = out, found in what a step changes; with `beside`, 1 is added."""
+    """The output for x, and dL/dx for dL/doutput = out, from the changes in a step; with `beside`, 1 is added."""
     factors = layers.PReLU("ones")
     inputs = cb.Input(x.shape[1:])
     scaled = factors(inputs)

@@ -1,4 +1,4 @@
-"""Callables and layers as `activation`: what they compute, their gradients, configs and files."""
+"""Callables and layers as `activation`: their results, gradients, configs and files."""
 
 import json
 

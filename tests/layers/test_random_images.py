@@ -230,7 +230,7 @@ def test_window_that_is_resized(size, window, rng):
 
 
 def test_enlarged():
-    """Twice as many pixels: 1/4 and 3/4 of the way between others, and at the edge those of the edge."""
+    """Twice as many pixels: at 1/4 and 3/4 of the distance between the old ones; pixels at the edge are repeated."""
     x = np.array([0.0, 4.0, 8.0]).reshape(1, 1, 3, 1)
     y = both(layers.RandomCrop(2, 6), x)
     np.testing.assert_allclose(y[0, :, :, 0], [[0, 1, 3, 5, 7, 8]] * 2)
@@ -255,7 +255,7 @@ RAMP = np.arange(12.0, dtype="float32").reshape(1, 3, 4, 1)
 
 
 def drawn(layer, count=COUNT, sizes=(9, 8)):
-    """The affine map of each sample, seen by what the layer does to three pictures: 1, the column and the row."""
+    """The affine map of each sample, found from the layer's output for pictures of the column and the row."""
     row, column = np.mgrid[: sizes[0], : sizes[1]].astype("float64")
     x = np.repeat(np.stack([column, row], axis=-1)[None], count, axis=0)
     y = both(layer, x)
@@ -328,7 +328,7 @@ def test_fill(mode, interpolation):
 
 @pytest.mark.parametrize("mode", FILLED)
 def test_far_outside(mode):
-    """Every period of what lies around the image; an image of one pixel."""
+    """Several periods of the continued image; an image of one pixel."""
     for shape in ((1, 1, 1, 1), (1, 2, 7, 1)):
         x = np.arange(np.prod(shape), dtype="float32").reshape(shape)
         for layer in (layers.RandomZoom((1.0, 1.0), fill_mode=mode), layers.RandomTranslation(1.0, 1.0, mode)):

@@ -82,7 +82,7 @@ def larger(found):
     return (2 * sizes[0], *sizes[1:]), channels
 
 
-# A class, its arguments, a method that the compiled layer asks, and what a subclass says instead.
+# A class, its arguments, a method that the compiled layer calls, and a subclass's wrong result.
 LIES = [
     (layers.RandomFlip, (), "spatial_output", larger),
     (layers.RandomRotation, (0.5,), "spatial_output", larger),

@@ -22,7 +22,7 @@ MADE = [(name, number) for name, cases in LAYERS.items() for number in range(len
 
 
 def steps_of(name, number):
-    """The steps of a layer: its own, and that of its activation."""
+    """The steps of a layer: its own, and its activation's."""
     make, shapes = LAYERS[name][number]
     inputs = [cb.Input(shape) for shape in shapes]
     layer = make()
@@ -330,7 +330,7 @@ def test_mistakes_in_expand(kind, message):
 
 
 class Calling(layers.Layer):
-    """Unfolds into one call, whatever that is."""
+    """Expands into one given call, which may be wrong."""
 
     def __init__(self, call, dtype=None):
         super().__init__(name="outer")
@@ -368,7 +368,7 @@ def test_calls_that_expand_cannot_make(call, error, message):
 
 
 class Adding(Calling):
-    """Unfolds into one step, whatever that is."""
+    """Expands into one given step, which may be wrong."""
 
     def expand(self, steps, inputs, shape, mask):
         return steps.add(*self.what(self, inputs[0], shape))

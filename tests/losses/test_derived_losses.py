@@ -1,4 +1,4 @@
-"""Classes derived from losses of this library, whose `call` calls the one that they were derived from."""
+"""Classes derived from losses of this library whose `call` calls ``super().call``."""
 
 import families
 import numpy as np

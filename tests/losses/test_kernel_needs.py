@@ -1,4 +1,4 @@
-"""Losses and metrics of users' classes that say something else than what the kernel of their base needs."""
+"""Users' losses and metrics with attributes that do not fit the kernel of their base class."""
 
 import inspect
 

@@ -20,7 +20,7 @@ CASES = [
 ]
 EACH_CASE = pytest.mark.parametrize(("name", "options"), CASES)
 EACH_TYPE = pytest.mark.parametrize("dtype", ["float32", "float64"])
-# Of values and derivatives of size 1; those of few degrees of freedom are differences of numbers of that size.
+# For values and derivatives of size 1; with few degrees of freedom these are differences of numbers of size 1.
 LIMITS = {"float32": 2e-5, "float64": 1e-11}
 
 
@@ -33,7 +33,7 @@ def problem(rows, k, dtype, rng):
 
 def compiled(loss, y_true, y_pred, coefficients):
     delta = np.full_like(y_pred, np.nan)
-    filled = np.hstack([y_true, np.full_like(y_true, np.nan)])  # whatever stands there is not read
+    filled = np.hstack([y_true, np.full_like(y_true, np.nan)])  # the values there are not read
     return loss.row_function(False, y_pred.dtype.name).values(filled, y_pred.copy(), coefficients, delta), delta
 
 
@@ -45,7 +45,7 @@ def twin(loss, y_true, y_pred):
 
 
 def distribution(name, options, y_pred):
-    """SciPy's, of which `y_pred` holds the parameters."""
+    """SciPy's distribution with the parameters in `y_pred`."""
     stats = pytest.importorskip("scipy.stats")
     mean, log_variance = np.split(y_pred, 2, axis=-1)
     if name.startswith("Gaussian"):
@@ -95,7 +95,7 @@ def test_delta_is_the_derivative(name, options, rng):
 
 @EACH_TYPE
 def test_extremes(dtype):
-    """Errors and scales whose squares leave the type: the t distribution's loss and delta stay finite and right."""
+    """If squares of errors and scales overflow, loss and delta of the t distribution are still finite and right."""
     huge = {"float32": 1e30, "float64": 1e200}[dtype]
     y_pred = np.array([[huge, 0.0], [-huge, 5.0], [0.0, -80.0], [0.0, 1e4], [1e-30, -80.0]], dtype)
     loss = losses.StudentTNegativeLogLikelihood(1.0, dtype=dtype)
@@ -131,7 +131,7 @@ def test_training_finds_mean_and_variance(name, engine, rng):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_weights_and_several_rows(name, rng):
-    """The loss of a model is that of its predictions, with weights of samples."""
+    """The loss of a model equals the loss of its predictions, with sample weights."""
     model = cb.Sequential([cb.Input((5, 3)), layers.Dense(4)])
     model.compile("sgd", name)
     x, y, w = rng.normal(size=(8, 5, 3)), rng.normal(size=(8, 5, 2)), rng.uniform(size=8)

@@ -14,8 +14,8 @@ import cbackprop as cb
 from cbackprop import layers, losses
 from cbackprop.losses.row_function import owner
 
-# All but those along other axes than the last, which test_losses_of_axes.py tests, those of twice as many predictions
-# as targets, which test_likelihoods.py does, and those of sequences of labels, which test_ctc.py does.
+# Other files test losses along other axes than the last (test_losses_of_axes.py), losses of twice as many predictions
+# as targets (test_likelihoods.py), and losses of sequences of labels (test_ctc.py).
 CLASSES = {
     name: thing
     for name, thing in losses.registry
@@ -82,7 +82,7 @@ SHAPES = [(1, 1), (6, 1), (5, 2), (40, 3), (3, 70)]
 
 
 def targets(loss, rows, width, rng):
-    """Random targets that a loss accepts, of which for a cross-entropy some are 0, some 1 and some between."""
+    """Random targets that a loss accepts. For cross-entropies, some are 0, some are 1 and some are between."""
     if loss.target_kind == "index":
         return rng.integers(width, size=rows)
     if loss.target_limits is None:
@@ -175,7 +175,7 @@ def test_delta_is_the_derivative(name, options, linked, rng):
     for rows, width in [(6, 1), (5, 2), (8, 4)]:
         y_true = targets(loss, rows, width, rng)
         y_pred = predictions(loss, rows, width, rng, linked)
-        if loss.link and not linked and not loss.from_logits:  # away from the clip, where differences see a corner
+        if loss.link and not linked and not loss.from_logits:  # away from the limits, where differences are wrong
             y_pred = rng.uniform(0.1, 0.9, size=y_pred.shape)
         if loss.link == "softmax" and width == 1 and not linked and not loss.from_logits:
             continue  # a single probability is normalised to 1 and clipped: test_clipped_probabilities
@@ -618,7 +618,7 @@ def test_training_needs_one_number():
 @pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 4)])
 @pytest.mark.parametrize("reduction", ["sum_over_batch_size", "mean", "sum", "mean_with_sample_weight"])
 def test_losses_of_several_positions_in_a_model(reduction, shape, engine):
-    """Without sample weights a model's loss is what the loss says of its predictions, whatever their rank."""
+    """Without sample weights, a model's loss equals the loss of its predictions, for any number of axes."""
     rng = np.random.default_rng(3)
     loss = losses.MeanSquaredError(reduction=reduction)
     model = cb.Sequential([cb.Input(shape), cb.layers.Dense(3)])

@@ -89,7 +89,7 @@ def test_delta_is_the_derivative(name, axis, rng):
 @pytest.mark.parametrize("axis", [None, -1, (1, 2), (1, 2, 3), 0])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_network(name, axis, weighted, rng):
-    """Gradients of a network, in which both engines agree, whatever the threads."""
+    """Both engines give the same gradients of a network, on any number of threads."""
     x = rng.normal(size=(6, 4))
     y = rng.integers(2, size=(6, 3, 2, 2)).astype(float)
     weights = rng.uniform(0.1, 2, size=6) if weighted else None

@@ -31,7 +31,7 @@ LIMITS = {"float64": 1e-12, "float32": 1e-5}
 
 
 def problem(metric, rng, shape=(4, 3, 2)):
-    """Targets that the metric accepts, and predictions in (0, 1), of which many are right."""
+    """Targets that the metric accepts, and predictions in (0, 1), many of them right."""
     y_pred = rng.uniform(0.05, 0.95, size=shape)
     if metric.target_kind == "index":
         guesses = rng.integers(shape[-1], size=shape[:-1])

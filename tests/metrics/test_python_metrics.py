@@ -11,7 +11,7 @@ EACH_ENGINE = pytest.mark.parametrize("engine", ["compiled", "reference"])
 
 
 class Total(metrics.Metric):
-    """Weighted sum of absolute errors; remembers what it was called with."""
+    """Weighted sum of absolute errors. It keeps the arguments of its calls."""
 
     def __init__(self, name="total", fails_at=None, **kwargs):
         super().__init__(name=name, **kwargs)
@@ -71,7 +71,7 @@ def test_class_in_training(engine, rng):
 @EACH_ENGINE
 @pytest.mark.parametrize("threads", [1, 2])
 def test_arrays_stay_as_they_were(engine, threads, rng):
-    """A metric may keep what it is given, and write to it."""
+    """A metric may keep its arguments, and write to them."""
     cb.config.set_num_threads(threads)
     x, y, _ = data(rng)
     metric = Total()

@@ -1,4 +1,4 @@
-"""The variables of metrics: Keras's names and order, and what is inside of what."""
+"""The variables of metrics: Keras's names and order, and metrics within metrics."""
 
 import copy
 import pickle
@@ -37,7 +37,7 @@ def test_means_of_rows_have_a_total_and_a_count(name):
 
 @pytest.mark.parametrize(("name", "options", "make"), TALLIES, ids=IDS)
 def test_sums_are_variables(name, options, make, rng):
-    """The result is computed from them; two metrics' variables add up to those of all batches."""
+    """The result is computed from the variables. The variables of two metrics add up to those for all batches."""
     one, other, both = (getattr(metrics, name)(**options) for _ in range(3))
     first, second = make(20, rng), make(30, rng)
     one.update_state(*first)
@@ -115,7 +115,7 @@ def test_metrics_inside_of_a_metric_are_forgotten_with_it():
 
 @EACH_ENGINE
 def test_metrics_inside_of_a_metric_in_fit(engine, rng):
-    """They say of each epoch, and of validation data, what the same metrics say by themselves."""
+    """For each epoch and for validation data, they give the same results as the same metrics alone."""
     x, y = rng.normal(size=(40, 3)), rng.normal(size=(40, 1))
     model = cb.Sequential([cb.Input((3,)), cb.layers.Dense(1)])
     model.compile("sgd", "mse", metrics=[Wrapper(), "mae", "r2_score"], engine=engine)

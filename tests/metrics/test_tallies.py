@@ -93,7 +93,7 @@ def test_weights_of_elements(name, rng):
 
 
 def test_equal_predictions_of_the_top_k():
-    """Of equal ones the first count, and whatever is not a number is nowhere."""
+    """Among equal predictions the first count, and NaN is never among the largest."""
     metric = metrics.TruePositives(0.0)
     metric.top_k = 2
     assert metric([[1, 1, 1, 1]], [[0.5, 0.5, 0.5, 0.5]]) == 2

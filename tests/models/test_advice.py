@@ -1,4 +1,4 @@
-"""Advice to beginners in messages, if a mistake is noticed far from where it was made."""
+"""Messages with advice to beginners, for mistakes that show far from their cause."""
 
 import warnings
 

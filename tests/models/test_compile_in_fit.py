@@ -1,4 +1,4 @@
-"""Runs whose model is compiled again, or whose layers change, before they end."""
+"""Models that are compiled again, or whose layers change, while they run."""
 
 import contextlib
 import threading
@@ -121,7 +121,7 @@ def test_a_dataset_that_compiles(pair, kind, engine):
 @EACH_PAIR
 @pytest.mark.filterwarnings("ignore:compile was called")
 def test_a_thread_that_compiles(pair):
-    """Nothing but Python's own exceptions comes of two threads that do what they should not do at the same time."""
+    """If two threads do what they must not do at the same time, the result is at worst a Python exception."""
     loss, settings = PAIRS[pair]
     model = model_of(loss)
     x, y = data_for(loss, 2000)
@@ -176,7 +176,7 @@ def test_a_thread_that_adds_layers():
 
 @EACH_ENGINE
 def test_a_dataset_that_asks_the_model(engine):
-    """A thread makes batches ahead: what it asks the model for must not wait for what waits for the batch."""
+    """A thread makes batches ahead. It may use the model, and must not wait for the thread that waits for the batch."""
     model = model_of(ONE_HOT, engine)
 
     def generate():
@@ -193,7 +193,7 @@ def test_a_dataset_that_asks_the_model(engine):
 
 
 def test_trainable_is_of_the_next_compile():
-    """As Keras documents it: what a callback freezes is trained on, until the model is compiled again."""
+    """As Keras documents it, layers that a callback freezes are trained until the model is compiled again."""
     model = model_of(ONE_HOT)
     x, y = data_for(ONE_HOT)
 
@@ -209,7 +209,7 @@ def test_trainable_is_of_the_next_compile():
     assert_array_equal(model.layers[0].get_weights()[0], after)
 
 
-# The compiled side by itself
+# The compiled side alone
 
 
 @pytest.mark.parametrize("loss", [ONE_HOT, NUMBERS])

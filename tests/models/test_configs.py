@@ -29,7 +29,7 @@ def leaves(structure):
 
 
 def shape_of(structure):
-    """The nesting without what it holds."""
+    """The structure of nested lists and dicts, without their contents."""
     return cb.tensor.map_structure(lambda leaf: None, structure)
 
 
@@ -108,7 +108,7 @@ def entry(name, needs):
     ],
 )
 def test_graphs_that_cannot_be(entries, message):
-    """In the form of Keras 2, whose calls are lists."""
+    """A config in the form of Keras 2, where calls are lists."""
     config = {
         "name": "m",
         "layers": [entry("x", None), *[entry(*each) for each in entries]],

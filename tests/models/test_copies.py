@@ -34,7 +34,7 @@ def test_a_copy_goes_on_as_the_original_does(duplicate, trained, rng):
 
 
 def test_a_pickle_may_be_read_only(rng):
-    """As joblib loads it from a file mapped into memory: the copy has memory of its own, aligned and writable."""
+    """A model that joblib loads from a memory-mapped file has its own memory, aligned and writable."""
     model = cb.Sequential([cb.Input((3,)), layers.Dense(5), layers.Dense(1)])
     model.compile("adam", "mse")
     x, y = loss_cases.data_for(model, 16, rng)
@@ -74,7 +74,7 @@ def test_deep_networks(functional, duplicate):
 
 
 def test_a_shallow_copy_has_lists_of_its_own(rng):
-    """Its weights are those of the original; what is called or added there is not."""
+    """It shares the weights of the original, but not its calls and added losses."""
     model = cb.Sequential([cb.Input((3,)), layers.Dense(2)])
     twin = copy.copy(model)
     twin.add(layers.Dense(1))

@@ -17,7 +17,7 @@ def lines_of(model, **arguments):
 
 
 def adds_of(model):
-    """The multiply-adds of each row, by the layer's name, and those of the whole model."""
+    """The multiply-adds of each row, by the layer's name, and of the whole model."""
     lines = lines_of(model, show_costs=True, expand_nested=True, line_length=200)
     begin = lines[2].index("Multiply-adds")
     rows = [line for line in lines[4 : lines.index("=" * 200, 2)] if line[begin : begin + 13].strip()]

@@ -1,4 +1,4 @@
-"""Models of one kind take turns at one engine, with the bits of engines of their own."""
+"""Models of the same kind share an engine, one after the other, with the same bits as with their own engines."""
 
 import gc
 import weakref
@@ -227,7 +227,7 @@ def test_a_model_that_has_an_engine_keeps_it():
 
 
 def test_position_is_kept(tmp_path):
-    """A model that is saved afterwards goes on where it stopped."""
+    """A model that is saved afterwards continues where it stopped."""
     models, alone = three(small), three(small)[0]
     cb.fit_many(models, X, Y, epochs=3, verbose=0, seeds=[1, 2, 3])
     assert models[0].training_position()["epoch"] == 3

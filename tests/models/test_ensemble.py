@@ -126,7 +126,7 @@ def test_one_file(tmp_path):
     assert [model.name for model in same] == [model.name for model in models]
     np.testing.assert_array_equal(same.predict_each(X), ensemble.predict_each(X))
     assert same.evaluate(X, CLASSES, verbose=0) == ensemble.evaluate(X, CLASSES, verbose=0)
-    # Slots and random numbers are there, too: training goes on to the same bits.
+    # Slots and random numbers are saved too: training continues with the same bits.
     for each in (ensemble, same):
         each.fit(X, CLASSES, verbose=0, seeds=[1, 2, 3])
     np.testing.assert_array_equal(same.predict_each(X), ensemble.predict_each(X))

@@ -24,7 +24,7 @@ def hurried():
 
 
 def at_once(call):
-    """Call a function in several threads, and give what they raised."""
+    """Call a function in several threads, and return their exceptions."""
     start, errors = threading.Barrier(THREADS), []
 
     def run():

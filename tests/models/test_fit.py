@@ -403,7 +403,7 @@ def test_compile_again_keeps_the_weights(data):
 
 @pytest.mark.parametrize("alternate", [True, False])
 def test_models_share_layers(alternate, rng):
-    """An adversarial pair: two models train different parts of what they share."""
+    """An adversarial pair: two models train different parts of their shared layers."""
     first, second = layers.Dense(3, name="first"), layers.Dense(1, name="second")
     x = cb.Input((3,))
     h = first(x)

@@ -1,4 +1,4 @@
-"""fit_many: many models, each trained by one thread, with the bits of its own fit."""
+"""fit_many: many models, each trained by one thread, with the same bits as by `fit`."""
 
 import _thread
 import io
@@ -104,7 +104,7 @@ def test_go_on_training():
 
 
 def test_seeds_are_drawn():
-    """Without seeds, those of the process's generator, whatever the threads do."""
+    """Without seeds, they are drawn from the generator of the process, on any number of threads."""
     results = []
     for threads in (1, 3):
         cb.utils.set_random_seed(3)
@@ -187,7 +187,7 @@ def test_callbacks_of_each_model():
 
 @pytest.mark.parametrize(("callbacks", "checks"), [(None, 2), (lambda i: [cb.callbacks.Callback()], 5)])
 def test_same_data_is_checked_once(monkeypatch, callbacks, checks):
-    """By the first model, whose engine the others get, and by the first of the others."""
+    """The change comes in the first model, whose engine the others get, and in the first of the others."""
     calls = []
     make = engines.make_samples
 

@@ -64,7 +64,7 @@ def test_inputs_of_every_layer(make, shapes, engine, rng):
 @ENGINES
 @pytest.mark.parametrize("name", masked_models.MASKED)
 def test_masks(name, engine, rng):
-    """A loss counts what a mask shows; a given gradient counts as it is."""
+    """A loss leaves out masked rows; a given gradient is used unchanged."""
     cb.config.set_floatx("float64")
     model = masked_models.MASKED[name]()
     model.compile("sgd", "mse", engine=engine)
@@ -143,7 +143,7 @@ def test_several_inputs_and_outputs(engine, rng):
 @ENGINES
 @pytest.mark.parametrize("wrt", ["joined", "inner", "deep", ("shared", 0), ("shared", 1), "one", "two"])
 def test_layers(engine, wrt, rng):
-    """The gradient by a layer's output is that by what is added to it there."""
+    """The gradient by a layer's output equals the gradient by a number that is added to it."""
     model = many(engine)
     x, y = many_data(rng)
     found = model.gradients(x, y, wrt=wrt)
@@ -284,7 +284,7 @@ def test_sparse_and_small_inputs(rng):
 
 
 def test_gradients_follow_weights_settings_and_shared_stores(rng):
-    """Results that are kept for later calls are dropped when they are no longer right."""
+    """Cached results are dropped when they become wrong."""
     x = cb.Input((3,))
     hidden = layers.Dense(4, "tanh")
     model = cb.Model(x, layers.Dense(1)(hidden(x)))

@@ -57,7 +57,7 @@ def test_matrices_are_symmetric_and_linear(make, shape, training, engine, rng):
 
 
 def test_hessian_of_a_gradient_with_weights_frozen_and_loss_changed(rng):
-    """Products are those of the model as it is now."""
+    """Products use the current state of the model."""
     model = dense()
     model.compile("sgd", "mse")
     x, y = rng.normal(size=(6, 4)), rng.normal(size=(6, 2))

@@ -1,4 +1,4 @@
-"""Targets and weights that are large are not copied, and give the same bits as those that are."""
+"""Large targets and weights are not copied, and give the same bits as copied ones."""
 
 import tracemalloc
 

@@ -64,7 +64,7 @@ def test_nothing_changes(make, engine):
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
 @pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
 def test_gradients_in_the_middle_of_sequences(make, engine):
-    """They are those of the loss that begins with the states of now."""
+    """They are the gradients of the loss that starts from the current states."""
     model, x, y = model_and_data(make, engine)
     assert model.check_gradients(x, y).max_relative_error < 1e-6
     before = model.get_weights()

@@ -144,7 +144,7 @@ SUMS = {
 @pytest.mark.parametrize("weighted", [False, True])
 @ENGINES
 def test_losses_of_every_kind_add_up(name, weighted, engine):
-    """The total, the gradients and the steps are those of outputs of which each has one of the losses."""
+    """Total, gradients and steps are the same as with several outputs that have one of the losses each."""
     chosen, factors = SUMS[name], [1.0, 0.5, 2.0][: len(SUMS[name])]
     y = np.random.default_rng(1).dirichlet(np.ones(4), (8, 2))
     found = []
@@ -167,7 +167,7 @@ def test_losses_of_every_kind_add_up(name, weighted, engine):
 
 @ENGINES
 def test_classes_and_other_targets(engine):
-    """A loss of class numbers beside one in Python, which gets them as they are."""
+    """A loss of class numbers together with a loss in Python, which gets the numbers unchanged."""
     y = np.arange(8) % 4
 
     def bias(y_true, y_pred):

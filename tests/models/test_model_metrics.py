@@ -135,7 +135,7 @@ def test_metrics_of_layers_are_listed_last():
 
 
 class Seen(layers.Layer):
-    """Counts samples, and takes the mean of what it sees."""
+    """Counts samples, and takes the mean of its inputs."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -252,7 +252,7 @@ TWICE = {
 
 @pytest.mark.parametrize("name", TWICE)
 def test_one_object_for_several_metrics(name):
-    """Keras adds up what all of them see, so that none of the numbers is what its name says."""
+    """Keras adds up the values of all of them, so that none of the numbers matches its name."""
     settings, places = TWICE[name]
     with pytest.raises(ValueError, match=f"metric 'mean_absolute_error' is one object, but given twice: {places}"):
         of_two_outputs(**settings)

@@ -1,4 +1,4 @@
-"""What new models have of their own, and what is done once when they are made."""
+"""What new models do not share with others, and the work that is done once when they are made."""
 
 import numpy as np
 import pytest

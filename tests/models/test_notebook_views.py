@@ -108,7 +108,7 @@ def test_texts():
 
 @pytest.mark.browser
 def test_views_are_legible_on_light_and_dark(tmp_path):
-    """Texts contrast with what is behind them, by WCAG's 4.5 to 1, and a narrow page does not become wider."""
+    """Texts contrast with their background by WCAG's 4.5 to 1, and a narrow page does not become wider."""
     cb.utils.set_random_seed(0)
     x, y = cb.datasets.xor.load_data()
     model = cb.Sequential([cb.Input((2,)), layers.Dense(3, "tanh"), layers.Dense(1, "sigmoid")])

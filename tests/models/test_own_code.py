@@ -51,7 +51,7 @@ def test_a_layer_that_uses_its_model(run, within, engine):
 
 
 def test_the_thread_that_called_fit_runs_it(every_step_is_shared):
-    """Whatever belongs to a thread, such as `numpy.errstate`, is as it was where the model was called."""
+    """Settings of a thread, such as `numpy.errstate`, are the same as in the code that called the model."""
     seen = set()
 
     class Noting(layers.Layer):

@@ -150,7 +150,7 @@ class Interrupts(Display):
 
 
 def test_interrupt(monkeypatch):
-    """After Ctrl-C, all is as if the epoch had been begun by itself: its order is drawn, the next one's is not."""
+    """After Ctrl-C, the state is as if only this epoch had begun: its order is drawn, the next one's is not."""
     monkeypatch.setattr("cbackprop.engine.compiled.MOST_AT_ONCE", 1 << 23)
     monkeypatch.setattr("cbackprop.engine.compiled.MOST_WORK_AT_ONCE", 1 << 60)
     cb.utils.set_random_seed(5)

@@ -1,4 +1,4 @@
-"""Lists of sequences of different lengths, given to models as they are."""
+"""Lists of sequences of different lengths, passed directly to models."""
 
 import numpy as np
 import pytest

@@ -73,7 +73,7 @@ def test_metrics_results(engine):
 
 
 def test_reset_within_an_epoch():
-    """A callback lets the means begin again: then they are those of the batches behind it."""
+    """If a callback resets the means, they are the means of the batches after it."""
     seen = []
 
     def reset(batch, logs):

@@ -57,7 +57,7 @@ def test_weights_may_move_in_the_middle_of_a_run(engine):
 
 
 def test_two_trainings_and_a_third_model():
-    """Where weights lie when a run of each ends, what it has added is there."""
+    """When a run ends, its changes are in the place where the weights are by then."""
     shared = layers.Dense(1, use_bias=False, kernel_initializer="zeros", dtype="float64")
     barrier, moved = threading.Barrier(3, timeout=20), threading.Event()
     calls = {}
@@ -76,7 +76,7 @@ def test_two_trainings_and_a_third_model():
         return model
 
     class Push(cb.losses.Loss):
-        """Each step adds 0.5 to the weight, whatever it is."""
+        """Each step adds 0.5 to the weight."""
 
         def call(self, y_true, y_pred):
             return np.zeros(len(y_pred)), -np.ones_like(y_pred)

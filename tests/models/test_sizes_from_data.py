@@ -116,7 +116,7 @@ def test_copies_and_changes():
 
 
 def test_threads_are_kept_between_batches_of_one_shape():
-    """A run of an engine for open sizes keeps the threads of the engine whose turn it is, and lets go of them."""
+    """An engine for open sizes keeps the threads of the current engine during a run, and ends them afterwards."""
     model = cb.Sequential([cb.Input((None, 3)), layers.Dense(2)])
     model.compile("sgd", "mse")
     kept = []

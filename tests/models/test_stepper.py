@@ -1,4 +1,4 @@
-"""Prediction time step by time step: the same numbers as for whole sequences, and what is refused."""
+"""Prediction step by step: the same numbers as for whole sequences, and calls that are refused."""
 
 import numpy as np
 import pytest
@@ -92,7 +92,7 @@ def test_steps_are_those_of_whole_sequences(name, rng):
 
 
 def masked_words(attention):
-    """Attention behind a mask, twice, with its outputs and those of a recurrent layer."""
+    """Two attention layers after a mask, with their outputs and those of a recurrent layer."""
     ids = cb.Input((None,), dtype="int32")
     h = layers.Embedding(9, 6, mask_zero=True)(ids)
     first = h + attention()(h, h, use_causal_mask=True)
@@ -104,7 +104,7 @@ MASKED_ATTENTION = {
     "heads": lambda: layers.MultiHeadAttention(2, 3),
     "groups": lambda: layers.GroupQueryAttention(3, 4, 2, use_gate=True),
     "window": lambda: layers.GroupQueryAttention(3, 2, 2, sliding_window=2),
-    "zero": lambda: layers.MultiHeadAttention(2, 3, dropout=0.2),  # where a query that sees nothing gets 0
+    "zero": lambda: layers.MultiHeadAttention(2, 3, dropout=0.2),  # a query that sees no key gets 0
 }
 
 
@@ -129,7 +129,7 @@ def test_attention_leaves_out_steps_that_a_mask_has_hidden(name, engine, rng):
 
 
 def test_hidden_steps_are_remembered_in_states(rng):
-    """A stepper goes on from the states of another."""
+    """A stepper continues from the states of another one."""
     model = masked_words(MASKED_ATTENTION["heads"])
     words = np.array([[3, 0, 5, 0, 0, 2]])
     first, second = model.stepper(), model.stepper()

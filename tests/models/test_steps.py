@@ -134,7 +134,7 @@ def test_each_pass_is_shuffled_anew():
             return super().__getitem__(index)
 
     silently(model().fit, Seen(), steps_per_epoch=3, epochs=12)
-    order = order[len(order) % 5 :]  # the first batch is looked at once more, for its shape
+    order = order[len(order) % 5 :]  # the first batch is read once more, for its shape
     passes = [order[i : i + 5] for i in range(0, len(order), 5)]
     assert all(sorted(one) == list(range(5)) for one in passes)
     assert len({tuple(one) for one in passes}) > 1

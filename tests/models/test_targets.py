@@ -34,7 +34,7 @@ def inputs(rows=ROWS):
 
 
 def survival(y_true, y_pred):
-    """Exponential survival times y_true[:, 0], of which y_true[:, 1] says whether they were seen to end."""
+    """Exponential survival times y_true[:, 0]; y_true[:, 1] says whether the end was observed."""
     time, ended = y_true[:, :1], y_true[:, 1:]
     return (np.exp(y_pred) * time - ended * y_pred)[:, 0], np.exp(y_pred) * time - ended
 
@@ -166,7 +166,7 @@ def test_targets_checked_where_the_class_says_so():
 
 
 def case_of(loss, rng):
-    """Predictions' width and activation, and targets of which some are missing."""
+    """The width and activation of predictions, and targets, some of which are missing."""
     if loss.target_kind == "half":
         y = rng.normal(size=(ROWS, 2))
         y[::3, 1] = np.nan
@@ -275,7 +275,7 @@ def test_metrics_of_labels_of_which_some_are_missing(engine):
 
 @ENGINES
 def test_missing_targets_with_masks_and_several_outputs(engine):
-    """The mask and the missing ones are taken out together; each output by itself."""
+    """Masked and missing rows are left out together, for each output separately."""
     rng = np.random.default_rng(5)
     x = rng.normal(size=(6, 4, 2))
     x[:3, 2:] = 0
@@ -317,7 +317,7 @@ def test_rows_of_an_ignored_class_do_not_count(ignored, engine):
     p, there = model.predict(inputs(), verbose=0), y != ignored
     expected = losses.SparseCategoricalCrossentropy()(y[there], p[there])
     assert_allclose([logs["loss"], loss(y, p)], expected, rtol=1e-5)
-    # Keras's metric counts such rows as 0 where samples have no weights, and leaves them out where they have.
+    # Keras's metric counts such rows as 0 without sample weights, and leaves them out with sample weights.
     assert_allclose(logs["sparse_categorical_crossentropy"], expected * there.mean(), rtol=1e-5)
     alone = metrics.SparseCategoricalCrossentropy(ignore_class=ignored)
     assert_allclose(alone(y, p), expected * there.mean(), rtol=1e-5)
@@ -457,7 +457,7 @@ def test_class_weights_by_label(engine):
 
 @ENGINES
 def test_class_weights_of_rows_with_several_ones(engine):
-    """Each label counts what its number says, where the loss has a value for each; elsewhere a warning tells."""
+    """Each label has its weight if the loss has a value for each label; otherwise there is a warning."""
     y = np.random.default_rng(12).integers(0, 2, (ROWS, 3)).astype(float)
     model = model_of("binary_crossentropy", engine, activation="sigmoid")
     with pytest.warns(UserWarning, match="class_weight weighs labels here.*a list of dicts"):
@@ -476,7 +476,7 @@ def test_class_weights_of_rows_with_several_ones(engine):
 
 @ENGINES
 def test_class_weights_of_targets_of_a_regression(engine):
-    """Rows of zeros are targets like others; as in Keras, the first of the largest counts, and a warning tells."""
+    """Rows of zeros are valid targets. As in Keras, the first of the largest ones counts, and there is a warning."""
     y = np.zeros((ROWS, 3))
     model = cb.Sequential([cb.Input((inputs().shape[1],)), layers.Dense(3, kernel_initializer="ones")])
     model.compile("sgd", "mse", engine=engine)

@@ -1,4 +1,4 @@
-"""Inputs that leave sizes open: a batch of each shape gives what a model made for that shape gives."""
+"""Inputs with open sizes: batches of each shape give the same results as a model for that shape."""
 
 import copy
 import pickle
@@ -131,7 +131,7 @@ def test_batches_of_many_lengths(body, engine):
 
 @EACH_ENGINE
 def test_generators_whose_batches_differ_in_length(engine):
-    """An epoch's loss and metrics are means over all of its batches, whatever their lengths."""
+    """An epoch's loss and metrics are means over all of its batches, of any lengths."""
     model, twin = (model_of("dense", None, engine) for _ in range(2))
 
     def batches():

@@ -1,4 +1,4 @@
-"""The line search: what it returns satisfies the strong Wolfe conditions, on functions that make it hard."""
+"""The line search: its result satisfies the strong Wolfe conditions, on difficult functions."""
 
 import math
 

@@ -73,7 +73,7 @@ def test_accumulated_batches_are_one_large_one(data, engine):
 @EACH_CLASS
 @EACH_ENGINE
 def test_a_state_that_is_set_again(name, engine, data):
-    """Training goes on as if nothing had happened, also in an optimizer that has not seen its variables."""
+    """Training continues with the same bits, also in an optimizer that does not know its variables yet."""
     cls = families.stepping_optimizers()[name]
     model = model_of(cls(0.01, **OPTIONS), engine)
     for _ in range(3):

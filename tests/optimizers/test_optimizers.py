@@ -83,7 +83,7 @@ def segments_of(optimizer, values, gradients, slots):
 
 
 def filled(optimizer, values):
-    """Slot vectors as they are before the first step."""
+    """Slot vectors before the first step."""
     return optimizer.new_slots("none", values)
 
 

@@ -55,7 +55,7 @@ def data(outputs=1, n=60, seed=0):
 
 
 def problem_of(model, x, y, sample_weight=None):
-    """The loss of these data as the optimizers see it."""
+    """The loss of these data, in the form in which optimizers get it."""
     engine = model._prepare(x, "fit")
     engine.bind()
     return EngineProblem(engine, model._samples(engine, x, y, sample_weight, None).data)
@@ -415,7 +415,7 @@ def test_float32_does_not_get_stuck_in_noise(name):
 
 @EACH_CLASS
 def test_dropout_is_drawn_once_a_step(name):
-    """Every step lowers the loss of its own mask; the next one sees another mask."""
+    """Every step lowers the loss for its own mask; the next step has another mask."""
     cb.utils.set_random_seed(1)
     x, y = data(n=200)
     model = cb.Sequential(

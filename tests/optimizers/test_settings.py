@@ -152,7 +152,7 @@ def test_schedules_of_arrays_and_variables():
     optimizer.iterations = 4
     assert schedule(optimizer.iterations) == schedule(optimizer.variables[0]) == schedule(np.array(4)) == 0.025
     assert isinstance(schedule(np.int64(4)), float)
-    assert schedule(np.array([1, -1])).tolist() == [0.1, 0.2]  # as in Keras, the formula goes on before step 0
+    assert schedule(np.array([1, -1])).tolist() == [0.1, 0.2]  # as in Keras, the formula is also used before step 0
 
 
 def test_models_without_an_optimizer(data):

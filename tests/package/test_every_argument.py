@@ -80,7 +80,7 @@ MODULES = (
 
 
 def public_classes():
-    """Every public class that is made by a constructor of its own, each once."""
+    """Every public class with its own constructor, each once."""
     found = {}
     for module in MODULES:
         for name in sorted(module.__all__):
@@ -103,7 +103,7 @@ def arguments_of(cls):
 
 
 def use(thing):
-    """Use what was made as a model would; it may still refuse what does not fit the model, but in the same ways."""
+    """Use the object like a model does. It may still refuse what does not fit the model, with the same exceptions."""
     if isinstance(thing, layers.Layer):
         predict(thing)
     elif isinstance(thing, cb.callbacks.Callback):

@@ -46,7 +46,7 @@ class Import(NamedTuple):
 
 
 def dotted(path: Path, root: Path) -> str:
-    """The name of a module by its file, without that of the package."""
+    """The name of a module from its file, without the package's name."""
     parts = path.relative_to(root).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 

@@ -157,6 +157,6 @@ def test_buffers_in_use_together_do_not_overlap(scale, rows):
 
 
 def test_equally_large_buffers_are_placed_in_the_order_of_time():
-    """If the last one were placed before the third, which then lies above it, the small one would lie above both."""
+    """If the last one were placed before the third, the third would be above it, and the small one above both."""
     lifetimes = [Lifetime(128, 4, 4), Lifetime(64, 1, 3), Lifetime(128, 3, 4), Lifetime(128, 1, 2)]
     assert arrange(lifetimes)[1] == 256  # all that is in use at once

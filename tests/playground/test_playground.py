@@ -1,4 +1,4 @@
-"""The playground: one page, whose arithmetic is that of the engine, number by number."""
+"""The playground: one page, which computes the same numbers as the engine."""
 
 import json
 import re
@@ -139,7 +139,7 @@ def test_data(page, tmp_path):
     np.testing.assert_allclose(points[:, :2], x / 6.5, atol=1e-6)
     np.testing.assert_array_equal(points[:, 2], y)
     assert found["circles"] == 80
-    # Each column is scaled to -1 ... 1, so that points are seen, whatever their units are.
+    # Each column is scaled to -1 ... 1, so that points are visible in any units.
     comma, decimal = found["comma"], found["decimal"]
     np.testing.assert_allclose(comma["points"], [[1, 1, 1], [-1, -1, 0], [0.6, 0, 1]], atol=1e-12)
     assert comma["kinds"] == ["blue", "red"]

@@ -1,4 +1,4 @@
-"""Regularizers: values, gradients, what they do in training, mistakes; those of outputs, too."""
+"""Regularizers of weights and outputs: values, gradients, their effect in training, wrong arguments."""
 
 import loss_cases
 import numpy as np

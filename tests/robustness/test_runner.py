@@ -1,4 +1,4 @@
-"""The runner of attacks sees what it is there to see."""
+"""The runner of attacks finds the failures that it is made for."""
 
 import subprocess
 import sys

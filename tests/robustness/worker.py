@@ -17,7 +17,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 HERE = Path(__file__).parent
-# An exception of these classes names nothing, and tells nobody what to mend, where the library itself has raised it.
+# Exceptions of these classes do not say what is wrong or how to correct it, so the library must not raise them itself.
 BARE = (
     AssertionError, AttributeError, IndexError, KeyError, NameError, OverflowError, RecursionError, StopIteration,
     SystemError, ZeroDivisionError,

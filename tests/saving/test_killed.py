@@ -96,7 +96,7 @@ def kill(*_):
 
 
 class Half(io.RawIOBase):
-    """A file that takes the first half of what is written, and then something happens."""
+    """A file that takes the first half of the data, and then fails."""
 
     def __init__(self, handle, then):
         self.handle, self.then = handle, then

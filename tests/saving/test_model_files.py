@@ -101,7 +101,7 @@ def interrupt_at(epoch, batch=None):
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
 @pytest.mark.filterwarnings("ignore:Your input ran out")  # every other epoch of five steps has two
 def test_an_interruption_changes_no_bit(tmp_path, engine, frequency, batch, steps):
-    """In a model made again, whose dropout would draw other masks: the backup brings its own along."""
+    """A new model's dropout would draw other masks, but the backup restores the state of its random numbers."""
     if steps is not None and batch == 6:
         batch = 4
     arguments = {"batch_size": 3, "epochs": 4, "validation_data": (X, Y), "steps_per_epoch": steps, "verbose": 0}
@@ -321,7 +321,7 @@ class Halving(cb.optimizers.schedules.LearningRateSchedule):
     ],
 )
 def test_what_is_ones_own_in_compile(settings, own, tmp_path, recwarn):
-    """Nothing of it is registered: a name stands in the file, and `custom_objects` say whose it is."""
+    """Nothing is registered: the file has only names, and `custom_objects` has the objects."""
     path, x, y = tmp_path / "m.safetensors", np.ones((4, 3)), np.zeros((4, 2))
     model = cb.Sequential([cb.Input((3,)), layers.Dense(2, name="y")])
     model.compile(**{"optimizer": cb.optimizers.SGD(0.1), **settings})

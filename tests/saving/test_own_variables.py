@@ -1,4 +1,4 @@
-"""Layers that say themselves what is written of them into files."""
+"""Layers that define what is saved of them."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from cbackprop import layers
 
 
 class Counting(layers.Layer):
-    """Multiplies; how often it was called stands in files, too, and its weight under a name of its own."""
+    """Multiplies. It saves the number of its calls too, and its weight under its own name."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)

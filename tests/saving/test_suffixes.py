@@ -1,4 +1,4 @@
-"""Names of files: what their suffixes say, and what is refused."""
+"""Names of files: the meanings of suffixes, and names that are refused."""
 
 import numpy as np
 import pytest

@@ -39,7 +39,7 @@ def test_products(add, with_bias, transpose_a, transpose_b, dtype, rng):
 @pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize("transpose_b", [False, True])
 def test_blocks_of_rows_do_not_depend_on_those_beside_them(transpose_b, dtype, rng):
-    """Threads have some of the blocks each: what they compute is what one thread computes that has all of them."""
+    """Each thread has some of the blocks. The result is the same as if one thread had all of them."""
     for n, k in [(7, 300), (64, 64), (300, 700), (1, 500), (500, 33)]:
         a, b, _, _ = operands(200, n, k, False, transpose_b, dtype, rng)
         whole = np.empty((200, n), dtype)

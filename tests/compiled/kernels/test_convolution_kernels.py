@@ -143,7 +143,7 @@ def test_three_by_three(seed, dtype):
 @pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize("seed", range(20))
 def test_few_filters_or_channels(seed, dtype):
-    """Vectors run along positions where those of channels would be nearly empty."""
+    """Vectors run along positions if vectors of channels would be nearly empty."""
     rng = np.random.default_rng(seed)
     for _ in range(3):
         case = Case(rng, False)

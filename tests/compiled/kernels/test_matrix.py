@@ -6,13 +6,13 @@ from locked_pages import beside_locked_pages, needs_locked_pages
 
 from cbackprop.compiled.kernels.from_python import product
 
-# Sizes around those of vectors (4 to 16), tiles (6, 8), panels (48) and blocks (256, 320).
+# Sizes near the sizes of vectors (4 to 16), tiles (6, 8), panels (48) and blocks (256, 320).
 SIZES = [1, 2, 3, 5, 8, 13, 16, 17, 31, 48, 49, 96, 100, 256, 257, 300, 320, 321]
 TOLERANCES = {"float32": 2e-6, "float64": 4e-15}
 
 
 def operand(rows, columns, transposed, dtype, rng):
-    """A matrix, as it lies in memory, and as it counts in a product."""
+    """A matrix in memory, and the matrix that it stands for in a product."""
     stored = rng.normal(size=(columns, rows) if transposed else (rows, columns)).astype(dtype)
     return stored, (stored.T if transposed else stored).astype(np.float64)
 

@@ -35,7 +35,7 @@ print(found.hexdigest())
 
 
 def digest(halves):
-    """Of all results, in a process of its own."""
+    """The hash of all results, computed in another process."""
     environment = {**os.environ, "CBACKPROP_HALVES": halves}
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, env=environment)
     return done.stdout

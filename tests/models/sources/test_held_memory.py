@@ -1,4 +1,4 @@
-"""Data whose memory goes away while a model runs on it: a resized array, a file that is cut off."""
+"""Data whose memory disappears while a model runs on it: a resized array, a truncated file."""
 
 import os
 
@@ -83,7 +83,7 @@ def test_numbers_under_a_view_may_change():
     assert len(history.history["loss"]) == 3
 
 
-@pytest.mark.parametrize("rows", [2000, 6_000_000])  # read as it lies, and in pieces
+@pytest.mark.parametrize("rows", [2000, 6_000_000])  # read in place, and in pieces
 @pytest.mark.parametrize("hook", [None, "on_train_begin", "on_epoch_end"])
 def test_files_that_are_cut_off(hook, rows, tmp_path):
     path = tmp_path / "x"

@@ -160,7 +160,7 @@ def test_classes_weights_splits_and_generators(rng):
 
 
 def test_dense_predictions_after_sparse_ones(rng):
-    """Contexts remember what they looked at last."""
+    """Contexts keep pointers to the last data, which must be dropped."""
     x = matrix(rng, dtype="float32")
     model = network()
     expected = model.predict(x.toarray(), verbose=0)
@@ -171,7 +171,7 @@ def test_dense_predictions_after_sparse_ones(rng):
 
 
 def test_memory_stays_that_of_what_is_stored(rng):
-    """50,000 columns of 20,000 samples would be 4 GB; what is stored is 12 MB."""
+    """A dense matrix of 20,000 samples with 50,000 columns would take 4 GB; the stored numbers take 12 MB."""
     columns, rows = 50_000, 20_000
     x = scipy.sparse.random(rows, columns, 50 / columns, "csr", "float32", random_state=rng)
     y = rng.integers(2, size=rows)

@@ -1,4 +1,4 @@
-"""Inputs that stay as they are stored, and become the network's numbers a batch at a time."""
+"""Inputs that keep their type, and are converted to the network's type batch by batch."""
 
 import tracemalloc
 
@@ -75,7 +75,7 @@ def test_the_same_bits_on_any_number_of_threads(batch_size, rng, every_step_is_s
 
 
 def test_every_half():
-    """All 65,536 of them; those that are not finite do not get this far."""
+    """All 65,536 numbers; those that are not finite have been refused before."""
     x = np.arange(65536, dtype=np.uint16).view(np.float16)
     x = x[np.isfinite(x)].reshape(-1, 1)
     model = cb.Sequential([cb.Input((1,)), layers.Activation("linear")])
@@ -108,7 +108,7 @@ def classifier_of_images(first):
 
 
 def test_images_are_scaled_by_the_first_layer(rng):
-    """The bits are those of images that were scaled before, but nothing as large as these is made."""
+    """The bits are the same as for images that were scaled before, but no array of this size is made."""
     x, y = rng.integers(0, 256, (100_000, 8, 8, 1)).astype("uint8"), rng.integers(5, size=100_000)
     model = classifier_of_images([layers.Rescaling(1 / 256)])
     model.fit(x[:100], y[:100], verbose=0)
