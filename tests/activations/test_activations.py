@@ -200,7 +200,7 @@ def test_in_place(function, dtype, rng):
 @TYPES
 @pytest.mark.parametrize("function", [case for case in CASES if case.values[0].kernel().axis is None])
 def test_bits_do_not_depend_on_the_place_in_the_array(function, dtype, rng):
-    """Threads have any number of rows, so loops must round the numbers after whole vectors like those within vectors."""
+    """Threads have any number of rows, so loops must round the numbers after whole vectors like all others."""
     x = np.concatenate([array_of(dtype, rng).reshape(-1), rng.normal(size=2000).astype(dtype)])
     y = run_kernel(function, x)
     delta = rng.normal(size=x.size).astype(dtype)

@@ -72,7 +72,7 @@ def test_engines_and_threads_agree(optimizer, by_rows, every_step_is_shared):
 
 @pytest.mark.parametrize("optimizer", ["sgd", "clipnorm", "global", "clipvalue", "adagrad"])
 def test_steps_over_rows_are_the_dense_ones(optimizer, monkeypatch):
-    """The steps are equal if weights without a gradient do not change, as in Adam's first step: so there is one batch."""
+    """The steps are equal if weights without a gradient do not change, as in Adam's first step, hence one batch."""
     results = []
     for limit in (0, 2**20):
         monkeypatch.setattr(row_updates, "LARGEST_DENSE_TABLE", limit)

@@ -1,4 +1,4 @@
-"""Values that callers should not give: extreme numbers, odd layouts of arrays, and objects that lie about themselves."""
+"""Values that callers should not give: extreme numbers, odd layouts of arrays, objects that lie about themselves."""
 
 from __future__ import annotations
 
