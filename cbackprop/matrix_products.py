@@ -51,7 +51,7 @@ def uses_blas() -> bool:
 
 
 def prepare() -> bool:
-    """`uses_blas`, once BLAS is there for the kernels if it is to be used: only this loads it."""
+    """Return `uses_blas`. If BLAS is used, load it for the kernels; nothing else loads it."""
     blas = uses_blas()
     if blas:
         from cbackprop.compiled.kernels import blas as loaded  # noqa: F401

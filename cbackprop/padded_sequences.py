@@ -17,7 +17,7 @@ from cbackprop.validation import ArgumentTypeError, check_boolean, check_choice,
 __all__ = ["PaddedSequences"]
 
 Array = NDArray[Any]
-# Of so many batches at a time the samples are sorted by length, so that batches hold sequences of similar lengths.
+# The samples of this many batches at a time are sorted by length, so that batches have sequences of similar lengths.
 SORTED_BATCHES = 50
 
 
@@ -120,7 +120,7 @@ class PaddedSequences(RowBatches):
         return weights
 
     def rows(self, rows: Any) -> Any:
-        """A batch: padded sequences, their targets, and weights where there are some, or padding weighs 0."""
+        """A batch: padded sequences, their targets, and weights if some are given or if padding has the weight 0."""
         chosen = np.arange(len(self.x))[rows]
         inputs = self._padded(self.x, chosen)
         if self.y is None:

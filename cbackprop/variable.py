@@ -63,9 +63,9 @@ class ParameterStore:
     leaves the store when that is united with another one.
     """
 
-    # How often variables have moved. If it has not changed, all variables are where they were.
+    # How often variables have moved. If it has not changed, all variables are in the same places.
     moves: ClassVar[Moves] = Moves()
-    # Held while variables move, and by code that needs several of them to stay where they are.
+    # Held while variables move, and by code that needs several of them to stay in place.
     moving: ClassVar[Any] = threading.RLock()
     # The values of variables when they left for another store. What runs change here later is copied there.
     left: NDArray[Any] | None = None
@@ -118,8 +118,8 @@ class ParameterStore:
                 return stores[0] if stores else None
             everything = [variable for store in stores for variable in store.variables]
             everything.sort(key=lambda variable: not variable.trainable)
-            # Engines that run now go on with the old values, and copy what they have changed at the end of the run. So
-            # what they start from must be the same here and there.
+            # Engines that run now continue with the old values, and copy their changes at the end of the run. So what
+            # they start from must be the same here and there.
             users = {user: None for store in stores for reference in store.users if (user := reference()) is not None}
             if users:
                 for store in stores:
@@ -457,7 +457,7 @@ class Variable(ActsAsArray):
 
     def __repr__(self) -> str:
         about = f"path={self.path!r} shape={self.shape} dtype={self.dtype} trainable={self.trainable}"
-        # Large arrays are shortened, whatever the user has chosen for arrays of their own.
+        # Large arrays are shortened, with any print options that the user has set.
         values = np.array2string(self.array, threshold=20, edgeitems=2, precision=4, separator=", ")
         return f"<Variable {about} value={values.replace(chr(10), ' ' if self.array.ndim < 2 else chr(10))}>"
 

@@ -92,7 +92,7 @@ class CSVLogger(Callback):
         self.keys = self._writer = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Empty the file before the first epoch, if it is to be replaced."""
+        """Empty the file before the first epoch, unless lines are appended."""
         if not self._begun and self._file is not None:
             self._file.truncate(0)
             self._size, self._begun = 0, True

@@ -102,7 +102,7 @@ class DataParallel:
         return self.communicator.size
 
     def pieces(self) -> tuple[int, int, int]:
-        """Which pieces of each batch are those of this rank: the first, how many, and how many there are in all."""
+        """The pieces of each batch that this rank has: the first one, their number, and the number of all pieces."""
         total = PIECES if self.deterministic else self.num_processes
         count = total // self.num_processes
         return self.rank * count, count, total

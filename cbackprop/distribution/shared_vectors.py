@@ -106,7 +106,7 @@ class SharedVectors:
 
 
 def _reserve(nbytes: int) -> tuple[str, str]:
-    """The path of a new file of so many bytes, in memory; or what went wrong. Bytes that are there cannot run out."""
+    """The path of a new file of `nbytes` bytes in memory, or the error. All of its bytes are allocated at once."""
     path = ""
     try:
         handle, path = tempfile.mkstemp(dir=SHARED_MEMORY if os.path.isdir(SHARED_MEMORY) else None)

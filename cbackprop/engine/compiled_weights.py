@@ -90,7 +90,7 @@ class CompiledWeights:
         engine.network.set_projections(projections.Projections(held) if held else None)
 
     def reserve(self, rows: int, in_blocks: bool) -> None:
-        """Make room for the gradients of batches of so many samples."""
+        """Reserve memory for the gradients of batches of `rows` samples."""
         for table in self.tables.values():
             table.reserve(rows)
         if not in_blocks and self.gradients is not None:

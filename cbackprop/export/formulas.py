@@ -256,7 +256,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "dense": ("Add(MatMul(x, kernel[...]), bias[...])",),
     "einsum": ("Add(Einsum(x, kernel[...], equation=equation), bias[...])",),
     "rescaling": ("Add(Mul(x, scale[...]), offset[...])",),
-    # Keras's sparsemax. It is not exact: it sums up partial sums where it needs the last one of them.
+    # Keras's sparsemax. It is not exact: it adds up all partial sums, although only the last one is needed.
     "sums_of_sums": (
         "falling = TopK(x, length[...], axis=axis); sums = CumSum(falling, along);"
         "inside = Greater(Sub(falling, Div(Sub(sums, 1), count[...])), 0);"
@@ -270,7 +270,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "MatMul(MatMul(rows[...], x), columns[...])",
     ),
     "attention": _of_scores("MatMul(Softmax(HIDDEN, axis=-1), v)", _SCORES),
-    # The weights alone, where they are an output too.
+    # Only the weights, if they are an output too.
     "attention_weights": _of_scores("Softmax(HIDDEN, axis=-1)", _SCORES),
     # A query that sees no key gets 0.
     "attention_or_0": tuple(
@@ -292,7 +292,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "z = Cast(x, to=int64); Gather(table[...], Where(Less(z, 0), Add(z, rows), z))",
     ),
     "prelu": ("PRelu(x, slope[...])", "Add(Max(x, 0), Mul(Min(x, 0), slope[...]))"),
-    # Rows that a mask shows; elsewhere a number, or those of another value.
+    # Rows where the mask is true; other rows are a number, or rows of another value.
     "chosen": ("Where(w, x, number)", "Where(w, x, y)"),
     # The mean over an axis of those rows that a mask shows.
     "masked_mean": (

@@ -118,7 +118,7 @@ def _rounded(values: NDArray[Any], float_type: str, source: object) -> NDArray[A
 
 
 def checks_values(initializer: Any) -> TypeGuard[Initializer]:
-    """Whether this is an `Initializer` that computes values as those of this library do, which checks them."""
+    """Whether values are computed by the method of this library's initializers, which checks them."""
     return isinstance(initializer, Initializer) and type(initializer).__call__ is Initializer.__call__
 
 

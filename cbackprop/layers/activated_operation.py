@@ -22,7 +22,7 @@ class ActivatedOperation(Operation):
     activation: Any = None
 
     def expand_activation(self, steps: Steps, value: Value, shape: tuple[int, ...]) -> Value:
-        """Add the step of the layer's activation, if it has one; what it leaves of the value."""
+        """Add the step of the layer's activation, if it has one. Return its output."""
         if self.activates_in_python:
             return steps.add(ActivationCall(self), [value], shape)
         function = self.function
@@ -50,7 +50,7 @@ class ActivatedOperation(Operation):
         return self.activation is not None and self.compiled_activation is None
 
     def as_activation(self) -> activations.ActivationFunction[...] | None:
-        """The function of this library that the layer applies, where it does nothing else."""
+        """The function of this library that the layer applies, if it does nothing else."""
         return None
 
     def activated(self, shape: Shape) -> Shape:

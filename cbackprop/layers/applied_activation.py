@@ -47,5 +47,5 @@ def applied(name: str, dtype: str, function: Any) -> AppliedActivation:
 
 
 def may_overwrite(function: Any) -> bool:
-    """Whether the output may lie where the input was: the backward pass needs only the output."""
+    """Whether the step may work in place, because the backward pass needs only the output."""
     return function is not None and not function.halves and not kernels.reads_input(function.name)

@@ -85,7 +85,7 @@ class Sight:
         self.columns = self._along(places, range(before + len(sizes.queries), places.ndim), sizes.keys)
 
     def _along(self, places: NDArray[np.intp], axes: Sequence[int], sizes: SampleShape) -> NDArray[np.intp]:
-        """The places of elements along these axes, of which those of size 1 are repeated."""
+        """The places of elements along these axes. Axes of size 1 are repeated."""
         at = tuple(slice(None) if axis in axes else 0 for axis in range(places.ndim))
         return np.broadcast_to(places[at], sizes).flatten()
 

@@ -94,7 +94,7 @@ def _make_weights(
 
 
 def _build_base(layer: Any, build: Callable[..., None], *args: Any, **kwargs: Any) -> None:
-    """Run the `build` of one class, and note which weights are those of a class of this library."""
+    """Run the `build` of one class, and record which weights are made by a class of this library."""
     count = len(layer._variables)
     build(layer, *args, **kwargs)
     if build.__module__.startswith("cbackprop."):

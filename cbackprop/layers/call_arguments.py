@@ -182,7 +182,7 @@ class CallArguments:
         return self.mask_given or "mask" not in self.signature.parameters or not self.more_leaves()
 
     def _sort(self, layer: Any) -> None:
-        """Take out of the values of a compiled layer's call what is no input: masks and settings."""
+        """Remove masks and settings from the arguments of a compiled layer's call."""
         for name in layer.call_settings:
             if self.values.get(name) is not None:
                 self.settings[name] = self.values[name] = _check_flag(name, self.values[name])
@@ -196,7 +196,7 @@ class CallArguments:
 
     @property
     def inputs(self) -> Any:
-        """The inputs of a compiled layer: an argument, or a list of those of several."""
+        """The inputs of a compiled layer: one argument, or a list of several arguments."""
         found = [self.values.get(name) for name in self._masks]
         return found[0] if len(found) == 1 else found
 

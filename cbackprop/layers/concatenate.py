@@ -64,7 +64,7 @@ class Concatenate(Layer):
             raise ValueError("axis must not be 0: that is the batch. The first axis of a sample is 1.")
 
     def positive_axis(self, ndim: int) -> int:
-        """`axis` counted from the front, for inputs of so many axes."""
+        """`axis` counted from the front, for inputs with `ndim` axes."""
         return self.axis if self.axis > 0 else self.axis + ndim
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:

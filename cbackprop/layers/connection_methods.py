@@ -19,11 +19,11 @@ __all__ = ["ConnectionMethods"]
 
 @part_of("Layer")
 class ConnectionMethods:
-    """The part of `Layer` that connects it to symbolic tensors, and says what it is connected to."""
+    """The part of `Layer` that connects it to symbolic tensors, and returns its connections."""
 
     # How many inputs the layer takes; None for two or more.
     n_inputs: ClassVar[int | None] = 1
-    # An array with so many axes is one sample without a batch axis; None: every array has one.
+    # The number of axes of an array that is one sample without a batch axis; None: every array has a batch axis.
     axes_of_one_sample: ClassVar[int | None] = None
     # The arguments of a call, if the layer does not compute in Python: further tensors have names of their own.
     call_signature: ClassVar[inspect.Signature] = BUILT_IN
@@ -49,7 +49,7 @@ class ConnectionMethods:
         check_inputs(self, tensors)
 
     def check_more_inputs(self, tensors: list[Any], more: list[Any]) -> None:
-        """Refuse further tensors that the call's other arguments hold, where they do not go with the inputs."""
+        """Refuse tensors in the call's other arguments that do not fit the inputs."""
 
     def complete_call(self, call: CallArguments) -> None:
         """Fill in arguments of a call that others stand for, before these are sorted."""

@@ -103,7 +103,7 @@ class ConvLSTMCell(LSTMCell):
     ) -> None:
         make: Any = {1: Conv1D, 2: Conv2D, 3: Conv3D}[rank]
         padding = check_choice("padding", str(padding).lower(), ("valid", "same"))
-        # They have no weights: what they know of sizes is asked.
+        # They have no weights, but their sizes are needed.
         self.of_inputs = make(filters, kernel_size, strides, padding, data_format, dilation_rate, name="of_inputs")
         self.of_states = make(self.of_inputs.filters, self.of_inputs.kernel_size, padding="same", name="of_states")
         super().__init__(self.of_inputs.filters, *args, **kwargs)

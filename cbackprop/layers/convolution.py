@@ -25,7 +25,7 @@ __all__ = [
     "KernelLayer",
 ]
 
-# A sample with the zeros around it has at most so many numbers, and a kernel reaches over at most so many positions.
+# The most numbers of a sample with its padding, and the most positions that a kernel covers.
 LARGEST, FARTHEST = 2**52, 2**31
 
 
@@ -84,7 +84,7 @@ class KernelLayer(SpatialLayer):
         self.bias: Variable | None = None
 
     def check_reach(self, sizes: tuple[int, ...], channels: int) -> None:
-        """Refuse kernels that reach so far that addresses would overflow; `sizes` are those of the image."""
+        """Refuse kernels that are so large that addresses would overflow. `sizes` are the sizes of the image."""
         reach = [(size - 1) * rate + 1 for size, rate in zip(self.kernel_size, self.dilation_rate, strict=True)]
         numbers = math.prod(size + more for size, more in zip(sizes, reach, strict=True)) * max(channels, 1)
         if numbers > LARGEST or max(reach) > FARTHEST:
@@ -94,7 +94,7 @@ class KernelLayer(SpatialLayer):
             )
 
     def kernel_shape(self, channels: int) -> tuple[int, ...]:
-        """The shape of the kernel for an input of so many channels."""
+        """The shape of the kernel for an input with `channels` channels."""
         raise NotImplementedError
 
     def out_channels(self, channels: int) -> int:

@@ -34,7 +34,7 @@ class Cropping(AxesLayer):
         return self.sides
 
     def spatial_output(self, sizes: tuple[int, ...], channels: int) -> tuple[tuple[int, ...], int]:
-        """Every axis, shorter by what is cut off."""
+        """Every axis, shortened by the parts that are cut off."""
         left = tuple(size - sum(ends) for size, ends in zip(sizes, self.sides, strict=True))
         if any(size < 1 for size in left):
             raise ValueError(

@@ -60,7 +60,7 @@ class ChannelwiseLayer(KernelLayer):
     @classmethod
     @functools.cache
     def argument_names(cls) -> tuple[str, ...]:
-        """The names of arguments, without those of `KernelLayer` that have other names here."""
+        """The names of arguments, without arguments of `KernelLayer` that have other names here."""
         renamed = {"kernel_initializer", "kernel_regularizer", "kernel_constraint"}
         return tuple(name for name in super().argument_names() if name not in renamed)
 

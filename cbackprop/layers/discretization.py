@@ -251,7 +251,7 @@ def summarized(values: NDArray[Any], epsilon: float) -> NDArray[np.float32]:
     """Summarize values by about 1 / epsilon of them, or by all if they are fewer."""
     step = max(values.size / (1 / epsilon), 1)
     ranks = np.arange(int(step - 1), values.size, int(step))
-    # A broadcast array repeats all of its numbers equally often: each of them has so many ranks.
+    # A broadcast array repeats all of its numbers equally often, so each number takes this many ranks.
     once = values[tuple(slice(None) if stride else slice(1) for stride in values.strides)]
     ends_too = np.concatenate([ranks, [0, values.size - 1]]) // (values.size // once.size)
     if once.size > MOST_SORTED:

@@ -212,7 +212,7 @@ class Contraction(NamedTuple):
         b, m, k, n = (math.prod(self.shape_of(letters)) for letters in self.groups)
         return b, m, k, n
 
-    # Where things are. Each of these arrays is as large as what is made of the elements.
+    # Arrays of places. Each is as large as the result that is made of the elements.
 
     def input_places(self) -> Places:
         """(b, m, k): for each factor of the products, its place in a sample of the input."""
@@ -230,7 +230,7 @@ class Contraction(NamedTuple):
         return self._places(self.output[1:], b + m + n)
 
     def bias_places(self) -> Places:
-        """(b, m, n): for each product, the place in the bias of what is added to it."""
+        """(b, m, n): for each product, the place of the number in the bias that is added to it."""
         assert self.bias_shape is not None
         b, m, _, n = self.groups
         places = np.arange(math.prod(self.bias_shape), dtype=np.intp).reshape(self.bias_shape)

@@ -101,11 +101,11 @@ class HeadAttention(RandomLayer):
         self.bias_constraint = named("bias_constraint", constraints.get, bias_constraint)
 
     def argument(self, name: str) -> Any:
-        """The value of a constructor argument: activities are those of the projections."""
+        """The value of a constructor argument. Activity regularizers are taken from the projections."""
         return self.projection_regularizer if name == "activity_regularizer" else super().argument(name)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor that say what is computed."""
+        """The arguments of the constructor that determine the computation."""
         config = super().get_config()
         config.pop("flash_attention", None)
         return config
@@ -113,7 +113,7 @@ class HeadAttention(RandomLayer):
     # The projections
 
     def projections(self) -> dict[str, Any]:
-        """The layers that project, by what they make: query, key, value, gate and attention_output."""
+        """The projections, by their results: query, key, value, gate and attention_output."""
         raise NotImplementedError
 
     def _projection(
@@ -187,7 +187,7 @@ class HeadAttention(RandomLayer):
     def joined_shapes(  # type: ignore[override]
         self, query_shape: Any = None, value_shape: Any = None, key_shape: Any = None, **more: Any
     ) -> Any:
-        """The shapes of query, value and key; what is left out is like what comes before it."""
+        """The shapes of query, value and key. A missing one is the same as the one before it."""
         query_shape = more.get("input_shape", query_shape)
         if isinstance(query_shape, list) and (not query_shape or isinstance(query_shape[0], (list, tuple))):
             query_shape, value_shape, key_shape = [*query_shape, *[None] * 3][:3]
@@ -225,7 +225,7 @@ class HeadAttention(RandomLayer):
         raise NotImplementedError
 
     def positions(self, rank: int) -> tuple[int, ...]:
-        """The axes of an input with so many axes that attention goes along."""
+        """The axes along which attention works, for an input with `rank` axes."""
         return tuple(range(1, rank - 1))
 
     def shapes_of_call(self, shape: Any, input_shapes: list[Shape], settings: dict[str, Any]) -> Any:

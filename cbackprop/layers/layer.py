@@ -120,7 +120,7 @@ class Layer(ConnectionMethods, WeightMethods, LossMethods, MaskMethods, Activate
 
     # The layer only gives its input another shape: it costs nothing and has no implementation.
     is_view: bool = False
-    # The layer is a model: its calls unfold into those of its own layers.
+    # The layer is a model: its calls are replaced by the calls of its own layers.
     is_model: ClassVar[bool] = False
     # Attributes of the layer may hold layers and weights anywhere, as in classes of users. Classes of this library
     # set this if they hold layers. The others need not be searched, which would double the time of a first fit.
@@ -173,7 +173,7 @@ class Layer(ConnectionMethods, WeightMethods, LossMethods, MaskMethods, Activate
             if input_shape is not None:
                 raise ValueError("Only one of input_shape and input_dim can be given.")
             input_shape = (check_integer("input_dim", input_dim, 1),)
-        # `__setattr__` need not look at what is checked. It takes most of the time to make a layer.
+        # `__setattr__` need not check arguments that are checked already. It takes most of the time to make a layer.
         self.__dict__.update(
             activity_regularizer=activity_regularizer,
             name=name,
@@ -265,7 +265,7 @@ class Layer(ConnectionMethods, WeightMethods, LossMethods, MaskMethods, Activate
             self.build(config["input_shape"])
         elif self.is_python or len(self.input_arguments) > 1:
             self.build(**shapes)
-        else:  # Keras tells the shapes of initial states, too, and those of the input first
+        else:  # Keras passes the shapes of initial states too, after the shape of the input
             self.build(next(iter(shapes.values()), None))
 
     def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:
@@ -356,11 +356,11 @@ class Layer(ConnectionMethods, WeightMethods, LossMethods, MaskMethods, Activate
 
     @property
     def _without_backward(self) -> str | None:
-        """The message for a gradient that must pass where there is no `backward`; ``None`` for the usual one."""
+        """The message if a gradient must pass but there is no `backward`; ``None`` for the usual message."""
         return None
 
     def _failed_on_zeros(self, error: Exception, count: int) -> Exception:
-        """The exception to raise if a call on so many samples of zeros has raised `error`."""
+        """The exception to raise if a call on `count` samples of zeros has raised `error`."""
         error.add_note(
             f"This happened when {type(self).__name__} {self.name!r} was called on zeros of {count} samples, to find "
             "the shape of its output. A method compute_output_shape(input_shape) makes that call unnecessary."

@@ -40,7 +40,7 @@ class Operation:
     is_activation: ClassVar[bool] = False
     # It computes a mask: no gradient passes through it, and it is left out if the mask is not read.
     makes_mask: ClassVar[bool] = False
-    # The numbers of the output are numbers of the inputs. So whole numbers stay what they are.
+    # The numbers of the output are numbers of the inputs, so whole numbers stay whole.
     rearranges: ClassVar[bool] = False
     # Inputs are whole numbers in [0, id_range): data that gets here unchanged is checked for that.
     id_range: int | None = None

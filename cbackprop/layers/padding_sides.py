@@ -9,7 +9,7 @@ from cbackprop.validation import ArgumentTypeError, check_integer
 
 __all__ = ["Sides", "sides_of_axes", "sides_of_axis"]
 
-# For each axis what lies before its first element and after its last.
+# For each axis, the padding before its first element and after its last one.
 Sides = tuple[tuple[int, int], ...]
 
 

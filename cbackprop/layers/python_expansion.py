@@ -17,7 +17,7 @@ SampleShape = tuple[int, ...]
 
 
 def expand_python(steps: Any, node: Node, sources: list[Value], penalized: bool = True) -> list[Value]:
-    """Add the step of a call, and one more for each of its outputs where there are several; the outputs' values."""
+    """Add the step of a call, and a step for each output if there are several. Return the values of the outputs."""
     layer, arguments = node.layer, node.arguments
     value_of = {id(tensor): value for tensor, value in zip(node.inputs, sources, strict=True)}
     read: list[Value | Mask] = list(sources)
@@ -52,7 +52,7 @@ def _split(steps: Any, step: PythonCall, whole: Value, shapes: list[SampleShape]
 
 
 def _masks(steps: Any, node: Node, value_of: dict[int, Value], shapes: list[SampleShape]) -> list[Mask | None]:
-    """The masks of the outputs: made from those of the first argument, or from given ones."""
+    """The masks of the outputs, made from the masks of the first argument or from given ones."""
     layer, arguments = node.layer, node.arguments
     names = arguments.names_with(lambda leaf: isinstance(leaf, KerasTensor))
     tensors = arguments.tensors(names[0]) if names else []

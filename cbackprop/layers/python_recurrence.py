@@ -107,7 +107,7 @@ class PythonRecurrence(PythonStep):
         return checked_array(self.cell, "The output", shown.reshape(rows, *output_shape), (rows, *output_shape))
 
     def differentiate(self, inputs: list[Array], outputs: Array, delta: Array) -> tuple[list[Array], list[Array]]:
-        """Back through the time steps. The cell is called once more, so that it must return what it has returned."""
+        """Run back through the time steps. The cell is called again, and must return the same results."""
         x, cell, wanted = inputs[0], self.cell, self.cell.trainable_variables
         rows, length = x.shape[:2]
         first = list(inputs[1 : 1 + self.n_states]) if self.takes_states else self._begun

@@ -55,12 +55,12 @@ class PythonStep(Operation):
         return checked_array(self, "The output", found, (len(inputs[0]), *output_shape))
 
     def differentiate(self, inputs: list[Array], outputs: Array, delta: Array) -> tuple[list[Array], list[Array]]:
-        """From dL/doutputs a delta for each input, and a gradient for each weight.
+        """Compute a delta for each input, and a gradient for each weight, from dL/doutputs.
 
         Raises
         ------
         TypeError, ValueError
-            If `backward` does not return what it must.
+            If `backward` returns something else.
         """
         found = self.backward(inputs[0], outputs, delta)  # type: ignore[attr-defined]
         return [checked_array(self, "Input delta 0", found, inputs[0].shape)], []

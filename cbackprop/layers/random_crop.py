@@ -92,7 +92,7 @@ class RandomCrop(RandomImageLayer):
         return (height - rows) // 2, (width - columns) // 2, rows, columns
 
     def resizing_map(self, window: tuple[int, int]) -> tuple[float, float, float, float, float, float]:
-        """The affine map from the output's pixels to those of the window: their corners lie on each other."""
+        """The affine map from the output's pixels to the window's, so that their corners coincide."""
         down, right = window[0] / self.height, window[1] / self.width
         return right, 0.0, 0.5 * right - 0.5, 0.0, down, 0.5 * down - 0.5
 

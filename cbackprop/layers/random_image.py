@@ -11,7 +11,7 @@ from cbackprop.validation import ArgumentTypeError, check_number
 
 __all__ = ["FILL_MODES", "Interval", "RandomImageLayer", "check_interval"]
 
-# How an image goes on outside of its edges.
+# How an image is continued outside of its edges.
 FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 
 Interval = tuple[float, float]
@@ -47,7 +47,7 @@ class RandomImageLayer(ImageLayer, RandomLayer):
 
     @property
     def ranges(self) -> tuple[Interval, ...]:
-        """The intervals of what is drawn for a sample, one for each of its first random numbers."""
+        """The intervals of the first random numbers of a sample."""
         return ()
 
 

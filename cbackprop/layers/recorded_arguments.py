@@ -20,14 +20,14 @@ class UnwritableArgumentError(NotImplementedError, TypeError):
 
 
 def recording(constructor: Callable[..., None]) -> Callable[..., None]:
-    """A user's constructor that notes what it is called with, so that the class needs no `get_config`."""
+    """A user's constructor that records its arguments, so that the class needs no `get_config`."""
 
     @functools.wraps(constructor)
     def recorded(self: Any, *args: Any, **kwargs: Any) -> None:
         outermost = type(self).__init__ is recorded
         constructor(self, *args, **kwargs)
         if outermost and (given := bound_arguments(constructor, args, kwargs)) is not None:
-            self.__dict__["_arguments"] = given  # what is set from now on is another value of the argument
+            self.__dict__["_arguments"] = given  # if the attribute is set from now on, the argument has a new value
             if self.is_model:
                 self.__dict__["_made_with"] = len(self.layers)
 

@@ -141,7 +141,7 @@ class RecurrentCell(Layer):
         return self._kernel_of(getattr(self, "recurrent_activation", activations.sigmoid))
 
     def _rate(self, dropout: float) -> float:
-        """The share that is dropped: where there are several gates, Keras drops nothing instead of everything."""
+        """The share of inputs that is dropped. With several gates, Keras drops nothing instead of everything."""
         return 0.0 if dropout == 1 and self.gates > 1 else dropout
 
     @property
@@ -151,7 +151,7 @@ class RecurrentCell(Layer):
 
     @property
     def recurrent_rate(self) -> float:
-        """The share of the state that is dropped where it is multiplied."""
+        """The share of the state that is dropped before it is multiplied."""
         return self._rate(self.recurrent_dropout)
 
     @property
@@ -171,7 +171,7 @@ class RecurrentCell(Layer):
 
     @property
     def state_size(self) -> Any:
-        """Numbers of the state, or a list with those of each state."""
+        """The size of the state, or a list with the size of each state."""
         return self.units if self.n_states == 1 else [self.units] * self.n_states
 
     @property
@@ -288,7 +288,7 @@ def flat_sizes(state_size: Any) -> list[int]:
 
 
 def cell_output_size(cell: Any) -> int:
-    """Numbers of a cell's output: as it says, or else those of its first state."""
+    """The size of a cell's output: its `output_size`, or the size of its first state."""
     size = getattr(cell, "output_size", None)
     return flat_sizes(cell.state_size)[0] if size is None else int(size)
 

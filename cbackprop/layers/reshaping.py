@@ -63,7 +63,7 @@ class Flatten(Layer):
         return (None, math.prod(known(input_shape)))
 
     def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:
-        """Move the channels to the end, where they are in front of other axes; the rest is a view of that."""
+        """Move channels that come first to the end. The flattened result is a view of that."""
         (moved,) = inputs
         if len(moved.shape) > 1:
             channels, *sizes = moved.shape

@@ -53,7 +53,7 @@ class LastingStates:
 
     @property
     def arrays(self) -> list[Any]:
-        """Their numbers, where they lie."""
+        """The numbers of the states, as a view."""
         return [state.array for state in self.states]
 
 
@@ -186,7 +186,7 @@ class RNN(Layer):
         self.reset_state()
 
     def get_initial_state(self, batch_size: int) -> list[Any]:
-        """The states that so many sequences begin with: what the cell says, or zeros of shape (batch_size, units)."""
+        """The initial states of `batch_size` sequences, from the cell, or zeros of shape (batch_size, units)."""
         of_cell = getattr(self.cell, "get_initial_state", None)
         if of_cell is not None:
             found = of_cell(batch_size=batch_size)
@@ -370,7 +370,7 @@ class CellLayer(RNN):
     seed = of_cell("seed")
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor, among them those of the cell."""
+        """The arguments of the constructor, including the cell's arguments."""
         config = super().get_config()
         config.pop("cell", None)
         return config

@@ -186,7 +186,7 @@ class ImageLayer(SpatialLayer):
     axes_of_one_sample = 3
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The shape of the output. Three sizes that are known are those of one image, without a batch axis."""
+        """The shape of the output. Three known sizes are one image without a batch axis."""
         if isinstance(input_shape, tuple) and len(input_shape) == self.axes_of_one_sample and None not in input_shape:
             return super().compute_output_shape((None, *input_shape))[1:]
         return super().compute_output_shape(input_shape)

@@ -132,7 +132,7 @@ class UpSampling2D(UpSampling):
         self.interpolation = check_choice("interpolation", lower, INTERPOLATIONS)
 
     def operation_on(self, input_shape: tuple[int, ...]) -> Operation:
-        """The layer itself where it repeats pixels, else an interpolation."""
+        """The layer itself if it repeats pixels, otherwise an interpolation."""
         if self.interpolation == "nearest":
             return self
         height, width = input_shape[:2]

@@ -83,7 +83,7 @@ class WeightMethods:
 
     @property
     def metrics(self) -> list[Any]:
-        """The metrics that are attributes of the layer and of the layers within, but for those of models."""
+        """The metrics in attributes of the layer and of the layers within it, except for those of models."""
         kind = families["metrics"].base
         layers = [layer for layer in (self, *layers_within(self)) if not layer.is_model]
         return list(dict.fromkeys(each for layer in layers for each in held(layer, kind)))
@@ -105,12 +105,12 @@ class WeightMethods:
 
     @property
     def path(self) -> str:
-        """The layer's name: what the paths of its weights begin with where it is within no other layer."""
+        """The layer's name. The paths of its weights begin with it, unless the layer is within another one."""
         return self.name
 
     @property
     def variables(self) -> list[Variable]:
-        """All weights, in the order of `get_weights`: the layer's own, and then those of the layers within."""
+        """All weights, in the order of `get_weights`: the layer's own, and then the weights of layers within it."""
         return variables_of(self)
 
     @property

@@ -16,7 +16,7 @@ __all__ = ["Pooling", "Pooling1D", "Pooling2D", "Pooling3D", "WindowPooling"]
 
 
 class WindowPooling(SpatialLayer):
-    """Base of layers that make one number of each window, for each channel. Subclasses say where windows lie."""
+    """Base of layers with one number for each window and channel. Subclasses define the places of windows."""
 
     def windows(self, sizes: tuple[int, ...]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
         """Where windows begin and end along each axis of samples of these sizes, padding left out."""

@@ -1,4 +1,4 @@
-"""The first entries of `model.metrics`, as in Keras: the mean of the loss, and one metric for those of `compile`."""
+"""The first entries of `model.metrics`, as in Keras: the mean loss, and one metric for all metrics of `compile`."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def _held(layer: Layer) -> Iterator[Layer]:
 
 
 def _nodes(model: Any) -> list[Node]:
-    """The nodes of the graph, and those of inputs that no output depends on."""
+    """The nodes of the graph, and the nodes of inputs on which no output depends."""
     unused = [tensor.node for tensor in model.inputs if tensor.node not in model.graph.nodes]
     return [*unused, *model.graph.nodes]
 

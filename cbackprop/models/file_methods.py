@@ -123,7 +123,7 @@ class FileMethods:
         save_training(self, filepath)
 
     def restore_training(self, filepath: Any) -> None:
-        """Read a file of `save_training`. The next `fit` goes on from there."""
+        """Read a file of `save_training`. The next `fit` continues from there."""
         restore_training(self, filepath)
 
     def to_json(self, **kwargs: Any) -> str:

@@ -23,7 +23,7 @@ def lasting_arrays(engine: Engine) -> list[NDArray[Any]]:
 
 @contextmanager
 def states_kept(engine: Engine) -> Iterator[None]:
-    """Inside the ``with`` block an engine runs; afterwards the states are what they were before."""
+    """Let an engine run inside the ``with`` block, and restore the states afterwards."""
     before = [(array, array.copy()) for array in lasting_arrays(engine)]
     try:
         yield

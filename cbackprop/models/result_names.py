@@ -30,7 +30,7 @@ class ResultNames:
         ]
 
     def losses(self, total: float, of_outputs: list[float]) -> dict[str, float]:
-        """The total loss, and those of outputs if several have one."""
+        """The total loss, and the losses of outputs if several have one."""
         logs = {"loss": total} if self._has_total else {}
         for number, name in self._losses:
             logs[name] = of_outputs[number]

@@ -1,4 +1,4 @@
-"""The part of a model that computes losses and metrics of given predictions, and keeps those of the last run."""
+"""The part of a model that computes losses and metrics of given predictions, and keeps the last run's results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ResultMethods"]
 
 @part_of("Model")
 class ResultMethods:
-    """The part of `Model` that computes losses and metrics of predictions, and keeps those of the last run."""
+    """The part of `Model` that computes losses and metrics of predictions, and keeps the last run's results."""
 
     _losses_shown: dict[str, float]  # those of the last logs
     _loss_tracker: LossMean | None  # Keras's name

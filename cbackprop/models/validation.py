@@ -42,7 +42,7 @@ class Validation:
         self.is_due = _check_frequency(frequency)
 
     def source(self, model: Any, engine: Engine, training: Source, epochs: Iterable[int]) -> Source | None:
-        """The samples to evaluate after those of the `epochs` that are due: the data, or a fraction of `training`."""
+        """The samples to evaluate after some of the `epochs`: validation data, or a fraction of `training`."""
         found = named("validation_data", lambda data: self._open(model, engine, data, epochs), self.data)
         return training.split(self.split) if found is None and self.split else found
 

@@ -40,7 +40,7 @@ class Box:
 
 
 def make_box(graph: Any, title: str | None, shown: dict[str, bool]) -> Box:
-    """Make the box of a graph, which contains those of its calls."""
+    """Make the box of a graph, which contains the boxes of its calls."""
     nodes = _nodes(graph)
     calls = Counter(id(node.layer) for node in nodes)
     so_far: Counter[int] = Counter()

@@ -14,7 +14,7 @@ Array = NDArray[Any]
 
 
 def columns_for(count: int) -> int:
-    """The number of columns in which so many square pictures make about a square."""
+    """The number of columns in which `count` square pictures make about a square."""
     return max(math.ceil(math.sqrt(count)), 1)
 
 

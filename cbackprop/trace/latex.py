@@ -51,7 +51,7 @@ def matrix(array: NDArray[Any]) -> str:
 
 
 def equation(left: str, array: NDArray[Any]) -> str:
-    """An array with its name. For a large one, only the space in which it lies."""
+    """An array with its name. For a large one, only the space that it is an element of."""
     right = matrix(array)
     relation = r"\in" if right.startswith(r"\mathbb") else "="
     return rf"{left} &{relation} {right} \\"

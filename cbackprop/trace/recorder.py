@@ -332,7 +332,7 @@ class Recorder:
 def in_shapes(
     buffers: list[tuple[int, tuple[int, ...]]], shapes: list[tuple[int, ...]]
 ) -> list[tuple[int, tuple[int, ...]]]:
-    """Buffers with the shapes of the call instead of those of its steps."""
+    """Buffers in the shapes of the call, not of its steps."""
     if len(buffers) == len(shapes):
         pairs = zip(buffers, shapes, strict=True)
     else:

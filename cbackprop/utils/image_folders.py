@@ -353,7 +353,7 @@ def _indexed(
         numbers = np.repeat(np.arange(len(names), dtype=np.int32), [len(group) for group in groups])
         return [path for group in groups for path in group], numbers, names
     if not os.path.isdir(folder):
-        os.listdir(folder)  # raises the error for whatever it is instead
+        os.listdir(folder)  # raises the right error for anything else
     if labels is None:
         return _image_files(folder, follow), None, None
     if isinstance(labels, str):

@@ -157,7 +157,7 @@ def products(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor
 
 @recognizes(*LAYERS["attention_weights"], accept=lambda bound: (bound["rank"] or 0) > 2)
 def weights_alone(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """The attention weights, where they are an output or something else reads them."""
+    """The attention weights, if they are an output or other nodes read them."""
     query, key = queries_and_keys(builder, node, bound)
     shape = weights_shape(query, key)
     settings = settings_for(builder, node, seen_in(builder, node, bound), shape)

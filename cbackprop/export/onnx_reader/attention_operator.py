@@ -99,7 +99,7 @@ def visible(builder: Builder, node: Node, shape: tuple[int, int, int]) -> Seen:
 def grouped(
     builder: Builder, node: Node, query: KerasTensor, seen: Seen, shape: tuple[int, int, int], key_heads: int
 ) -> tuple[KerasTensor, Seen]:
-    """Line up the queries of heads that share a key head along the axis of positions, and their masks likewise."""
+    """Put the queries of heads that share a key head, and their masks, side by side along the axis of positions."""
     heads, queries, keys = shape
     if heads % key_heads:
         raise UnreadableError(f"{heads} heads of queries cannot be divided among {key_heads} heads of keys")

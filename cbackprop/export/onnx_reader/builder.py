@@ -58,7 +58,7 @@ class Pattern(NamedTuple):
 
 # The function that reads a node, by its operator.
 OPERATORS: dict[str, Reader] = {}
-# The positions of those of their inputs that only say which numbers count, and of those that are whole numbers.
+# The positions of inputs that are masks, and of inputs that are whole numbers.
 MASK_INPUTS: dict[str, Callable[[Node], Sequence[int]]] = {}
 WHOLE_INPUTS: dict[str, Sequence[int]] = {}
 PATTERNS: list[Pattern] = []

@@ -1,4 +1,4 @@
-"""Infer shapes and types of a graph's values from those of its inputs, by ONNX."""
+"""Let ONNX infer the shapes and types of a graph's values from its inputs."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def scan(builder: Builder, node: Node) -> list[KerasTensor | None]:
 
 
 def loop_of(node: Node, shape: tuple[int | None, ...]) -> Loop:
-    """What a loop is, by what its file says of it. `shape` is that of an input at one time step."""
+    """The layer of a loop, from the description in its file. `shape` is the shape of an input at one time step."""
     body, masked = node.attribute("body"), bool(mask_position(node))
     about = described(body.doc_string)
     by_rank, n_states, _ = CELLS[about["cell"]]

@@ -19,7 +19,7 @@ from cbackprop.export.onnx_reader.lengths import lengths_of, mask_of, without_em
 from cbackprop.export.onnx_reader.parts import part_of
 from cbackprop.tensor import KerasTensor
 
-# For each operator: the layer, the places of its gates among those of the operator, and the functions by default.
+# For each operator: the layer, the places of its gates among the operator's gates, and the default functions.
 KINDS: dict[str, tuple[Any, tuple[int, ...], tuple[str, ...]]] = {
     "RNN": (layers.SimpleRNN, (0,), ("Tanh",)),
     "LSTM": (layers.LSTM, (0, 2, 3, 1), ("Sigmoid", "Tanh", "Tanh")),
@@ -272,7 +272,7 @@ def side_by_side(builder: Builder, node: Node, states: list[KerasTensor]) -> Ker
 
 
 def initial_states(builder: Builder, node: Node, x: KerasTensor, ways: list[Way]) -> list[KerasTensor]:
-    """The states to begin with, first those of the first direction; none if all are 0."""
+    """The initial states, by directions; none if all are 0."""
     places = [INPUTS.index("initial_h"), *([INPUTS.index("initial_c")] if node.operator == "LSTM" else [])]
     names = [node.inputs[place] if place < len(node.inputs) else "" for place in places]
     units = ways[0].units

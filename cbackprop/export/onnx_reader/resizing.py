@@ -106,7 +106,8 @@ def resize(builder: Builder, node: Node) -> KerasTensor:
         raise UnreadableError("it crops to a region of interest, or keeps aspect ratios")
     if sizes == list(sample_shape(x)):
         return x
-    # Layers compute scales from sizes. If the file's scales differ, they decide where outputs lie in the input.
+    # Layers compute scales from sizes. If the file's scales differ, they determine the positions of outputs in the
+    # input.
     exact = all(abs(scale * size - new) < 1e-4 for scale, size, new in zip(scales, sample_shape(x), sizes, strict=True))
     if not exact and way == "align_corners":
         raise UnreadableError("it aligns corners, and its scales do not give whole sizes; programs differ then")

@@ -77,7 +77,7 @@ def _sources(node: Node) -> list[str]:
 
 
 def seen_by(builder: Builder, node: Node, name: str, kind: str) -> Seen:
-    """What a mask leaves visible. `kind`: it is "added" to the scores, or true for what is "seen" or "hidden".
+    """The visible positions of a mask. `kind`: it is "added" to the scores, or true for "seen" or "hidden" positions.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def one_mask(builder: Builder, node: Node, name: str, rows: str, is_unit: bool =
 
 
 def _added(builder: Builder, node: Node, name: str) -> Seen | None:
-    """What numbers added to the scores leave visible; `None` if they are not those of a mask."""
+    """The positions that remain visible if these numbers are added to the scores; `None` if they are not a mask."""
     graph = builder.graph
     if graph.is_constant(name):
         array = graph.constants[name]

@@ -103,7 +103,7 @@ def names_of_masks(call: Call) -> list[str | None]:
 
 
 def both_seen(graph: Graph, seen: Any, masks: Sequence[str]) -> Any:
-    """Combine an array that says what is seen, or a value, with masks for each sample, which are values."""
+    """Combine an array or a value of visible positions with the masks of samples, which are values."""
     for mask in masks:
         known = seen if seen is None or isinstance(seen, str) else graph.flags(seen)
         seen = mask if known is None else graph.add("And", mask, known)

@@ -243,12 +243,12 @@ class Graph:
         return made
 
     def before_transpose(self, value: str, rank: int) -> tuple[str, list[int]]:
-        """If a Transpose makes this value: what it transposes, and its order. Else the value itself."""
+        """If this value is the output of a Transpose, its input and the order of axes. Otherwise the value itself."""
         return self._transposed.get(value, (value, list(range(rank))))
 
     @contextlib.contextmanager
     def body(self) -> Iterator[list[Any]]:
-        """The nodes that are added meanwhile: those of a graph within this one, as a loop has it."""
+        """Collect the nodes that are added within the ``with`` block, for a graph within this one, such as a loop's."""
         outer, self.nodes = self.nodes, []
         try:
             yield self.nodes

@@ -59,11 +59,11 @@ def zeros(graph: Graph, shape: Shape) -> str:
 def loop(
     graph: Graph, step: Step, x: str, states: Sequence[str | None], mask: str | None, way: Way, about: dict[str, Any]
 ) -> tuple[str, list[str]]:
-    """Add the Scan for values (batch, steps, ...) and states to begin with: the output, and the last states.
+    """Add the Scan for values (batch, steps, ...) and initial states. Return the output and the last states.
 
-    States are 0 where there is ``None``.
+    An initial state of ``None`` is 0.
     """
-    # Before the first step that counts, the output is 0, whatever the state is.
+    # Before the first unmasked step, the output is 0, for any state.
     remembers = mask is not None and (way.zero_output or any(state is not None for state in states))
     begin = [zeros(graph, way.state_shape) if state is None else state for state in [*states, *[None] * remembers]]
     sequences = [x] if mask is None else [x, mask]

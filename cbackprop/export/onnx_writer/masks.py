@@ -144,7 +144,7 @@ def differs(graph: Graph, x: str, value: float, of_rows: bool) -> str:
 
 
 def any_of(graph: Graph, masks: Sequence[Mask], rank: int) -> str | None:
-    """Where any of several masks says so, broadcast to so many axes of a sample."""
+    """Where any of several masks is true, after broadcasting to `rank` axes of a sample."""
     names = []
     for mask in masks:
         if mask.name is None:

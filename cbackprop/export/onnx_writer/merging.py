@@ -41,7 +41,7 @@ def merge(graph: Graph, call: Call) -> str:
 
 
 def merged(graph: Graph, call: Call) -> str:
-    """The inputs merged, whatever their masks say."""
+    """The merged inputs, without their masks."""
     operator = next(OPERATORS[cls] for cls in type(call.layer).__mro__ if cls in OPERATORS)
     return functools.reduce(lambda a, b: graph.add(operator, a, b), aligned(graph, call))
 
@@ -65,7 +65,7 @@ def merge_shown(graph: Graph, call: Call) -> str:
 
 
 def chosen(graph: Graph, mask: str | None, value: str, other: str | float) -> str:
-    """The rows of a value that a mask shows, elsewhere those of another one, or a number."""
+    """The rows of a value where the mask is true; other rows are a number, or rows of another value."""
     if mask is None:
         return value
     return graph.add("Where", graph.add("Unsqueeze", mask, np.array([-1])), value, other)

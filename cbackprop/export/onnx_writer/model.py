@@ -129,7 +129,7 @@ def leave(graph: Graph, model: Model, found: list[str], names: list[str]) -> lis
 
 
 def unfold(graph: Graph, described: Any, inputs: Sequence[Value], training: bool | None) -> list[Value]:
-    """Add the calls of a model's graph, whose inputs have these values; those of its outputs."""
+    """Add the calls of a model's graph, given the values of its inputs. Return the values of its outputs."""
     at = {id(tensor): value for tensor, value in zip(described.inputs, inputs, strict=True)}
     for node in described.nodes:
         if all(id(tensor) in at for tensor in node.outputs):

@@ -151,7 +151,7 @@ def scale_between(size: int, target: int) -> Any:
 
 
 def has_ties(size: int, target: int) -> bool:
-    """Whether some output lies halfway between two inputs, and the scale is rounded."""
+    """Whether some output is halfway between two inputs, and the scale is rounded."""
     rounded = float(scale_between(size, target)) * size != target
     return rounded and any((2 * position + 1) * size % (2 * target) == 0 for position in range(target))
 
