@@ -81,7 +81,9 @@ class CompiledEngine(Engine):
         self.memory = Memory(self, layers, chains, len(heads), work)
         self.flops = self._flops()
         read = {v for step in self.plan.steps if not step.layer.reads_rows for v in step.layer.variables}
-        self.room = Room(self.memory, self.contexts, sum(variable.size for variable in read) * self.dtype.itemsize)
+        weights = sum(variable.size for variable in read)
+        uses = max(self.flops / max(2 * weights, 1), 1.0)
+        self.room = Room(self.memory, self.contexts, weights * self.dtype.itemsize, uses)
         self.thread_trials = ThreadTrials()
         self.keepers = 0  # runs that keep threads: callbacks and other threads may begin further runs
         # The divisor of a masked loss is known only when the last row has been through the layers.
@@ -165,7 +167,7 @@ class CompiledEngine(Engine):
         """Reserve memory for training or testing on batches of `rows` samples. Return whether they pass in blocks."""
         whole = self.sees_whole(training) or self.loss_sees_whole or self.keeps_buffers
         in_blocks = (
-            rows >= 2 * self.room.samples_of_block()
+            self.room.suits_blocks(rows)
             and not whole
             and not (backwards and self.tables)
             and not self.in_order

@@ -6,16 +6,22 @@ import math
 from typing import Any
 
 from cbackprop.compiled.engine.contexts import Contexts
+from cbackprop.compiled.kernels.matrix import TILE_HEIGHT
 from cbackprop.engine.memory import Memory
 
 __all__ = ["Room"]
 
 # Bytes of buffers that fit into a processor's second level cache while a block passes through the layers.
-CACHE_BYTES = 256 * 1024
-# A block has a multiple of this number of samples, which suits all register tiles. It has at least two such steps,
-# unless these take more than the bytes below, because reading all weights does not pay for fewer samples.
-BLOCK_STEP = 24
+CACHE_BYTES = 512 * 1024
+# Where each sample uses a weight once, as in Dense layers, fewer samples are not worth reading all weights.
+SAMPLES_OF_WEIGHTS = 48
+# Blocks have no more bytes than this for the sake of weights or register tiles.
 BLOCK_BYTES = 2 * 1024 * 1024
+# Blocks of more samples have a multiple of so many, which suits every height of register tiles.
+BLOCK_STEP = 24
+# A batch of fewer samples stays whole if it is not larger than the bytes that follow: so more threads can share it.
+FEW_SAMPLES = 64
+WHOLE_BYTES = 4 * 1024 * 1024
 
 
 class Room:
@@ -27,6 +33,9 @@ class Room:
     contexts : Contexts
     weight_bytes : int
         The bytes of all weights that a block reads.
+    weight_uses : float
+        How often a sample uses each of them, on average: once in Dense layers, at each position in convolutions, at
+        each time step in recurrent layers.
 
     Attributes
     ----------
@@ -36,17 +45,30 @@ class Room:
         The memory of whole batches, if the engine keeps its buffers.
     """
 
-    def __init__(self, memory: Memory, contexts: Contexts, weight_bytes: int) -> None:
-        self.memory, self.contexts, self.weight_bytes = memory, contexts, weight_bytes
+    def __init__(self, memory: Memory, contexts: Contexts, weight_bytes: int, weight_uses: float) -> None:
+        self.memory, self.contexts = memory, contexts
+        self.weight_bytes, self.weight_uses = weight_bytes, weight_uses
         self.blocks = self.whole = (0, 0)
         self.arena: Any = None
 
     def samples_of_block(self) -> int:
-        """The samples of a block: as many as fit the cache, but enough to make reading all weights pay."""
+        """The samples of a block: as many as fit the cache, but enough to make reading all weights pay.
+
+        At least as many as a register tile has rows, unless samples are large.
+        """
         sample_bytes = max(self.memory.sample_bytes, 1)
-        least = min(2 * BLOCK_STEP, BLOCK_BYTES / sample_bytes)
-        samples = max(int(max(CACHE_BYTES, self.weight_bytes) / sample_bytes), int(least), 1)
-        return samples // BLOCK_STEP * BLOCK_STEP or samples
+        least = min(max(SAMPLES_OF_WEIGHTS / self.weight_uses, TILE_HEIGHT), BLOCK_BYTES / sample_bytes)
+        samples = max(max(CACHE_BYTES, self.weight_bytes / self.weight_uses) / sample_bytes, least)
+        if samples >= BLOCK_STEP:
+            return int(samples) // BLOCK_STEP * BLOCK_STEP
+        if samples >= TILE_HEIGHT - 2:
+            return math.ceil(samples / TILE_HEIGHT) * TILE_HEIGHT
+        return int(samples) // 2 * 2 or 1
+
+    def suits_blocks(self, samples: int) -> bool:
+        """Whether a batch of so many samples is to pass in blocks."""
+        few = samples < FEW_SAMPLES and samples * self.memory.sample_bytes <= WHOLE_BYTES
+        return samples >= 2 * self.samples_of_block() and not few
 
     def reserve_blocks(self, samples: int, threads: int, as_one: bool = False) -> None:
         """Reserve memory for a block in each thread, of `samples` (`as_one`) or at most as many as suit the caches.
@@ -62,7 +84,8 @@ class Room:
         if samples > self.blocks[0] or threads > self.blocks[1]:
             samples, threads = max(samples, self.blocks[0]), max(threads, self.blocks[1])
             self.blocks = (0, 0)
-            self.contexts.place_blocks(self.memory.blocks(samples, threads), samples)
+            step = TILE_HEIGHT if samples % TILE_HEIGHT == 0 else 1
+            self.contexts.place_blocks(self.memory.blocks(samples, threads), samples, step)
             self.blocks = (samples, threads)
 
     def forget_blocks(self) -> None:

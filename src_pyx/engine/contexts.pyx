@@ -33,17 +33,22 @@ cdef class Contexts:
         free(self.blocks)
         free(self.shares)
 
-    def place_blocks(self, list contexts, Py_ssize_t capacity):
-        """Set a context for each thread, for blocks of up to `capacity` samples."""
+    def place_blocks(self, list contexts, Py_ssize_t capacity, Py_ssize_t step=1):
+        """Set a context for each thread, for blocks of up to `capacity` samples.
+
+        Blocks begin at multiples of `step` samples, which divides the capacity.
+        """
         self.network.run.check_idle()
         if capacity < 1:
             raise ValueError("A block has at least one row.")
+        if step < 1 or capacity % step:
+            raise ValueError("The step of blocks must divide their capacity.")
         self.n_blocks = self.staged = 0
         self.blocks = self.list_contexts(contexts, capacity, self.blocks)
         self.block_list, self.block_staging = contexts, None
         self.give_workspaces(contexts)
         self.weights_version = -1
-        self.n_blocks, self.block_capacity = len(contexts), capacity
+        self.n_blocks, self.block_capacity, self.block_step = len(contexts), capacity, step
 
     def place_whole(self, list contexts, Context whole, Py_ssize_t capacity):
         """Set a context for each thread's rows of a whole batch, and one context for all rows."""

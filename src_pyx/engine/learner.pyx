@@ -207,7 +207,7 @@ cdef class Learner:
     def groups_of_blocks(self, Py_ssize_t rows):
         """The numbers of rows of the blocks in each group, for a batch of `rows` rows."""
         cdef Py_ssize_t count = block_count(rows, self.contexts.block_capacity), groups = self.group_count(rows), i
-        begins = [block_begin(rows, self.contexts.block_capacity, i, count) for i in range(count + 1)]
+        begins = [block_begin(rows, self.contexts.block_step, i, count) for i in range(count + 1)]
         sizes = [end - begin for begin, end in zip(begins, begins[1:])]
         return [
             sizes[larger_first(count, groups, i):larger_first(count, groups, i + 1)] for i in range(groups)
@@ -437,8 +437,8 @@ cdef class Learner:
         cdef Py_ssize_t rows = place.rows, count = block_count(rows, self.contexts.block_capacity), i, begin, end
         cdef Py_ssize_t first = larger_first(count, groups, group)
         for i in range(first, larger_first(count, groups, group + 1)):
-            begin = block_begin(rows, self.contexts.block_capacity, i, count)
-            end = block_begin(rows, self.contexts.block_capacity, i + 1, count)
+            begin = block_begin(rows, self.contexts.block_step, i, count)
+            end = block_begin(rows, self.contexts.block_step, i + 1, count)
             self.run_samples(thread, <Context>self.contexts.blocks[thread], 0, place, begin, end - begin, iteration)
             if learns:
                 self.network.gradients.collect_block(

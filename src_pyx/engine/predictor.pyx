@@ -88,8 +88,8 @@ cdef class Predictor:
         for i in range(count * thread // self.run.team.size, count * (thread + 1) // self.run.team.size):
             if self.run.halt:
                 return
-            begin = block_begin(rows, self.contexts.block_capacity, i, count)
-            end = block_begin(rows, self.contexts.block_capacity, i + 1, count)
+            begin = block_begin(rows, self.contexts.block_step, i, count)
+            end = block_begin(rows, self.contexts.block_step, i + 1, count)
             self.predict_samples(<Context>self.contexts.blocks[thread], begin, end - begin)
             if self.run.failure.error != NULL or self.found_infinite:
                 return

@@ -78,6 +78,8 @@ cdef extern from "matrix.h" nogil:
 
 # Whether the compiler supports vector types. Without them, tiles are as slow as any loop.
 HAS_VECTORS = VECTOR_BYTES > 0
+# Rows of C that a tile computes at a time.
+TILE_HEIGHT = TILE_ROWS
 
 # `multiply` by BLAS; NULL until the module `blas` is imported.
 cdef BlasFloat blas_of_floats = NULL

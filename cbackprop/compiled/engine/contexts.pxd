@@ -16,7 +16,7 @@ cdef class Contexts:
     cdef PyObject** shares
     cdef Context whole
     cdef Py_ssize_t n_blocks, n_shares
-    cdef readonly Py_ssize_t block_capacity, whole_capacity
+    cdef readonly Py_ssize_t block_capacity, block_step, whole_capacity
     cdef list workspaces                # of threads, by number
     cdef list block_staging, whole_staging       # bytes of the contexts' memory for gathered rows of each feed
     cdef int staged                     # contexts know the feeds: 1 if read in place, 2 also gathered

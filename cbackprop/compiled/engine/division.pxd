@@ -1,9 +1,6 @@
 """How work is divided among blocks and threads."""
 
 cdef enum:
-    # A batch is divided into blocks at multiples of this, if their capacity is one. It suits the height of register
-    # tiles.
-    BLOCK_STEP = 8
     # Rows are divided among threads at multiples of the largest vector, if each thread gets several of these: loops
     # process the last numbers, which do not fill a vector, one by one.
     ROW_STEP = 16
@@ -43,13 +40,15 @@ cdef inline Py_ssize_t larger_first(Py_ssize_t size, Py_ssize_t pieces, Py_ssize
 
 
 cdef inline Py_ssize_t block_count(Py_ssize_t rows, Py_ssize_t capacity) noexcept nogil:
-    """The number of blocks of up to `capacity` rows in a batch."""
-    return (rows + capacity - 1) // capacity
+    """The number of blocks of up to `capacity` rows in a batch: one, or an even number, for two threads."""
+    cdef Py_ssize_t count = (rows + capacity - 1) // capacity
+    return count if count == 1 else min((count + 1) // 2 * 2, rows)
 
 
 cdef inline Py_ssize_t block_begin(
-    Py_ssize_t rows, Py_ssize_t capacity, Py_ssize_t block, Py_ssize_t count
+    Py_ssize_t rows, Py_ssize_t step, Py_ssize_t block, Py_ssize_t count
 ) noexcept nogil:
-    """The first row of a block. The block ends where the next one begins."""
-    cdef Py_ssize_t step = BLOCK_STEP if capacity % BLOCK_STEP == 0 else 1
+    """The first row of a block, a multiple of `step` if rows are enough. The block ends where the next one begins."""
+    if rows < step * count:
+        step = 1
     return min(larger_first((rows + step - 1) // step, count, block) * step, rows)

@@ -1,1 +1,2 @@
 HAS_VECTORS: bool
+TILE_HEIGHT: int
