@@ -166,12 +166,7 @@ class CompiledEngine(Engine):
     def _reserve(self, rows: int, count: int, training: bool, backwards: bool = False) -> bool:
         """Reserve memory for training or testing on batches of `rows` samples. Return whether they pass in blocks."""
         whole = self.sees_whole(training) or self.loss_sees_whole or self.keeps_buffers
-        in_blocks = (
-            self.room.suits_blocks(rows)
-            and not whole
-            and not (backwards and self.tables)
-            and not self.in_order
-        )
+        in_blocks = self.room.suits_blocks(rows) and not whole and not (backwards and self.tables) and not self.in_order
         if in_blocks:
             self.room.reserve_blocks(rows, count)
         else:
