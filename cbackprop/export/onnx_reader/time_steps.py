@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from cbackprop import layers
@@ -29,6 +30,15 @@ def of_one_step(builder: Builder, body: Any) -> Any:
     package, constants = builder.graph.package, builder.graph.constants
     graph = package.GraphProto()
     graph.CopyFrom(body)
-    read = dict.fromkeys(name for one in body.node for name in one.input if name in constants)
+    read = [name for name in dict.fromkeys(names_read(body)) if name in constants]
     graph.initializer.extend(package.numpy_helper.from_array(constants[name], name) for name in read)
     return package.helper.make_model(graph, opset_imports=[package.helper.make_opsetid("", builder.graph.opset)])
+
+
+def names_read(graph: Any) -> Iterator[str]:
+    """The names of the values that the nodes of a graph read, and those of the graphs within it."""
+    for node in graph.node:
+        yield from node.input
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from names_read(attribute.g)

@@ -147,6 +147,8 @@ class Graph:
     Attributes
     ----------
     inputs : list of str
+    batch : str
+        A value that has a row for each sample.
     nodes : list of NodeProto
     constants : list of TensorProto
     scope : str
@@ -159,6 +161,7 @@ class Graph:
 
     def __init__(self, package: Any, dtype: str, names: Sequence[str]) -> None:
         self.onnx, self.inputs = package, list(names)
+        self.batch = next(iter(names), "")
         self.dtype = np.dtype(dtype)
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
@@ -247,13 +250,16 @@ class Graph:
         return self._transposed.get(value, (value, list(range(rank))))
 
     @contextlib.contextmanager
-    def body(self) -> Iterator[list[Any]]:
-        """Collect the nodes that are added within the ``with`` block, for a graph within this one, such as a loop's."""
-        outer, self.nodes = self.nodes, []
+    def body(self, batch: str) -> Iterator[list[Any]]:
+        """Collect the nodes that are added within the ``with`` block, for a graph within this one, such as a loop's.
+
+        `batch` is a value in it that has a row for each sample.
+        """
+        outer, self.nodes, self.batch = (self.nodes, self.batch), [], batch
         try:
             yield self.nodes
         finally:
-            self.nodes = outer
+            self.nodes, self.batch = outer
 
     def formula(self, text: str, x: str, y: str | None = None, **constants: Any) -> str:
         """Add the operators of a formula (see `cbackprop.export.formulas`) with these values of its variables."""

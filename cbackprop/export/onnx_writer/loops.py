@@ -50,8 +50,8 @@ class Way:
 
 
 def zeros(graph: Graph, shape: Shape) -> str:
-    """Zeros of this shape for each sample of the graph's inputs."""
-    sizes = graph.add("Concat", graph.add("Shape", graph.inputs[0], end=1), np.array(shape), axis=0)
+    """Zeros of this shape for each sample."""
+    sizes = graph.add("Concat", graph.add("Shape", graph.batch, end=1), np.array(shape), axis=0)
     zero = graph.onnx.numpy_helper.from_array(np.zeros(1, graph.dtype))
     return graph.add("ConstantOfShape", sizes, value=zero)
 
@@ -95,7 +95,7 @@ def body_of(graph: Graph, step: Step, count: int, masked: bool, remembers: bool,
     inputs += [entry("x", way.shape, graph.float_type)]
     inputs += [entry("counts", (), kinds.BOOL)] if masked else []
     names = [value.name for value in inputs]
-    with graph.body() as nodes:
+    with graph.body(names[count + remembers]) as nodes:
         new = step(names[count + remembers], names[:count])
         outputs = list(new)
         if masked:

@@ -37,12 +37,12 @@ def each_step(graph: Graph, call: Call, mask: Mask | None, write: Callable[[Grap
         return names[1]
 
     own = None if mask is None else Mask(graph, scope, mask.shape[1:], counts)
-    with graph.body() as nodes:
+    with graph.body(names[0]) as nodes:
         one = Call(layer.layer, (names[0],), (shape[1:],), output[1:], call.training, masks=(own,))
         made = graph.add("Identity", write(graph, one))
     graph.scope = scope
     sequences = [x]
-    inputs = [helper.make_tensor_value_info(names[0], graph.float_type, [None, *shape[1:]])]
+    inputs = [helper.make_tensor_value_info(names[0], graph.float_type, ["batch", *shape[1:]])]
     if asked and mask is not None and mask.name is not None:
         sequences.append(mask.name)
         inputs.append(helper.make_tensor_value_info(names[1], kinds.BOOL, [None, *mask.shape[1:]]))

@@ -14,6 +14,7 @@ INNER = {
     "PReLU": lambda: layers.PReLU("uniform"),
     "Conv1D": lambda: layers.Conv1D(3, 3, activation="tanh"),
     "LSTM": lambda: layers.LSTM(3),
+    "a loop": lambda: layers.SimpleRNN(3, "gelu"),
     "Bidirectional": lambda: layers.Bidirectional(layers.GRU(2, return_sequences=True)),
     "GlobalMaxPooling1D": lambda: layers.GlobalMaxPooling1D(),
     "Flatten": lambda: layers.Flatten(),
