@@ -495,16 +495,10 @@ cdef void sum_rows_of_kernel(
     """The gradient of rows of the kernel, where all rows belong to taps that reach the image."""
     cdef const Sweep* sweep = &conv.forward
     cdef const Axis* axes = sweep.axes
-    cdef Py_ssize_t _, z, y, rows, row, count, group, inner = conv.filters // conv.groups
-    cdef Py_ssize_t depth = conv.channels // conv.groups, columns = conv.maps[2]
-    cdef bint packs = (
-        packs_kernel(conv, gradient) and (conv.groups > 1 or end - begin >= LEAST_ROWS_TO_PACK)
-        or not (maps_padded or READS_PARTS or inner % lanes(gradient) == 0)
-    )
+    cdef Py_ssize_t z, y, rows, row, sample = 0, count, i
     cdef floating* strip = <floating*>workspace
-    cdef floating* panels = strip + conv.strip_room
+    cdef floating* panels = strip + conv.gradient_strips()
     cdef const floating* a
-    cdef const floating* b
     if conv.stretched_gradient:
         stretched_kernel(
             sweep, samples, image, conv.image_size, maps, conv.maps_size, begin, end, add, gradient, strip
@@ -515,37 +509,51 @@ cdef void sum_rows_of_kernel(
             sweep, samples, image, conv.image_size, maps, conv.maps_size, begin, end, add, gradient, strip
         )
         return
-    for _ in range(samples):
+    while sample < samples:
+        count = min(conv.gradient_samples, samples - sample)
         for z in range(axes[0].count):
             y = 0
             while y < axes[1].count:
                 rows = min(sweep.rows, axes[1].count - y)
                 a = read_strip(sweep, image, z, y, rows, strip)
+                for i in range(1, count if sweep.copies else 1):
+                    read_strip(sweep, image + i * conv.image_size, z, y, rows, strip + i * conv.gradient_step)
                 row = 0
-                while row < rows:
-                    count = min(rows - row, conv.gradient_rows)
-                    b = maps + ((z * conv.maps[1] + y + row) * columns) * conv.filters
-                    for group in range(conv.groups):
-                        if packs:
-                            pack_rows(count * columns, inner, b + group * inner, conv.filters, panels)
-                        gather_gradient(
-                            conv, end - begin, inner, count, a + group * depth, begin, row,
-                            panels if packs else b + group * inner, 0 if packs else conv.filters, add,
-                            gradient + group * inner,
-                        )
+                while row < rows * count:
+                    i = rows * count if count > 1 else min(rows - row, conv.gradient_rows)
+                    gather_gradient(
+                        conv, begin, end, a, row, i,
+                        maps + ((z * conv.maps[1] + y + row) * conv.maps[2]) * conv.filters, maps_padded, add, gradient,
+                        panels,
+                    )
                     add = True
-                    row += count
+                    row += i
                 y += rows
-        image += conv.image_size
-        maps += conv.maps_size
+        image += count * conv.image_size
+        maps += count * conv.maps_size
+        sample += count
 
 
-cdef inline void gather_gradient(
-    Convolution conv, Py_ssize_t kernel_rows, Py_ssize_t columns, Py_ssize_t rows, const floating* a, Py_ssize_t begin,
-    Py_ssize_t row, const floating* b, Py_ssize_t b_row, bint add, floating* gradient,
+cdef void gather_gradient(
+    Convolution conv, Py_ssize_t begin, Py_ssize_t end, const floating* a, Py_ssize_t row, Py_ssize_t rows,
+    const floating* maps, bint maps_padded, bint add, floating* gradient,
+    floating* panels,           # room for the maps, if they are packed
 ) noexcept nogil:
-    """Add the contribution of some rows of positions to the gradient."""
-    gather(
-        kernel_rows, columns, conv.maps[2], a, conv.kernel_at + begin, conv.forward.axes[2].in_step * conv.channels,
-        conv.lines_at + row, rows, b, b_row, 0, rows * conv.maps[2], <const floating*>NULL, add, gradient, conv.filters,
+    """Add the contribution of some rows of positions to the gradient; those of further samples count on."""
+    cdef Py_ssize_t group, inner = conv.filters // conv.groups, depth = conv.channels // conv.groups
+    cdef Py_ssize_t positions = rows * conv.maps[2]
+    cdef bint packs = (
+        packs_kernel(conv, gradient) and (conv.groups > 1 or end - begin >= LEAST_ROWS_TO_PACK)
+        or not (maps_padded or READS_PARTS or inner % lanes(gradient) == 0)
     )
+    cdef const floating* b
+    for group in range(conv.groups):
+        b = maps + group * inner
+        if packs:
+            pack_rows(positions, inner, b, conv.filters, panels)
+            b = panels
+        gather(
+            end - begin, inner, conv.maps[2], a + group * depth, conv.kernel_at + begin,
+            conv.forward.axes[2].in_step * conv.channels, conv.lines_at + row, rows, b, 0 if packs else conv.filters,
+            0, positions, <const floating*>NULL, add, gradient + group * inner, conv.filters,
+        )

@@ -29,8 +29,12 @@ cdef enum:
     # The most numbers of a strip (unless that is less than some rows), and the most positions that read it.
     STRIP_NUMBERS = 32 * 1024
     STRIP_POSITIONS = 512
-    # The number of positions over which the gradient of a kernel is summed before it is written.
+    # The number of positions over which the gradient of a kernel is summed before it is written. If a sample has few
+    # positions, it is summed over so many of several samples (where a sample has 25 or more, that gains nothing), but
+    # only as long as the strips have no more than so many numbers.
     GRADIENT_POSITIONS = 128
+    SHARED_POSITIONS = 96
+    SHARED_NUMBERS = 64 * 1024
     # Samples of one line that are computed together at most. Threads have multiples of so many, if they have many.
     MOST_TOGETHER = 16
     # Numbers in the largest vector.
@@ -309,8 +313,15 @@ cdef class Convolution:
         if sweep.run > group:
             places = np.add.outer(places, np.arange(self.kernel[2]) * self.channels)
         self.kernel_at = self.keep(np.add.outer(places, np.arange(group)))
-        self.lines_at = self.keep([sweep.at[i * self.maps[2]] for i in range(sweep.rows)])
         self.gradient_rows = max(min(GRADIENT_POSITIONS // self.maps[2], sweep.rows), 1)
+        self.gradient_samples = 1
+        if self.maps[0] == 1 and sweep.rows == self.maps[1]:
+            self.gradient_samples = max(
+                min(SHARED_POSITIONS // (self.maps[1] * self.maps[2]), SHARED_NUMBERS // max(sweep.strip_size, 1)), 1
+            )
+        self.gradient_step = sweep.strip_size if sweep.copies else self.image_size
+        lines = [sweep.at[i * self.maps[2]] for i in range(sweep.rows)]
+        self.lines_at = self.keep(np.add.outer(np.arange(self.gradient_samples) * self.gradient_step, lines))
 
     cdef int make_stretching(self) except -1:
         """Where taps read in a stretched image, and how many of its rows are written at a time.
@@ -416,8 +427,12 @@ cdef class Convolution:
             return self.taps_room + stretched_gradient_room(&self.forward, self.kernel_rows)
         if self.planar_gradient:
             return self.taps_room + gradient_room(&self.forward, self.kernel_rows)
-        cdef Py_ssize_t positions = self.gradient_rows * self.maps[2]
-        return self.taps_room + self.strip_room + positions * padded(self.filters // self.groups)
+        cdef Py_ssize_t positions = max(self.gradient_rows, self.gradient_samples * self.forward.rows) * self.maps[2]
+        return self.taps_room + self.gradient_strips() + positions * padded(self.filters // self.groups)
+
+    cdef Py_ssize_t gradient_strips(self) noexcept nogil:
+        """Numbers of the strips of samples that `convolve_kernel` reads together, and of what is read behind them."""
+        return (self.forward.strip_size * self.gradient_samples + 2 * MOST_LANES) // MOST_LANES * MOST_LANES
 
 
 cdef const floating* reaching_taps(

@@ -15,6 +15,8 @@ cdef class Convolution:
     cdef bint planar_forward, planar_back, planar_gradient      # maps, image or kernel are computed by `planar`
     cdef bint stretched_forward, stretched_gradient     # maps or kernel are computed by `stretched`
     cdef Py_ssize_t gradient_rows               # rows of output positions over which a gradient is summed at a time
+    cdef Py_ssize_t gradient_samples            # or over so many whole samples, if these are small
+    cdef Py_ssize_t gradient_step               # how far apart the strips of such samples are
     cdef Sweep forward
     cdef Sweep* back
     cdef Py_ssize_t n_back
@@ -23,7 +25,7 @@ cdef class Convolution:
     cdef Py_ssize_t spread_room                 # numbers of workspace for the sums to add, and for a row
     cdef Py_ssize_t spread_row_size             # numbers in that row
     cdef Py_ssize_t strip_room                  # numbers of the largest strip, and of those that may be read behind it
-    cdef const Py_ssize_t* lines_at             # (rows of the sweep,): beginning of each row of positions in a strip
+    cdef const Py_ssize_t* lines_at             # (samples, rows of the sweep): beginning of each row of positions
     cdef const Py_ssize_t* kernel_at            # (kernel_rows,): the place in a strip that each row of the kernel reads
     cdef Convolution together                   # of several samples, as lines of one image; None if it is not faster
     cdef Py_ssize_t n_together                  # how many samples
@@ -49,5 +51,6 @@ cdef class Convolution:
     cdef Py_ssize_t back_alone(self) noexcept
     cdef Py_ssize_t kernel_numbers(self) noexcept
     cdef Py_ssize_t kernel_alone(self) noexcept
+    cdef Py_ssize_t gradient_strips(self) noexcept nogil
 
 cdef const floating* reaching_taps(Convolution conv, const floating* kernel, void** workspace) noexcept nogil

@@ -37,7 +37,7 @@ class Case:
         else:
             self.channels, self.filters = (self.groups * int(rng.choice(sizes)) for _ in range(2))
         self.run = from_python.depthwise_convolution if deep else from_python.convolution
-        self.samples = 2
+        self.samples = int(rng.choice([1, 2, 2, 7]))
 
     def reads(self):
         """Where in the image each position reads by each tap, and whether that is inside: (positions, taps) each."""
