@@ -52,10 +52,12 @@ class RandomBrightness(RandomColorLayer):
     Parameters
     ----------
     factor : float or pair of float
-        What is added, as a part of the range of values: one number f of [-1, 1] for the interval from -f to f, or both
-        of its ends. With -1 an image gets black, with 1 white.
+        A number is drawn from this interval, multiplied by the length of the range of values, and added. One number f
+        in [-1, 1] means the interval from -f to f; two numbers are its ends. With -1 an image becomes black, with 1
+        white.
     value_range : pair of float, default (0, 255)
-        The smallest and the largest value. What comes out is clipped to them.
+        The smallest and the largest value of pixels, to which the output is clipped. Give (0, 1) if pixels are from 0
+        to 1.
     seed : int, optional
         From 0 to 2**32 - 1. By default it is drawn from the generator that `cbackprop.utils.set_random_seed` seeds.
     data_format : {"channels_last", "channels_first"}, optional
@@ -124,10 +126,11 @@ class RandomContrast(RandomColorLayer):
     Parameters
     ----------
     factor : float or pair of float
-        The contrast is multiplied by a number from ``1 - lower`` to ``1 + upper``, for two numbers lower and upper of
-        [0, 1], the smaller one first. One number f stands for (0, f), as in Keras 3.15.
+        The contrast is multiplied by a number from ``1 - lower`` to ``1 + upper``. Two numbers in [0, 1] are lower and
+        upper, the smaller one first. One number f means (0, f), as in Keras 3.15.
     value_range : pair of float, default (0, 255)
-        The smallest and the largest value. What comes out is clipped to them.
+        The smallest and the largest value of pixels, to which the output is clipped. Give (0, 1) if pixels are from 0
+        to 1.
     seed : int, optional
         From 0 to 2**32 - 1. By default it is drawn from the generator that `cbackprop.utils.set_random_seed` seeds.
     data_format : {"channels_last", "channels_first"}, optional

@@ -240,9 +240,10 @@ class RNN(Layer):
     def compute_output_shape(self, input_shape: Shape, initial_state_shape: Any = None) -> Any:
         """(batch, units), or (batch, steps, units) for sequences; with states a tuple of this and of their shapes."""
         if len(input_shape) != 3 or 0 in input_shape[1:]:
+            hint = " If the layer before is recurrent, give it return_sequences=True. Word numbers need an Embedding."
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} needs inputs (batch, steps, features), at least one of each, but "
-                f"got shape {input_shape}."
+                f"got shape {input_shape}.{hint if len(input_shape) == 2 else ''}"
             )
         rows, steps = input_shape[:2]
         units = cell_output_size(self.cell)

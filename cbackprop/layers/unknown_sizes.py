@@ -5,6 +5,7 @@ The shape is computed for two example sizes. Output sizes that differ between th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -69,7 +70,7 @@ def shape_between(function: Callable[[Any], Any], shape: Any) -> Any:
     """Apply a function of known shapes to one with unknown sizes: results that differ in two examples are unknown.
 
     If no example fits, several inputs must agree in a size that is known for some of them. Then the sizes that are
-    known are tried.
+    known are tried. A message about an example shows ``None`` in place of its size, which no user knows.
     """
     first, second = tried(shape)
     try:
@@ -82,4 +83,6 @@ def shape_between(function: Callable[[Any], Any], shape: Any) -> Any:
                 return function(filled(shape, size))
             except ValueError:
                 continue
+        if not any(LARGE[0] in one for one in (several or [shape])):
+            error.args = tuple(re.sub(rf"\b{LARGE[0]}\b", "None", str(text)) for text in error.args)
         raise error from None

@@ -64,7 +64,7 @@ class OutputNeeds(NamedTuple):
         if all(form == kind for form, _ in told):
             return ""
         names = {form: ", ".join(w for f, w in told if f == form) for form, _ in told}
-        return " " + "; ".join(f"{FORMS[form]} are wanted by {who}" for form, who in names.items()).capitalize() + "."
+        return " " + "; ".join(f"{FORMS[form]} are needed by {who}" for form, who in names.items()).capitalize() + "."
 
 
 @dataclass

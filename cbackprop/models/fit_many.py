@@ -225,9 +225,12 @@ def _title(part: Any) -> str:
 
 def _check_list(name: str, value: Any, count: int) -> None:
     if isinstance(value, list) and len(value) != count:
+        advice = "For all models alike, give an array, or a tuple of arrays if there are several inputs or outputs."
+        if name == "callbacks":
+            advice = "A function makes them for the index of each model: callbacks=lambda i: [EarlyStopping()]."
         raise ValueError(
-            f"{name} is a list, so it must have one entry for each of the {count} models, but it has {len(value)}. For "
-            "all models alike, give an array, or a tuple of arrays if there are several inputs or outputs."
+            f"{name} is a list, so it must have one entry for each of the {count} models, but it has {len(value)}. "
+            f"{advice}"
         )
 
 

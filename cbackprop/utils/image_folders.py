@@ -416,7 +416,8 @@ def _nothing_found(folder: str, labels: Any, names: list[str] | None, follow: bo
     if labels == "inferred" and _image_files(folder, follow):
         text += " It has no folder for each class; with labels=None its images are read without labels."
     elif names:
-        text += f" Its folders {', '.join(names[:10])} are empty."
+        shown = ", ".join(map(repr, names[:10]))
+        text += f" Its folder {shown} is empty." if len(names) == 1 else f" Its folders {shown} are empty."
     return text
 
 

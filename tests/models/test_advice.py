@@ -161,7 +161,32 @@ MISTAKES = {
     "another form": (
         lambda: made(3, "softmax", "sparse_categorical_crossentropy", metrics=["precision"]).fit(X, CLASSES),
         ValueError,
-        "wanted by the loss 'sparse_categorical_crossentropy'; .* are wanted by the metric 'precision'",
+        "needed by the loss 'sparse_categorical_crossentropy'; .* are needed by the metric 'precision'",
+    ),
+    "no sequences": (
+        lambda: cb.Sequential([cb.Input((3, 4)), layers.LSTM(8), layers.LSTM(8)]),
+        ValueError,
+        r"got shape \(None, 8\)\. If the layer before is recurrent, give it return_sequences=True",
+    ),
+    "no embedding": (
+        lambda: cb.Sequential([cb.Input((None,)), layers.LSTM(8)]),
+        ValueError,
+        r"got shape \(None, None\)\. .* need an Embedding",
+    ),
+    "unknown sizes": (
+        lambda: cb.Sequential([cb.Input((None, 5)), layers.Conv2D(3, 3)]),
+        ValueError,
+        r"got shape \(None, None, 5\)",
+    ),
+    "one unknown size": (
+        lambda: cb.Sequential([cb.Input((None, 2520)), layers.Conv2D(3, 3)]),
+        ValueError,
+        r"got shape \(None, 2520, 2520\)",
+    ),
+    "one list of callbacks": (
+        lambda: cb.fit_many([made(), made()], X, Y, callbacks=[cb.callbacks.EarlyStopping()]),
+        ValueError,
+        "one entry for each of the 2 models, but it has 1. A function makes them",
     ),
 }
 

@@ -330,7 +330,7 @@ def test_folders_without_images(tmp_path):
     with pytest.raises(ValueError, match="No images found"):
         made(tmp_path, labels=None)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"No images found .* Its folders empty are empty"):
+    with pytest.raises(ValueError, match=r"No images found .* Its folder 'empty' is empty"):
         made(tmp_path)
     (tmp_path / "1.png").write_bytes(b"")
     with pytest.raises(ValueError, match=r"It has no folder for each class; with labels=None"):
