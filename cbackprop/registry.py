@@ -49,6 +49,8 @@ class Registry:
         self._entries: dict[str, Any] = {}
         # Classes that configs may mention, without a kernel, a twin and defaults.
         self._unlisted: dict[str, Any] = {}
+        # The names of classes and functions by their ids; None: to be listed when asked for.
+        self._names: dict[int, str] | None = None
         # The classes of the family: their objects need no further look.
         self._classes: set[type] = set()
         # One spelling of each name, in small letters, to suggest in messages.
@@ -69,6 +71,7 @@ class Registry:
         name = name or thing.__name__
         snake = snake_case(name)
         self._entries[name] = thing
+        self._names = None
         if inspect.isclass(thing):
             self._classes.add(thing)
         self._suggested |= {snake, *filter(str.islower, aliases)}
@@ -79,6 +82,7 @@ class Registry:
     def allow(self, cls: type) -> type:
         """Decorator of a class: configs may mention it, but it is not listed."""
         self._unlisted[cls.__name__] = self._by_name[cls.__name__] = cls
+        self._names = None
         return cls
 
     @property
@@ -114,12 +118,11 @@ class Registry:
 
     def name_of(self, thing: Any) -> str | None:
         """The name of a class or function, of the class of an object, or of a function whose arguments are bound."""
-        cls, unbound = type(thing), getattr(thing, "unbound", thing)  # asked once: to find nothing takes a microsecond
-        for entries in (self._entries, self._unlisted):
-            for name, entry in entries.items():
-                if entry is thing or entry is cls or entry is unbound:
-                    return name
-        return None
+        if self._names is None:
+            pairs = [*self._entries.items(), *self._unlisted.items()]
+            self._names = {id(entry): name for name, entry in reversed(pairs)}  # the first name counts
+        found = self._names.get(id(thing)) or self._names.get(id(type(thing)))
+        return found or self._names.get(id(getattr(thing, "unbound", thing)))
 
     def serialize(self, thing: Any) -> Any:
         """`thing` as plain values that `deserialize` reads; a function becomes its name.
@@ -169,7 +172,7 @@ class Registry:
         if not isinstance(name, str):
             raise ValueError(f"The class_name of a {self.family} config must be a string, but got {name!r}.")
         registered = config.get("registered_name")
-        registered = registered if isinstance(registered, str) and registered in own_objects.all() else name
+        registered = registered if isinstance(registered, str) and own_objects.find(registered) is not None else name
         if (cls := self._lookup(registered)) is None:
             raise UnknownObjectError(
                 f"Unknown {self.family} {registered!r}. If it is your own class, pass custom_objects="

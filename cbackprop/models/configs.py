@@ -6,6 +6,7 @@ layer, number of the call, number of the output].
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -355,6 +356,11 @@ def _old_structure(written: dict[str, Any], begun: Iterable[str]) -> Any:
 
 def takes_a_graph(cls: Any) -> bool:
     """Whether the constructor takes the arguments of `Model` or `Sequential`, and not arguments of its own."""
+    return _takes_a_graph(cls)
+
+
+@functools.cache
+def _takes_a_graph(cls: Any) -> bool:
     parameters = inspect.signature(cls).parameters.values()
     kinds = {parameter.kind for parameter in parameters}
     anything = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= kinds
