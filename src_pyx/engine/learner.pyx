@@ -13,34 +13,25 @@ only what could cause a read or write outside of an array.
 
 import numpy as np
 
-from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
 from cbackprop.compiled.engine.clock cimport now
-from cbackprop.compiled.engine.context cimport Context, describe
 from cbackprop.compiled.engine.contexts cimport Contexts
-from cbackprop.compiled.engine.division cimport block_begin, block_count, larger_first, part_rows, row_step, share
 from cbackprop.compiled.engine.divisors cimport Divisors
 from cbackprop.compiled.engine.failure cimport fail
 from cbackprop.compiled.engine.feeds cimport Feeds
-from cbackprop.compiled.engine.gradients cimport Samples
 from cbackprop.compiled.engine.head cimport Head
 from cbackprop.compiled.engine.network cimport Network
+from cbackprop.compiled.engine.passes cimport Passes
 from cbackprop.compiled.engine.pieces cimport Pieces, Place
 from cbackprop.compiled.engine.run cimport Run
-from cbackprop.compiled.engine.schedule cimport Schedule
 from cbackprop.compiled.engine.sums cimport Sums
-from cbackprop.compiled.engine.tables cimport Table
 from cbackprop.compiled.engine.update cimport add_penalties, merge, take_step
 from cbackprop.compiled.kernels.random cimport draw_order
-from cbackprop.compiled.layers.layer cimport Batch, couples, ITEMS, Layer
+from cbackprop.compiled.layers.layer cimport Layer
 
 # Steps between two looks at the clock. A step of the smallest networks takes little longer than such a look.
 cdef int STEPS_BETWEEN_CLOCKS = 32
-
-cdef enum:
-    MOST_GROUPS = 16        # groups of blocks with gradient vectors of their own
-
 
 cdef void train_thread(void* learner, Py_ssize_t thread) noexcept nogil:
     (<Learner>learner).run_batches(thread)
@@ -62,17 +53,14 @@ cdef class Learner:
     cdef Contexts contexts
     cdef Pieces pieces                  # which samples of a batch this process has
     cdef Divisors divisors
+    cdef readonly Passes passes         # what threads do with their samples of a batch
     cdef readonly Sums sums
     cdef readonly double first_step     # seconds of the last run's first step, with the start of threads
     # The run that threads are in
     cdef Py_ssize_t start, stop
-    cdef bint training
-    cdef const int64_t* order
     cdef Py_ssize_t batch_size
-    cdef bint in_blocks, backwards, update
-    cdef bint meets                     # some layer or loss needs more than the rows of one thread
+    cdef bint update
     cdef bint any_python                # some metric is in Python
-    cdef Schedule forward_schedule, backward_schedule
     cdef object exchange                # called when the gradients of a batch are complete, or None
     cdef bint exchanges
     cdef Py_ssize_t epoch_size          # samples of an epoch if the run has several epochs; else 0
@@ -84,6 +72,7 @@ cdef class Learner:
         self.run = network.run
         self.pieces = Pieces()
         self.divisors = Divisors(network, feeds, self.pieces)
+        self.passes = Passes(network, feeds, contexts, self.pieces, self.divisors)
         self.sums = Sums(network, feeds)
 
     def set_exchange(self, exchange):
@@ -177,9 +166,8 @@ cdef class Learner:
             not in_blocks and most_rows > self.contexts.whole_capacity
         ):
             raise ValueError("The engine has no memory for such a batch or so many threads.")
-        self.in_blocks, self.backwards = in_blocks, backwards
-        self.set_schedules(training)
-        if in_blocks and (self.meets or self.network.masked):
+        self.passes.prepare(in_blocks, backwards, training)
+        if in_blocks and (self.passes.meets or self.network.masked):
             raise ValueError("A layer, a loss or a mask must see batches as a whole: they cannot pass in blocks.")
         for table in self.network.tables or [] if backwards else []:
             if in_blocks or table.capacity < min(table.rows, batch_size * table.reads):
@@ -191,27 +179,18 @@ cdef class Learner:
             raise ValueError("The engine has no memory for the gradients of such a batch.")
         if gradients is not None and gradients.n_points > len(self.network.points) + 1:
             raise ValueError("The gradients are to be computed at other points than the backward pass has.")
-        self.order = &order[0] if order is not None and order.shape[0] else NULL
+        self.passes.order = &order[0] if order is not None and order.shape[0] else NULL
         self.start, self.stop, self.batch_size = start, stop, batch_size
-        self.training = training
+        self.any_python = self.has_python_metrics()
         self.divisors.reserve(threads)
         if backwards and in_blocks and self.network.gradients is not None:
-            self.network.gradients.set_groups(min(self.group_count(batch_size), threads + 1))
+            self.network.gradients.set_groups(min(self.passes.group_count(batch_size), threads + 1))
         self.first_step = now()
         self.run.work(train_thread, <void*>self, threads, tick)
 
     def most_rows(self, Py_ssize_t batch_size):
         """The largest number of rows of a batch that this process has."""
         return self.pieces.most_rows(batch_size)
-
-    def groups_of_blocks(self, Py_ssize_t rows):
-        """The numbers of rows of the blocks in each group, for a batch of `rows` rows."""
-        cdef Py_ssize_t count = block_count(rows, self.contexts.block_capacity), groups = self.group_count(rows), i
-        begins = [block_begin(rows, self.contexts.block_step, i, count) for i in range(count + 1)]
-        sizes = [end - begin for begin, end in zip(begins, begins[1:])]
-        return [
-            sizes[larger_first(count, groups, i):larger_first(count, groups, i + 1)] for i in range(groups)
-        ]
 
     cdef bint has_parameters(self):
         """Whether a backward pass computes gradients of parameters. If not, it may still compute deltas of inputs."""
@@ -221,27 +200,13 @@ cdef class Learner:
                 return True
         return False
 
-    cdef set_schedules(self, bint training):
-        """In which order this run goes through the layers, where threads meet, and whether metrics may fail."""
+    cdef bint has_python_metrics(self):
+        """Whether some metric is in Python, and may fail."""
         cdef Head head
-        if (training, self.in_blocks) not in self.network.schedules:
-            forwards = [layer for i, layer in enumerate(self.network.layers) if not self.network.linked[i]]
-            backwards = [self.network.layers[self.network.backward_order[i]] for i in range(self.network.n_backward)]
-            # Gradients of a block are computed after its backward pass.
-            points = [] if self.in_blocks else self.network.points
-            self.network.schedules[training, self.in_blocks] = (
-                Schedule(forwards, training, False, []), Schedule(backwards, training, True, points)
-            )
-        self.forward_schedule, self.backward_schedule = self.network.schedules[training, self.in_blocks]
-        self.meets = self.forward_schedule.meets or (self.backwards and self.backward_schedule.meets)
-        self.any_python = False
         for head in self.network.heads:
-            self.meets = self.meets or head.couples_samples()
-            self.any_python = self.any_python or head.calls_python
-
-    cdef Py_ssize_t group_count(self, Py_ssize_t rows) noexcept nogil:
-        """The number of groups of blocks of a batch."""
-        return min(block_count(rows, self.contexts.block_capacity), <Py_ssize_t>MOST_GROUPS)
+            if head.calls_python:
+                return True
+        return False
 
     cdef void run_batches(self, Py_ssize_t thread) noexcept nogil:
         """The work of each thread: its share of every batch."""
@@ -291,22 +256,22 @@ cdef class Learner:
     cdef bint run_batch(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration) noexcept nogil:
         """Run this thread's share of a batch. False, in all threads, if the step failed and has changed nothing."""
         cdef Place place = self.pieces.place_of(start, rows, self.batch_size)
-        cdef Py_ssize_t groups = self.group_count(place.rows) if self.in_blocks else 1
-        self.divisors.set_batch(thread, self.order, place.batch_start, place.batch_rows)
+        cdef Py_ssize_t groups = self.passes.group_count(place.rows) if self.passes.in_blocks else 1
+        self.divisors.set_batch(thread, self.passes.order, place.batch_start, place.batch_rows)
         if self.pieces.shared:
             if thread == 0:
                 self.pieces.divide(&place)
             if not self.network.masked and self.pieces.own or self.network.masked and place.rows == 0:
-                self.add_counts(thread, &place)
-        if self.in_blocks:
-            self.run_blocks(thread, &place, iteration, groups)
+                self.passes.add_counts(thread, &place)
+        if self.passes.in_blocks:
+            self.passes.run_blocks(thread, &place, iteration, groups)
         elif place.rows:
-            self.run_rows(thread, &place, iteration)
+            self.passes.run_rows(thread, &place, iteration)
         if self.network.penalties is not None:      # their divisor may depend on a mask
             self.network.penalties.evaluate(
                 thread, self.run.team.size,
-                (<Head>self.network.head_pointers[0]).row_divisor(self.divisors.of_thread[thread, 0]), self.backwards,
-                &self.run.failure,
+                (<Head>self.network.head_pointers[0]).row_divisor(self.divisors.of_thread[thread, 0]),
+                self.passes.backwards, &self.run.failure,
             )
         if thread == 0 and self.update and self.network.optimizer is not None:
             self.network.optimizer.begin_batch(iteration, &self.run.failure)
@@ -319,31 +284,39 @@ cdef class Learner:
             return False
         if thread == 0 and not self.any_python:
             self.add_up(&place)
-        if self.backwards and self.network.gradients is not None:
-            if place.rows == 0:
-                if thread == 0:
-                    self.network.gradients.clear_all()
+        if self.passes.backwards and self.network.gradients is not None and not self.learn(thread, &place, groups):
+            return False
+        if thread == 0 and self.update and self.passes.meets and place.rows:
+            self.passes.finish()
+        return True
+
+    cdef bint learn(self, Py_ssize_t thread, const Place* place, Py_ssize_t groups) noexcept nogil:
+        """Compute this thread's parts of the gradients, and update its share of the weights.
+
+        False, in all threads, if ranks or the exchange hook failed: then no weight has changed.
+        """
+        if place.rows == 0:
+            if thread == 0:
+                self.network.gradients.clear_all()
+            self.run.team.meet(thread)
+        else:
+            if not self.passes.in_blocks:
+                self.passes.collect(thread, place.start, self.network.n_points)
                 self.run.team.meet(thread)
-            else:
-                if not self.in_blocks:
-                    self.collect(thread, place.start, self.network.n_points)
-                    self.run.team.meet(thread)
-                merge(
-                    self.network, thread, self.run.team.size, self.vectors_left(groups),
-                    0 if self.in_blocks else place.rows,
-                )
-            if self.pieces.shared and not self.agree(thread, place.batch_rows):
-                return False
-            add_penalties(self.network, thread, self.run.team.size)
-            if self.exchanges and not self.agree(thread, 0):
-                return False
-            if self.update and self.network.optimizer is not None:
-                take_step(self.network, thread, self.run.team.size)
-            if self.update and self.network.projections is not None:
-                self.run.team.meet(thread)
-                self.network.projections.apply(thread, self.run.team.size, &self.run.failure)
-        if thread == 0 and self.update and self.meets and place.rows:
-            self.finish()
+            merge(
+                self.network, thread, self.run.team.size, self.passes.vectors_left(groups),
+                0 if self.passes.in_blocks else place.rows,
+            )
+        if self.pieces.shared and not self.agree(thread, place.batch_rows):
+            return False
+        add_penalties(self.network, thread, self.run.team.size)
+        if self.exchanges and not self.agree(thread, 0):
+            return False
+        if self.update and self.network.optimizer is not None:
+            take_step(self.network, thread, self.run.team.size)
+        if self.update and self.network.projections is not None:
+            self.run.team.meet(thread)
+            self.network.projections.apply(thread, self.run.team.size, &self.run.failure)
         return True
 
     cdef bint agree(self, Py_ssize_t thread, Py_ssize_t of_ranks) noexcept nogil:
@@ -366,165 +339,6 @@ cdef class Learner:
         except BaseException as error:
             fail(&self.run.failure, error)
 
-    cdef void finish(self) noexcept nogil:
-        """Let layers whose samples depend on each other update weights without a gradient, such as moving averages."""
-        cdef Py_ssize_t i
-        for i in range(self.network.n_layers):
-            if not self.network.linked[i] and couples(<Layer>self.network.layer_pointers[i], self.training):
-                (<Layer>self.network.layer_pointers[i]).finish(&(<Context>self.whole_batch()).batch)
-
-    cdef void add_counts(self, Py_ssize_t thread, const Place* place) noexcept nogil:
-        """Let ranks add up the counts of which divisors are made, if no rank can compute a divisor alone."""
-        if thread == 0 and self.run.failure.error == NULL:
-            self.divisors.count_pieces(self.order, place)
-            self.add_counts_of_ranks()
-        self.run.team.meet(thread)
-        self.divisors.take_counts(thread)
-
-    cdef void add_counts_of_ranks(self) noexcept with gil:
-        try:
-            self.pieces.ranks.add_counts(self.divisors.counts)
-        except BaseException as error:
-            fail(&self.run.failure, error)
-
-    cdef void run_rows(self, Py_ssize_t thread, const Place* place, uint64_t iteration) noexcept nogil:
-        """Run this thread's rows of a batch that is held as a whole."""
-        cdef Py_ssize_t start = place.start, rows = place.rows
-        cdef bint whole_parts = self.meets or self.network.blas
-        cdef Py_ssize_t grain = part_rows(rows) if whole_parts else row_step(rows, self.run.team.size)
-        cdef Py_ssize_t begin = share(rows, grain, thread, self.run.team.size)
-        cdef Py_ssize_t end = share(rows, grain, thread + 1, self.run.team.size)
-        if thread == 0 and self.run.team.size > 1:
-            describe(
-                self.contexts.whole, rows, self.training, iteration, place.first if self.backwards else start, 0,
-                place.total, self.network.blas,
-            )
-            self.contexts.whole.refer(self.feeds.items, self.order, start)
-        if begin < end or self.meets or self.network.masked:
-            self.run_samples(thread, <Context>self.contexts.shares[thread], begin, place, begin, end - begin, iteration)
-
-    cdef void run_blocks(
-        self, Py_ssize_t thread, const Place* place, uint64_t iteration, Py_ssize_t groups
-    ) noexcept nogil:
-        """Run this thread's groups of blocks, and sum their gradients.
-
-        In each round every thread has one group. Before the next round, the vectors of these groups are added to the
-        first vector, in order. So one vector more than there are threads is enough. `merge` adds those of the last
-        round.
-        """
-        cdef Py_ssize_t threads = self.run.team.size, begin = 0
-        cdef bint learns = self.backwards and self.network.gradients is not None
-        while begin < groups:
-            if begin and learns:
-                self.run.team.meet(thread)
-                self.network.gradients.merge_share(thread, threads, self.vectors_left(begin))
-                self.run.team.meet(thread)
-            if begin + thread < groups:
-                # The first vector has become the sum.
-                self.run_group(thread, place, iteration, begin + thread, groups, thread + (begin > 0), learns)
-            begin += threads
-
-    cdef Py_ssize_t vectors_left(self, Py_ssize_t groups) noexcept nogil:
-        """How many gradient vectors `merge` adds up: the first, and those of the last round."""
-        cdef Py_ssize_t rest = (groups - 1) % self.run.team.size + 1
-        return rest + (groups > rest)
-
-    cdef void run_group(
-        self, Py_ssize_t thread, const Place* place, uint64_t iteration, Py_ssize_t group, Py_ssize_t groups,
-        Py_ssize_t vector, bint learns,
-    ) noexcept nogil:
-        """Run one group of blocks, and sum its gradients in a vector."""
-        cdef Py_ssize_t rows = place.rows, count = block_count(rows, self.contexts.block_capacity), i, begin, end
-        cdef Py_ssize_t first = larger_first(count, groups, group)
-        for i in range(first, larger_first(count, groups, group + 1)):
-            begin = block_begin(rows, self.contexts.block_step, i, count)
-            end = block_begin(rows, self.contexts.block_step, i + 1, count)
-            self.run_samples(thread, <Context>self.contexts.blocks[thread], 0, place, begin, end - begin, iteration)
-            if learns:
-                self.network.gradients.collect_block(
-                    &(<Context>self.contexts.blocks[thread]).batch, vector, i > first
-                )
-
-    cdef void run_samples(
-        self, Py_ssize_t thread, Context context, Py_ssize_t shown, const Place* place, Py_ssize_t begin,
-        Py_ssize_t rows, uint64_t iteration,
-    ) noexcept nogil:
-        """Run some of this process's rows of a batch, from `begin` on, through all layers and back."""
-        cdef Py_ssize_t i, start = place.start
-        context.show(shown, rows)
-        describe(
-            context, rows, self.training, iteration, (place.first if self.backwards else start) + begin,
-            begin, place.total, self.network.blas,
-        )
-        if rows:
-            context.fetch(self.feeds.items, self.order, start + begin)
-        self.run_stages(thread, self.forward_schedule, context, start)
-        if self.network.masked:
-            self.weigh(thread, context, place, begin)
-        for i in range(self.network.n_heads):
-            self.run_head(thread, <Head>self.network.head_pointers[i], i, context, begin)
-        if self.backwards:
-            self.run_stages(thread, self.backward_schedule, context, start)
-
-    cdef void run_stages(
-        self, Py_ssize_t thread, Schedule schedule, Context context, Py_ssize_t start
-    ) noexcept nogil:
-        """Run one pass on the samples in a context, of the batch that begins at `start`."""
-        cdef Py_ssize_t i
-        for i in range(schedule.n_stages):
-            if schedule.stages[i].kind == ITEMS:
-                self.run_items(thread, schedule, i, start)
-            elif context.batch.rows:
-                schedule.run_rows(i, &context.batch)
-
-    cdef void run_items(
-        self, Py_ssize_t thread, Schedule schedule, Py_ssize_t stage, Py_ssize_t start
-    ) noexcept nogil:
-        """Run this thread's share of a stage of ITEMS, and of the gradients that are ready at its point."""
-        cdef Batch batch        # all threads read it, so each changes a copy of its own
-        self.run.team.meet(thread)
-        if self.run.failure.error == NULL:
-            batch = (<Context>self.whole_batch()).batch
-            batch.workspace = (<Context>self.contexts.shares[thread]).batch.workspace
-            schedule.run_items(stage, &batch, thread, self.run.team.size)
-            if schedule.stages[stage].point >= 0 and self.network.gradients is not None:
-                self.collect(thread, start, schedule.stages[stage].point)
-        self.run.team.meet(thread)
-
-    cdef void weigh(
-        self, Py_ssize_t thread, Context context, const Place* place, Py_ssize_t begin
-    ) noexcept nogil:
-        """Set the weights of this thread's rows for heads with a mask and, when all threads are done, the divisors."""
-        cdef Py_ssize_t i
-        for i in range(self.network.n_heads):
-            if (<Head>self.network.head_pointers[i]).sifts() and context.batch.rows:
-                (<Head>self.network.head_pointers[i]).weigh(&context.batch, &context.targets[i], begin)
-        self.run.team.meet(thread)
-        if self.pieces.shared:
-            self.add_counts(thread, place)
-        else:
-            self.divisors.set_masked(thread, place.rows)
-
-    cdef PyObject* whole_batch(self) noexcept nogil:
-        """The context that sees all samples of a batch held as a whole."""
-        return <PyObject*>self.contexts.whole if self.run.team.size > 1 else self.contexts.shares[0]
-
-    cdef void run_head(
-        self, Py_ssize_t thread, Head head, Py_ssize_t i, Context context, Py_ssize_t begin
-    ) noexcept nogil:
-        """Compute losses and metrics of this thread's samples; a loss of the whole batch is run by the first thread."""
-        cdef double divisor = self.divisors.of_thread[thread, i]
-        cdef PyObject* whole
-        if not head.couples_samples():
-            if context.batch.rows:
-                head.run(&context.batch, &context.targets[i], begin, divisor, self.backwards)
-            return
-        self.run.team.meet(thread)
-        if thread == 0 and self.run.failure.error == NULL:
-            whole = self.whole_batch()
-            head.run(&(<Context>whole).batch, &(<Context>whole).targets[i], 0, divisor, self.backwards)
-        self.run.team.meet(thread)
-
     cdef void add_up(self, const Place* place) noexcept nogil:
         """Add the losses and metrics of a batch to the sums, in one thread."""
         cdef double batch_rows = place.batch_rows
@@ -532,15 +346,3 @@ cdef class Learner:
             if self.pieces.own:
                 batch_rows = self.divisors.count_of(self.network.n_heads)
             self.sums.add(place.rows, batch_rows, &self.divisors.of_thread[0, 0])
-
-    cdef void collect(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t point) noexcept nogil:
-        """Compute this thread's parts of the gradients of a point, for a batch that is held as a whole."""
-        cdef Batch batch = (<Context>self.whole_batch()).batch      # a copy, because all threads read the original
-        cdef Samples samples = Samples(self.feeds.items, self.order, start, thread, self.run.team.size)
-        cdef Py_ssize_t i
-        batch.workspace = (<Context>self.contexts.shares[thread]).batch.workspace
-        if point < self.network.gradients.n_points:
-            self.network.gradients.collect_share(&batch, <Context>self.contexts.shares[thread], &samples, point)
-        for i in range(self.network.n_tables if point == self.network.n_points else 0):
-            if i % self.run.team.size == thread:
-                (<Table>self.network.table_pointers[i]).collect(&batch)

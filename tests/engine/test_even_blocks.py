@@ -12,7 +12,7 @@ from cbackprop.engine.room import Room
 def groups_of(batch, capacity, monkeypatch):
     """The samples of each block of a batch, in groups. Blocks have room for `capacity` samples."""
     monkeypatch.setattr(Room, "samples_of_block", lambda self: capacity)
-    return fitted([cb.Input((3,)), layers.Dense(1)], batch).learner.groups_of_blocks(batch)
+    return fitted([cb.Input((3,)), layers.Dense(1)], batch).learner.passes.groups_of_blocks(batch)
 
 
 def fitted(stack, batch):
