@@ -93,7 +93,8 @@ class NotFiniteError(ValueError):
     """
 
     def __init__(self, name: str, value: float, index: tuple[int, ...]) -> None:
-        super().__init__(f"{name} must be finite, but got {value} at index {index}.")
+        hint = " NaN often is a missing value: replace it, or leave out that sample." if np.isnan(value) else ""
+        super().__init__(f"{name} must be finite, but got {value} at index {index}.{hint}")
         self.name, self.value, self.index = name, value, index
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -160,7 +161,7 @@ def _shape(value: Any) -> tuple[int, ...] | None:
 def _hint(value: Any, array: NDArray[Any]) -> str:
     """The end of a message: how to turn the value into an array of numbers."""
     if isinstance(value, (str, os.PathLike)):
-        return " Read files first, for example with pandas.read_csv."
+        return " Read files first, for example with pandas.read_csv or utils.load_img."
     if hasattr(value, "toarray"):
         return " Convert a sparse matrix first, by its method toarray()."
     if inspect.isgeneratorfunction(value):

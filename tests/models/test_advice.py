@@ -163,6 +163,8 @@ MISTAKES = {
         ValueError,
         "needed by the loss 'sparse_categorical_crossentropy'; .* are needed by the metric 'precision'",
     ),
+    "missing value": (lambda: made().fit(np.where(X > 0.9, np.nan, X), Y), ValueError, "NaN often is a missing value"),
+    "name of an image": (lambda: made().predict("cat.png"), TypeError, "Read files first, .* or utils.load_img"),
     "no sequences": (
         lambda: cb.Sequential([cb.Input((3, 4)), layers.LSTM(8), layers.LSTM(8)]),
         ValueError,
