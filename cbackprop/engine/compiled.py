@@ -91,15 +91,16 @@ class CompiledEngine(Engine):
         self.calls_blas = any(layer.calls_blas for layer in self.network.layers)
         self.at_once = self._at_once()
 
-    def _at_once(self) -> tuple[tuple[int, ...], tuple[int, ...], int, int] | None:
+    def _at_once(self) -> tuple[tuple[int, ...], tuple[int, ...], int, int, int] | None:
         """The shapes of a sample and of its output, and their buffers; ``None`` if `predict_now` cannot be used.
 
-        `predict_now` checks only the shape, and that numbers are finite.
+        The last number is the limit that whole numbers must have: see `Predictor.predict_now`.
         """
         plan = self.plan
-        if len(plan.inputs) > 1 or len(plan.outputs) > 1 or any(plan.id_ranges):
+        if len(plan.inputs) > 1 or len(plan.outputs) > 1:
             return None
-        return plan.input_shapes[0], plan.output_shapes[0], plan.inputs[0], plan.outputs[0]
+        limit = plan.id_ranges[0] or (0 if plan.whole_inputs[0] else -1)
+        return plan.input_shapes[0], plan.output_shapes[0], plan.inputs[0], plan.outputs[0], limit
 
     def serve(
         self,
@@ -348,9 +349,9 @@ class CompiledEngine(Engine):
             return results if finite else None
 
     def predict_now(self, x: Array, batch_size: int) -> Array | None:
-        """The output for a few samples, if this network has one input and one output, and `x` needs no conversion.
+        """The output for a few samples, if this network has one input and one output.
 
-        Otherwise, and if anything is to be prepared or refused, return ``None``; then call `predict`.
+        If anything but the type of `x` is to be prepared, or anything refused, return ``None``; then call `predict`.
         """
         rows = len(x) if x.ndim else 0
         if (
@@ -359,18 +360,21 @@ class CompiledEngine(Engine):
             or (rows > batch_size and self.sees_whole(False))
             or self.generation != ParameterStore.moves.count
             or self.at_once is None
-            or x.dtype != self.dtype
+            or x.dtype.kind not in "fiub"
             or (rows > 1 and most_threads(self.flops * rows, starts=True) > 1)
             or self.network.blas
             or matrix_products.uses_blas()
         ):
             return None
-        given, made, source, output = self.at_once
+        if x.dtype != self.dtype:
+            with np.errstate(over="ignore"):  # infinity is refused
+                x = x.astype(self.dtype, "C")
+        given, made, source, output, limit = self.at_once
         with self.lock:
             if self.generation != ParameterStore.moves.count:
                 return None
             result: Array = np.empty((rows, *made), self.dtype)
-            return result if self.predictor.predict_now(x, result, given, source, output) else None
+            return result if self.predictor.predict_now(x, result, given, source, output, limit) else None
 
     @contextmanager
     def kept_threads(self) -> Iterator[None]:

@@ -59,6 +59,8 @@ class Plan:
     id_ranges : list of (int or None)
         For each input that a layer uses to look up rows, unchanged or combined with others: its values must be whole
         numbers from 0 to this, excluded. Otherwise ``None``.
+    whole_inputs : list of bool
+        Whether each input has a dtype of whole numbers.
     output_masks : list of (Mask or None)
         The mask of each output. It says which rows count in losses and metrics.
     predicting : int
@@ -94,6 +96,7 @@ class Plan:
         # The shapes of a call's inputs and outputs. Its steps may use the same numbers in other shapes.
         self.call_shapes: dict[tuple[Call, ...], tuple[list[SampleShape], list[SampleShape]]] = {}
         self.input_shapes = [sample_shape(tensor) for tensor in inputs]
+        self.whole_inputs = [tensor.dtype not in config.FLOAT_TYPES for tensor in inputs]
         self.inputs = [self._new_buffer(shape) for shape in self.input_shapes]
         sources = [Value(buffer, shape) for buffer, shape in zip(self.inputs, self.input_shapes, strict=True)]
         values = self._with_masks(sources, masked)

@@ -1,6 +1,7 @@
 """Small functions for rows and vectors that several layers use."""
 
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBuffer_Release, PyObject_GetBuffer
+from libc.math cimport floor
 from libc.string cimport memcpy
 
 from cbackprop.compiled.kernels.memory cimport MANY_BYTES
@@ -34,6 +35,15 @@ cdef bint all_finite(Py_ssize_t n, const floating* x) noexcept nogil:
     for k in range(16):
         total += parts[k]
     return total == 0
+
+
+cdef bint all_whole(Py_ssize_t n, Py_ssize_t limit, const floating* x) noexcept nogil:
+    """Whether all are whole numbers and, unless the limit is 0, from 0 to it, excluded."""
+    cdef bint right = True
+    cdef Py_ssize_t i
+    for i in range(n):
+        right &= <floating>floor(x[i]) == x[i] and (limit == 0 or 0 <= x[i] < <floating>limit)
+    return right
 
 
 def is_finite(array):
