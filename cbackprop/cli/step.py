@@ -39,7 +39,7 @@ class Problem(NamedTuple):
 
 @click.command("step")
 @click.argument("data")
-@click.option("--target", help="The column that is to be predicted, for a table.")
+@click.option("--target", help="The column to predict, for a table.")
 @click.option("--units", callback=widths, default="3", show_default=True, help="Widths of the hidden layers.")
 @click.option("--activation", default="tanh", show_default=True, help="Of the hidden layers.")
 @click.option("--optimizer", default="sgd", show_default=True)
@@ -191,7 +191,7 @@ def of_table(options: Any, optimizer: Any) -> Problem:
     """A network for a table, and some of its rows, evenly spaced because the table may be sorted."""
     table = tables.read(options.data)
     if options.target is None:
-        raise click.UsageError(f"--target is missing: which column is to be predicted? There are {', '.join(table)}.")
+        raise click.UsageError(f"--target is missing: which column to predict? The columns are {', '.join(table)}.")
     tables.check_column(options.target, table)
     table = tables.drop_missing(table, [options.target])
     made = tables.build(

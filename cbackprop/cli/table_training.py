@@ -70,7 +70,7 @@ def read_for_training(data: str, options: Any) -> tuple[Table, list[str], tables
     elif arrays:
         targets = list(tables.read(data, arrays=[options.y_name]))
     else:
-        raise click.UsageError(f"--target is missing: which column is to be predicted? There are {', '.join(names)}.")
+        raise click.UsageError(f"--target is missing: which column to predict? The columns are {', '.join(names)}.")
     categories = [*named(options.categorical, names), *named(options.drop, names)]
     types = dict.fromkeys(categories, "category") | options.types
     reader = tables.TableReader(options.decimal, options.missing, types, options.encoding).fit(found)

@@ -50,7 +50,7 @@ def check_fit(
     if output != makes:
         raise ValueError(
             f"{who}, whose output has the shape {makes} for a sample, but its compute_output_shape says {output}. "
-            "Return what the layer makes, or define call."
+            "Return the shape of the output, or define call."
         )
     if weights is None:
         return
@@ -70,6 +70,6 @@ def check_fit(
     for variable in held[len(weights) :]:
         if variable.trainable:
             raise ValueError(
-                f"{who}, which has no use for the weight {variable.name!r}: nothing computes its gradient. Make it "
+                f"{who}, which does not use the weight {variable.name!r}: nothing computes its gradient. Make it "
                 "with trainable=False, or define call and backward."
             )

@@ -31,7 +31,7 @@ def check_kernel(kernel: Any, spec: Any, linked: bool = False) -> None:
         )
     if linked and getattr(spec, "link", None) not in kernel.links:
         known = " or ".join(map(repr, [*kernel.links, None]))
-        raise TypeError(f"{name}.link must be {known}, what its kernel {function} can take over, but is {spec.link!r}.")
+        raise TypeError(f"{name}.link must be {known}, which its kernel {function} supports, but is {spec.link!r}.")
 
 
 def check_sums(kernel: Any, spec: Any, width: int, needed: int) -> None:

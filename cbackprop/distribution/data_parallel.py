@@ -82,7 +82,7 @@ class DataParallel:
         self.deterministic = check_boolean("deterministic", deterministic)
         if self.deterministic and not self.auto_shard_dataset:
             raise ValueError(
-                "deterministic must be False where each rank has data of its own: other ranks would have other batches."
+                "deterministic must be False if each rank has its own data: batches depend on the number of ranks then."
             )
         self.communicator: Communicator = world()
         if self.deterministic and PIECES % self.num_processes:

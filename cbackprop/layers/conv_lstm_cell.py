@@ -149,7 +149,7 @@ class ConvLSTMCell(LSTMCell):
         """Zeros for each state; the cell must be built."""
         rows = check_integer("batch_size", batch_size, minimum=1)
         if not self.built:
-            raise ValueError(f"Cell {self.name!r} is not built, so that the shape of its states is unknown.")
+            raise ValueError(f"Cell {self.name!r} is not built, so the shape of its states is unknown.")
         return [np.zeros((rows, *self.built_state_shape), self.dtype) for _ in range(self.n_states)]
 
     def build(self, input_shape: Shape) -> None:

@@ -113,7 +113,7 @@ class Reshape(Layer):
         self.target_shape = check_integers("target_shape", target_shape)
         if any(size < 1 and size != -1 for size in self.target_shape) or self.target_shape.count(-1) > 1:
             raise ValueError(
-                "target_shape must hold positive dimensions, and at most one -1 for whatever is left, "
+                "target_shape must hold positive dimensions, and at most one -1 for the rest, "
                 f"but got {self.target_shape}."
             )
 

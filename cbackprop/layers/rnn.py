@@ -232,7 +232,7 @@ class RNN(Layer):
             rows = input_shape[0]
             if rows is None:
                 raise ValueError(
-                    f"{type(self).__name__} {self.name!r} is stateful, so that its batch size must be known, but got "
+                    f"{type(self).__name__} {self.name!r} is stateful, so its batch size must be known, but got "
                     f"inputs of shape {input_shape}. Give Input a batch_size, or batch_shape."
                 )
             self._lasting = LastingStates([(rows, *shape) for shape in self.lasting_shapes(input_shape)], self.dtype)

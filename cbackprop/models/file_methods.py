@@ -106,7 +106,7 @@ class FileMethods:
             what = f"format {format!r} cannot be written" if known else f"Unrecognized format={format!r}"
             raise (ExportFormatError if known else ValueError)(
                 f"{what}, only 'onnx': model.export(filepath, format='onnx'), or cbackprop.export.onnx(model, path). "
-                "To go on in Python, use model.save."
+                "To use the model in Python, call model.save."
             )
         loud = verbose is None or check_boolean("verbose", verbose)
         if input_signature is not None:

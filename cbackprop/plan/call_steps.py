@@ -147,7 +147,7 @@ class CallSteps:
         if not isinstance(layer, Layer):
             raise TypeError(f"{owner} can only call layers, but got {layer!r}.")
         if any(layer is each for each in self.within):
-            raise ValueError(f"{owner} calls layer {layer.name!r}, which it is a part of: that would never end.")
+            raise ValueError(f"{owner} calls layer {layer.name!r}, which it is a part of: these calls would never end.")
         if not isinstance(inputs, list) or not all(isinstance(value, Value) for value in inputs):
             raise TypeError(f"{owner} must give layer {layer.name!r} a list of values, but got {inputs!r}.")
         fits = len(inputs) > 1 if layer.n_inputs is None else len(inputs) == layer.n_inputs

@@ -141,7 +141,7 @@ def called_again(
 def _present(value: KerasTensor | None, tensor: KerasTensor) -> KerasTensor:
     """The value, which must not be left out."""
     if value is None:
-        raise ValueError(f"The input {tensor.name!r} is an output, too, so that it cannot be left out.")
+        raise ValueError(f"The input {tensor.name!r} is an output, too, so it cannot be left out.")
     return value
 
 
@@ -181,7 +181,7 @@ def _check_left_out(node: Node, given: Sequence[KerasTensor | None]) -> None:
         if needed:
             raise ValueError(f"{what}takes it as its input {needed[0]!r}, which is not optional.")
     elif not layer.is_python:
-        raise ValueError(f"{what}needs it: only a layer in Python can say, in its call, what None stands for.")
+        raise ValueError(f"{what}needs it: only a layer in Python can handle None, in its call.")
     if len(left_out) == len(given):
         raise ValueError(f"{what}takes nothing else: at least one of its inputs must be there.")
 

@@ -293,8 +293,8 @@ class BaseMLP(BaseEstimator, ABC):
         shapes, known = ([weight.shape for weight in m.get_weights()] for m in (model, self.model_))
         if shapes != known:
             raise ValueError(
-                "Training can only go on with the features and hidden layers of before: weights had the shapes "
-                f"{known}, and now need {shapes}."
+                "Training can continue only with the same features and hidden layers: weights had the shapes "
+                f"{known}, but now need {shapes}."
             )
         model.set_weights(self.model_.get_weights())
 

@@ -225,7 +225,7 @@ def test_all_columns_are_named_where_the_target_is_missing(plane, capsys):
     tables.write({f"c{index}": np.zeros(3) for index in range(40)}, "many.csv")
     names = ", ".join(f"c{index}" for index in range(40))
     assert_refused(
-        ["train", "many.csv"], f"--target is missing: which column is to be predicted? There are {names}.", capsys
+        ["train", "many.csv"], f"--target is missing: which column to predict? The columns are {names}.", capsys
     )
 
 

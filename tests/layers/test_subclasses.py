@@ -166,7 +166,7 @@ WRONG = [
     (NoBias, r"whose weight 2 is bias, of shape .*, but its build made \['kernel'\].*super\(\).build"),
     (Swapped, r"whose weight 1 is kernel, .* but its build made \['bias', 'kernel'\]"),
     (Forgotten, "whose weight 1 is kernel"),
-    (Further, "has no use for the weight 'scale': nothing computes its gradient.*trainable=False"),
+    (Further, "does not use the weight 'scale': nothing computes its gradient.*trainable=False"),
 ]
 
 

@@ -209,7 +209,7 @@ def test_something_must_be_left():
     with pytest.raises(ValueError, match=r"at least, but all of .* are None"):
         model.predict([None, None], verbose=0)
     assert cb.Model([b, c], [Mixed()(b, c), c]).predict([A, B], verbose=0)[1].shape == B.shape
-    with pytest.raises(ValueError, match="'c' is an output, too, so that it cannot be left out"):
+    with pytest.raises(ValueError, match="'c' is an output, too, so it cannot be left out"):
         cb.Model([b, c], [Mixed()(b, c), c]).predict([A, None], verbose=0)
     with pytest.raises(ValueError, match=r"'b' is optional and was left out, but Mixed '.*' takes nothing else"):
         cb.Model([b, c], Mixed()(Mixed()(b), c)).predict([None, A], verbose=0)

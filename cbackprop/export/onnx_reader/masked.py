@@ -37,7 +37,7 @@ def chosen(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     values = [builder.unmasked(node, builder.tensor(bound[name])) for name in ("x", "y") if name in bound]
     if {value.ndim for value in values} != {shown.ndim}:
         shapes = [value.shape for value in values]
-        raise UnreadableError(f"its mask of shape {shown.shape} has not as many axes as what it chooses from, {shapes}")
+        raise UnreadableError(f"its mask of shape {shown.shape} has other axes than its values, {shapes}")
     found = builder.apply(node, layers.Multiply, [values[0], shown])
     number = bound.get("number", 1.0)
     if number == 0:

@@ -113,12 +113,12 @@ def recurrent(builder: Builder, node: Node) -> list[KerasTensor | None]:
 def refuse_extras(builder: Builder, node: Node) -> None:
     """Refuse what no layer computes."""
     if node.attribute("clip") is not None:
-        raise UnreadableError(f"it clips what goes into functions, by clip={node.attribute('clip'):g}")
+        raise UnreadableError(f"it clips the arguments of functions (clip={node.attribute('clip'):g})")
     if node.attribute("input_forget"):
         raise UnreadableError("its input gate and its forget gate are coupled, by input_forget=1")
     peepholes = builder.optional(node, INPUTS.index("P"))
     if peepholes is not None and peepholes.any():
-        raise UnreadableError("its gates see the cell state, by peepholes, its input P")
+        raise UnreadableError("its gates read the cell state (peepholes, its input P)")
 
 
 @dataclass(frozen=True)

@@ -388,7 +388,7 @@ def settings_for(builder: Builder, node: Node, seen: Seen, weights: Weights) -> 
 def any_seen(builder: Builder, node: Node, seen: Seen, weights: Weights) -> KerasTensor:
     """1 for each query that sees a key, else 0, as a value (batch, ..., queries, 1)."""
     if seen.is_causal:
-        raise UnreadableError("it clears what queries get that see no key, but its mask does not tell which these are")
+        raise UnreadableError("it clears outputs of queries that see no key, but its mask does not say which these are")
     x = _together(builder, node, seen.given, all_fixed(seen, weights), len(weights))
     x = x if seen.is_unit else _unit(builder, node, x)
     if x.shape[-1] is None:

@@ -229,7 +229,7 @@ MISTAKES = {
         "'ragged.csv', line 3: there are 3 fields, but the header in line 1 has 2.",
     ),
     "parquet": ("train bad.parquet --target a", "'bad.parquet' cannot be read as Parquet"),
-    "no target": ("train good.csv", "--target is missing: which column is to be predicted? There are a, b, c"),
+    "no target": ("train good.csv", "--target is missing: which column to predict? The columns are a, b, c"),
     "unknown target": ("train good.csv --target aa", "The table has no column 'aa'. Did you mean 'a'?"),
     "missing": ("train gone.csv --target a", "No row has a value of 'a'"),
     "text": ("train good.csv --target c --task regression", "Target 'c' must hold numbers for regression"),
