@@ -48,9 +48,9 @@ MOST_AT_RANDOM = 300_000_000
 LEAST_OPERATIONS = 2e6
 TURNS = 10
 CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
-# Where tiles are slower than this share of BLAS's speed, more than noise is behind it.
+# If tiles have less than this share of BLAS's speed, the difference is more than noise.
 AHEAD = 0.95
-# With these, OpenBLAS would not be what a user gets. It reads both when it is loaded.
+# These would make OpenBLAS different from a user's. It reads both when it is loaded.
 UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 ELEMENTS = (128 * 128, 4_000_000)
 

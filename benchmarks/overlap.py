@@ -1,8 +1,8 @@
-"""What it would gain to send the first gradients while others are still computed: two machines on a slow network.
+"""The gain of sending the first gradients while others are still computed, on two machines with a slow network.
 
-The machines are network namespaces, so this needs Linux, root, iproute2 and Open MPI 5. A step is matrix products of
-NumPy, those of a chain of dense layers: forward, deltas, and gradients in pieces. It is made with a sum over both
-machines after all pieces, and with one for each piece that begins when the piece is there.
+The machines are network namespaces, so this needs Linux, root, iproute2 and Open MPI 5. A step consists of NumPy's
+matrix products for a chain of dense layers: forward, deltas, and gradients in pieces. It is made with one sum over both
+machines after all pieces, and with a sum for each piece, which begins when the piece is ready.
 """
 
 from __future__ import annotations

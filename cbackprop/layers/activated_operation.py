@@ -54,7 +54,7 @@ class ActivatedOperation(Operation):
         return None
 
     def activated(self, shape: Shape) -> Shape:
-        """What the activation leaves of this shape: all of it, but where it halves an axis.
+        """The shape after the activation, which may halve an axis.
 
         Raises
         ------

@@ -25,12 +25,12 @@ class Cropping(AxesLayer):
 
     @property
     def sides(self) -> Sides:
-        """For each axis how many elements are cut off in front and behind."""
+        """For each axis, how many elements are cut off at its beginning and at its end."""
         sides: Sides = self.cropping
         return sides
 
     def sides_for(self, input_shape: tuple[int, ...]) -> Sides:
-        """The same for samples of this shape: see `CenterCrop`, where they differ."""
+        """The same for samples of this shape. In `CenterCrop` it depends on the shape."""
         return self.sides
 
     def spatial_output(self, sizes: tuple[int, ...], channels: int) -> tuple[tuple[int, ...], int]:

@@ -44,19 +44,19 @@ class MaskMethods:
     def mask_rule(
         self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
     ) -> Any:
-        """Where the mask of a call's output comes from, asked when a network is planned.
+        """Where the mask of a call's output comes from. Plans call this.
 
         Parameters
         ----------
         shapes, output : tuple of int
-            Of a sample of each input, and of the output.
+            The shapes of a sample of each input, and of the output.
         masks : list of (tuple of int or None)
             Shapes of the inputs' masks, for a sample.
 
         Returns
         -------
         int, MaskStep or None
-            The number of the input whose mask it is, a step that makes the mask, or ``None``: there is none.
+            The number of the input whose mask it is, a step that makes the mask, or ``None`` if there is no mask.
 
         Raises
         ------

@@ -25,7 +25,7 @@ class ZeroPadding(SpatialLayer):
         return sides
 
     def sides_for(self, input_shape: tuple[int, ...]) -> Sides:
-        """The same for samples of this shape: see `CenterCrop`, where they differ."""
+        """The same for samples of this shape. In `CenterCrop` it depends on the shape."""
         return self.sides
 
     def spatial_output(self, sizes: tuple[int, ...], channels: int) -> tuple[tuple[int, ...], int]:

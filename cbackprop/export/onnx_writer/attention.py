@@ -40,7 +40,7 @@ def causal(settings: dict[str, Any], queries: int, keys: int, window: int | None
 
 
 def by_open_position(graph: Graph, call: Call, axis: int, window: int | None) -> str | None:
-    """The same for open sizes, as a value; `axis` is that of the positions in the query and the value."""
+    """The same for open sizes, as a value. `axis` is the axis of positions in the query and the value."""
     is_causal = bool(call.settings.get("use_causal_mask"))
     if not is_causal and window is None:
         return None
@@ -207,7 +207,7 @@ class Heads:
         return None if found is None else self.for_shared(found, 0)
 
     def for_shared(self, seen: str, axis: int) -> str:
-        """What queries see, repeated along their axis for all heads that share a key head."""
+        """The keys that queries see, repeated along the axis of queries for all heads that share a key head."""
         return seen if self.shared == 1 else self.graph.add("Concat", *[seen] * self.shared, axis=axis)
 
     def by_inputs(self) -> list[str]:
