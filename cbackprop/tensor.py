@@ -15,7 +15,7 @@ from cbackprop.families import families
 if TYPE_CHECKING:
     from cbackprop.layers.layer import Layer
 
-__all__ = ["KerasTensor", "Node", "Shape", "flatten", "is_symbolic", "map_structure", "output_dtype"]
+__all__ = ["KerasTensor", "Node", "Shape", "flatten", "is_dict", "is_symbolic", "map_structure", "output_dtype"]
 
 # The shape of a batch: (None, ...); the shape of a sample is what follows the None.
 Shape = tuple[int | None, ...]
@@ -263,12 +263,17 @@ def is_optional(tensor: KerasTensor) -> bool:
     return tensor.node is not None and getattr(tensor.node.layer, "optional", False) is True
 
 
+def is_dict(value: Any) -> bool:
+    """Whether this is a dict of parts. A sparse matrix of SciPy may be a dict, too, of its elements."""
+    return isinstance(value, dict) and not hasattr(value, "tocsr")
+
+
 def flatten(structure: Any) -> list[Any]:
     """Leaves of nested lists, tuples and dicts, in order (dicts in the order of their sorted keys).
 
     A list of numbers is one leaf.
     """
-    if isinstance(structure, dict):
+    if is_dict(structure):
         return [leaf for key in sorted(structure) for leaf in flatten(structure[key])]
     if isinstance(structure, (list, tuple)) and _is_structure(structure):
         return [leaf for item in structure for leaf in flatten(item)]
@@ -277,7 +282,7 @@ def flatten(structure: Any) -> list[Any]:
 
 def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
     """The same nesting with `function` applied to every leaf, called in the order of `flatten`."""
-    if isinstance(structure, dict):
+    if is_dict(structure):
         mapped = {key: map_structure(function, structure[key]) for key in sorted(structure)}
         return {key: mapped[key] for key in structure}
     if isinstance(structure, (list, tuple)) and _is_structure(structure):

@@ -27,7 +27,7 @@ from cbackprop.models.input_structure import assign_inputs
 from cbackprop.models.inputs import check_whole, is_sparse, make_input
 from cbackprop.models.large_targets import is_kept, keep_target, keep_weights
 from cbackprop.models.output_structure import is_deep, spread
-from cbackprop.tensor import is_optional
+from cbackprop.tensor import is_dict, is_optional
 from cbackprop.validation import contiguous
 
 __all__ = ["OutputNeeds", "Samples", "inputs_in_order", "make_inputs", "make_samples"]
@@ -156,12 +156,12 @@ def assign(
     if is_deep(structure):
         return spread(name, value, names, structure)
     count = sum(wanted or ())
-    if wanted is not None and 0 < count < len(names) and not isinstance(value, dict):
+    if wanted is not None and 0 < count < len(names) and not is_dict(value):
         given = value if isinstance(value, (list, tuple)) else [value]
         if len(given) == count and all(map(_is_array, given)):  # only the wanted ones are given
             remaining = iter(given)
             return [next(remaining) if want else None for want in wanted]
-    if isinstance(value, dict):
+    if is_dict(value):
         known = sorted(structure) if isinstance(structure, dict) else names
         needed = [key for key, want in zip(known, wanted or [True] * len(known), strict=True) if want]
         if not set(needed) <= set(value) <= set(known):
@@ -295,7 +295,7 @@ def _assign_weights(sample_weight: Any, names: list[str], structure: Any) -> lis
     """A weight array, or ``None``, for each output. One array is used for all outputs."""
     if is_deep(structure) and isinstance(sample_weight, (dict, list, tuple)):
         return spread("sample_weight", sample_weight, names, structure)
-    if isinstance(sample_weight, dict):
+    if is_dict(sample_weight):
         known = sorted(structure) if isinstance(structure, dict) else names
         unknown = [key for key in sample_weight if key not in known]
         if unknown:

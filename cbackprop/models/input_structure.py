@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cbackprop.models.inputs import is_sparse
-from cbackprop.tensor import KerasTensor, flatten, is_optional
+from cbackprop.tensor import KerasTensor, flatten, is_dict, is_optional
 
 __all__ = ["assign_inputs"]
 
@@ -37,9 +37,9 @@ def assign_inputs(x: Any, names: list[str], structure: Any, warns: bool = True) 
     UserWarning
         If a dict has additional keys, which are ignored, or a flat list is given for a dict or a nested list.
     """
-    if isinstance(x, dict) and isinstance(structure, (KerasTensor, list, tuple)) and not _is_nested(structure):
+    if is_dict(x) and isinstance(structure, (KerasTensor, list, tuple)) and not _is_nested(structure):
         return _by_name(x, names, list(map(is_optional, flatten(structure))), "x", warns)
-    if isinstance(x, dict) or (_is_nested(structure) and _matches(structure, x)):
+    if is_dict(x) or (_is_nested(structure) and _matches(structure, x)):
         return _spread(structure, x, "x", warns)
     given = [_unwrapped(item, tensor) for item, tensor in zip(_in_order(x, names), flatten(structure), strict=True)]
     if isinstance(structure, dict) or _is_nested(structure):
@@ -75,7 +75,7 @@ def _is_nested(structure: Any) -> bool:
 def _matches(structure: Any, x: Any) -> bool:
     """Whether the lists and dicts in `x` are nested like those in `structure`."""
     if isinstance(structure, dict):
-        return isinstance(x, dict)
+        return is_dict(x)
     if isinstance(structure, (list, tuple)):
         return (
             isinstance(x, (list, tuple))
@@ -90,7 +90,7 @@ def _spread(structure: Any, x: Any, path: str, warns: bool) -> list[Any]:
     if x is None:
         return [None] * len(flatten(structure))
     if isinstance(structure, dict):
-        if not isinstance(x, dict):
+        if not is_dict(x):
             raise ValueError(f"{path} must be a dict with the keys {sorted(structure)}, but got {type(x).__name__}.")
         keys = sorted(structure)
         optional = [all(map(is_optional, flatten(structure[key]))) for key in keys]

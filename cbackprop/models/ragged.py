@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cbackprop import layers
 from cbackprop.models.prediction import without_list
 from cbackprop.padded_sequences import PaddedSequences
-from cbackprop.tensor import KerasTensor, flatten, map_structure
+from cbackprop.tensor import KerasTensor, flatten, is_dict, map_structure
 
 __all__ = ["Given", "by_length", "by_length_in_one", "is_ragged", "predict_ragged", "split_ragged"]
 
@@ -48,7 +48,7 @@ def _takes_any_length(model: Any) -> bool:
 
 def _alone(x: Any) -> Any:
     """The only item of a dict or a list."""
-    if isinstance(x, dict) and len(x) == 1:
+    if is_dict(x) and len(x) == 1:
         return next(iter(x.values()))
     return x[0] if isinstance(x, (list, tuple)) and len(x) == 1 and isinstance(x[0], (list, tuple)) else x
 
@@ -90,7 +90,7 @@ def by_length_in_one(model: Any, given: Given) -> Given:
 
 
 def _alone_targets(y: Any) -> Any:
-    return next(iter(y.values())) if isinstance(y, dict) and len(y) == 1 else y
+    return next(iter(y.values())) if is_dict(y) and len(y) == 1 else y
 
 
 def split_ragged(given: Given, split: float) -> tuple[Given, Given]:

@@ -17,7 +17,7 @@ from cbackprop.layers.normalization import AxesNormalization, normalized_axes
 from cbackprop.layers.rnn import RNN, LastingStates
 from cbackprop.plan.graph import Graph
 from cbackprop.plan.sizes import replayed
-from cbackprop.tensor import KerasTensor, Node, map_structure, output_dtype
+from cbackprop.tensor import KerasTensor, Node, is_dict, map_structure, output_dtype
 from cbackprop.validation import ArgumentTypeError, check_integer, type_name
 
 __all__ = ["Stepper"]
@@ -135,7 +135,7 @@ class Stepper:
             quick: Any = engine.predict_now(x.reshape(self._inner_shape), self.batch_size)
             if quick is not None:
                 return quick[:, 0] if self._timed[0] else quick
-        if self._takes_one and not isinstance(x, dict):
+        if self._takes_one and not is_dict(x):
             given: Any = self._with_time(x, self._shape)
         else:
             shapes = iter([tensor.shape[:1] + tensor.shape[2:] for tensor in self._model.inputs])

@@ -35,7 +35,7 @@ from cbackprop.models.tracing import TraceMethods
 from cbackprop.models.training_run import TrainingRun
 from cbackprop.models.validation import Validation
 from cbackprop.part_of import part_of
-from cbackprop.tensor import flatten, map_structure
+from cbackprop.tensor import flatten, is_dict, map_structure
 from cbackprop.validation import check_boolean, check_counts, check_integer
 from cbackprop.variable import AtRest, Variable
 
@@ -127,7 +127,7 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         if self._takes_several() and _holds_several(x):
             self.build(map_structure(lambda leaf: (None, *sample_shape(leaf)), x))  # type: ignore[attr-defined]
             return
-        if isinstance(x, dict) and len(x) == 1:
+        if is_dict(x) and len(x) == 1:
             (x,) = x.values()
         shape = sample_shape(x[0] if isinstance(x, (list, tuple)) and len(x) == 1 else x)
         self.build((None, *shape))  # type: ignore[attr-defined]

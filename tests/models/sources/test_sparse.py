@@ -227,3 +227,36 @@ def test_mistakes(name, rng):
 def test_rows_that_do_not_fit_are_refused(starts, columns):
     with pytest.raises(ValueError, match="do not fit"):
         SparseRows(np.array(starts, np.int64), np.array(columns, np.int32), np.ones(1), 3)
+
+
+@pytest.mark.parametrize("kind", ["bsr", "coo", "csc", "csr", "dia", "dok", "lil"])
+@pytest.mark.parametrize("of", ["matrix", "array"])
+def test_any_kind_of_sparse_matrix(kind, of):
+    """One of them, dok, is a dict."""
+    make = getattr(scipy.sparse, f"{kind}_{of}")
+    dense = np.tri(20, 4, -3) * np.linspace(1, 2, 20)[:, None]
+    x, y = make(dense), dense.sum(axis=1, keepdims=True)
+    found, expected = (cb.Sequential([layers.Dense(3, "tanh"), layers.Dense(1)]) for _ in range(2))
+    named = cb.Input((4,), name="a")
+    beside = cb.Model({"a": named}, layers.Dense(1)(named))
+    for model, data in ((found, x), (expected, dense)):
+        model.compile("sgd", "mse")
+        model.build((None, 4))
+        model.set_weights([np.full(weight.shape, 0.1) for weight in model.get_weights()])
+        model.fit(data, y, batch_size=6, epochs=2, shuffle=False, verbose=0, validation_data=(data, y))
+        model.train_on_batch(data, y)
+    np.testing.assert_allclose(found.predict(x, verbose=0), expected.predict(dense, verbose=0), rtol=1e-5)
+    np.testing.assert_allclose(found(x), expected(dense), rtol=1e-5)
+    np.testing.assert_allclose(found.evaluate(x, y, verbose=0), expected.evaluate(dense, y, verbose=0), rtol=1e-5)
+    for given in (x, {"a": x}):
+        np.testing.assert_allclose(beside.predict(given, verbose=0), beside.predict(dense, verbose=0), rtol=1e-5)
+    unbuilt = cb.Sequential([layers.Dense(1)])
+    unbuilt.compile("sgd", "mse")
+    unbuilt.fit(make([[0.0, 1.0]]), [1.0], verbose=0)
+    for call in (
+        lambda: found.fit(dense, make(y), verbose=0),
+        lambda: found.fit(dense, y, sample_weight=make(y), verbose=0),
+        lambda: layers.Dense(2)(x),
+    ):
+        with pytest.raises(TypeError, match="Convert a sparse matrix first"):
+            call()
