@@ -57,7 +57,9 @@ class Data:
         return next(len(array) for array in self.inputs if array is not None)
 
     def hold(self) -> None:
-        """Store address, shape and dtype of the arrays, which have just been checked."""
+        """Store address, shape and dtype of the arrays, which have just been checked, if they are not stored yet."""
+        if self._held:
+            return
         lists = (self.inputs, self.values, self.classes, self.weights, self.given)
         self._held = [Held.of(array) for arrays in lists for array in arrays if isinstance(array, np.ndarray)]
 

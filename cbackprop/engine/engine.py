@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from cbackprop.compiled.kernels.memory import aligned_zeros
+from cbackprop.compiled.kernels.vectors import is_finite
 from cbackprop.contract.segment import Segment
 from cbackprop.distribution.data_parallel import DataParallel
 from cbackprop.engine.data import Data
@@ -34,6 +35,10 @@ __all__ = ["Array", "Engine", "Tick"]
 Array = NDArray[Any]
 # Called now and then in a long run, with the number of samples done. An exception from it ends the run.
 Tick = Callable[[int], None] | None
+
+
+# A vector of so many numbers is checked in less time than the call of a function takes.
+FEW_NUMBERS = 2**14
 
 
 class Engine:
@@ -263,6 +268,14 @@ class Engine:
     def segments(self) -> list[Segment]:
         """The segments that the optimizer updates: single variables if its rule needs them whole, else longer ones."""
         return segments_of(self)
+
+    def has_finite_weights(self) -> bool:
+        """Whether no number of `dense_weights` is NaN or infinite."""
+        # The vectors of stores are few, but they also have weights of other models, and weights that stay as they are.
+        stores = {variable.position[0] for variable in self.trainable}
+        if all(store.values.size <= FEW_NUMBERS and is_finite(store.values) for store in stores):
+            return True
+        return all(map(is_finite, self.dense_weights()))
 
     def dense_weights(self) -> list[Array]:
         """The trainable weights without tables, which may be too large to check in every run."""

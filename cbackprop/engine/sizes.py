@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.compiled.kernels.vectors import is_finite
 from cbackprop.distribution.data_parallel import DataParallel
 from cbackprop.engine.data import Data
 from cbackprop.engine.engine import Array, Engine, Tick
@@ -95,6 +96,10 @@ class EngineOfSizes(Engine):
 
     def bind(self) -> None:
         """Do nothing: each engine binds itself."""
+
+    def has_finite_weights(self) -> bool:
+        """Whether no number of `dense_weights` is NaN or infinite."""
+        return all(map(is_finite, self.dense_weights()))
 
     def dense_weights(self) -> list[Array]:
         """The trainable weights without tables; all trainable weights before the first data."""

@@ -25,7 +25,7 @@ class DivergenceWatch:
     def __init__(self, optimizer: Any, engine: Engine) -> None:
         self.optimizer, self.engine = optimizer, engine
         self.warned = False
-        self.sound = all(map(is_finite, engine.dense_weights()))
+        self.sound = engine.has_finite_weights()
 
     def look(self, logs: dict[str, Any], epoch: int, step: int | None = None, stacklevel: int = 2) -> None:
         """Look at the losses of an epoch, or of an epoch up to a step. Both are counted from 0."""
@@ -41,7 +41,7 @@ class DivergenceWatch:
         """Look at the weights after the last epoch, because no loss has been computed after the last update."""
         if self.warned or not self.sound:
             return
-        if not all(map(is_finite, [*self.engine.dense_weights(), *self.engine.rows_of_last_batch()])):
+        if not (self.engine.has_finite_weights() and all(map(is_finite, self.engine.rows_of_last_batch()))):
             self._warn("weights became NaN or infinite", epoch, None, stacklevel + 1)
 
     def _warn(self, what: str, epoch: int, step: int | None, stacklevel: int) -> None:

@@ -301,15 +301,12 @@ class Plan:
         """
         known = [layer for layer in self.layers if layer.n_inputs != 0]
         others = [layer for layer in layers if layer.n_inputs != 0]
-        instead = dict(zip(known, others, strict=True))
+        instead: dict[Any, Layer] = dict(zip(known, others, strict=True))
         if any(step.layer not in instead and step.layer.variables for step in self.steps):
             return None
         plan = copy.copy(self)
         plan.layers = list(layers)
-        plan.steps = [
-            Step(instead.get(step.layer, step.layer), *step[1:])  # type: ignore[call-overload]
-            for step in self.steps
-        ]
+        plan.steps = [Step._make((instead.get(step.layer, step.layer), *step[1:])) for step in self.steps]
         plan._list_variables()
         return plan
 
