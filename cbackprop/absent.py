@@ -215,7 +215,7 @@ def name_error(module: ModuleType, name: str, frame: FrameType) -> AttributeErro
     why = reason(family, name) if family else FIRST_FLOOR.get(name)
     end = "" if why is None else f", unlike Keras ({why})"
     if why is None and (ours := torch_names.MODULES.get(family, {}).get(name)) is not None:
-        end = f". In place of PyTorch's there is here: {ours}"
+        end = f". Use this instead of PyTorch's: {ours}"
     near = "" if end else nearest_of(name, module)
     # A module that is being imported is found without being an attribute yet.
     if (end or near) and _imports_name(frame) and f"{module.__name__}.{name}" not in sys.modules:
@@ -264,7 +264,7 @@ def attribute_missing(thing: Any, kind: str, name: str) -> AttributeError:
     if (why := ATTRIBUTES.get(kind, {}).get(name)) is not None:
         end = f", unlike Keras's ({why})"
     elif (ours := torch_names.METHODS.get(kind, {}).get(name)) is not None:
-        end = f". In place of PyTorch's there is here: {ours}"
+        end = f". Use this instead of PyTorch's: {ours}"
     return AttributeError(f"{type(thing).__name__!r} object has no attribute {name!r}{end}", name=name, obj=thing)
 
 

@@ -32,7 +32,7 @@ def attributes_of(table):
 @pytest.mark.parametrize(("kind", "name"), attributes_of(torch_names.METHODS))
 def test_attributes_of_pytorch(kind, name):
     thing = things()[kind]
-    with pytest.raises(AttributeError, match=f"has no attribute '{name}'. In place of PyTorch's there is here: "):
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}'. Use this instead of PyTorch's: "):
         getattr(thing, name)
 
 
@@ -50,7 +50,7 @@ def test_names_of_pytorch(module, name):
     for part in filter(None, module.split(".")):
         family = getattr(family, part)
     assert not hasattr(family, name)
-    with pytest.raises(AttributeError, match=r"unlike Keras|In place of PyTorch's there is here: "):
+    with pytest.raises(AttributeError, match=r"unlike Keras|Use this instead of PyTorch's: "):
         getattr(family, name)
 
 
@@ -108,7 +108,7 @@ def test_the_error_knows_its_object():
         ),
         "from cbackprop.config import set_dtype_policy": r"'set_dtype_policy' from 'cbackprop.config', unlike Keras",
         "from cbackprop.utils import get_file": r"'get_file' from 'cbackprop.utils', unlike Keras \(left out",
-        "from cbackprop.losses import MSELoss": r"In place of PyTorch's there is here: losses.MeanSquaredError$",
+        "from cbackprop.losses import MSELoss": r"Use this instead of PyTorch's: losses.MeanSquaredError$",
         "from cbackprop.layers import Dens": r"'Dens' from 'cbackprop.layers'. Did you mean 'Dense'\?$",
         "from cbackprop import nothing": r"cannot import name 'nothing' from 'cbackprop' \(",
     }.items(),
