@@ -112,13 +112,14 @@ class Ensemble:
 
     # Predictions
 
-    def predict_each(self, x: Any, batch_size: int | None = None) -> Any:
+    def predict_each(self, x: Any, batch_size: int | None = None, verbose: int | str = 0) -> Any:
         """The predictions of all models.
 
         Parameters
         ----------
-        x, batch_size
-            As in `Model.predict`. Iterators of batches can be read only once, and are refused.
+        x, batch_size, verbose
+            As in `Model.predict`; the progress of each model is shown. Iterators of batches can be read only once, and
+            are refused.
 
         Returns
         -------
@@ -133,25 +134,25 @@ class Ensemble:
         if isinstance(x, Iterator):
             raise ArgumentTypeError("x must be arrays, or a dataset that can be read again for each model.")
         self._check_shapes()
-        found = [model.predict(x, batch_size, verbose=0) for model in self.models]
+        found = [model.predict(x, batch_size, verbose) for model in self.models]
         by_output = zip(*map(flatten, found), strict=True)
         stacked = iter([np.stack(parts) for parts in by_output])
         return map_structure(lambda _: next(stacked), found[0])
 
-    def predict(self, x: Any, batch_size: int | None = None) -> Any:
+    def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = 0) -> Any:
         """The mean of the models' predictions. Arguments and errors as `predict_each`.
 
         Returns
         -------
         ndarray (samples, ...), or list or dict of them
         """
-        return map_structure(_mean, self.predict_each(x, batch_size))
+        return map_structure(_mean, self.predict_each(x, batch_size, verbose))
 
     def __call__(self, x: Any) -> Any:
         """Predict, see `predict`."""
         return self.predict(x)
 
-    def spread(self, x: Any, batch_size: int | None = None) -> Any:
+    def spread(self, x: Any, batch_size: int | None = None, verbose: int | str = 0) -> Any:
         """The standard deviation of the models' predictions. Arguments and errors as `predict_each`.
 
         Returns
@@ -159,9 +160,9 @@ class Ensemble:
         ndarray (samples, ...), or list or dict of them
             sqrt(mean((p - mean(p))**2)), where p are the models' predictions of one number.
         """
-        return map_structure(_deviation, self.predict_each(x, batch_size))
+        return map_structure(_deviation, self.predict_each(x, batch_size, verbose))
 
-    def vote(self, x: Any, batch_size: int | None = None) -> Any:
+    def vote(self, x: Any, batch_size: int | None = None, verbose: int | str = 0) -> Any:
         """The class that most models choose. Arguments and errors as `predict_each`.
 
         If an output has several numbers along its last axis, a model chooses the class with the largest one. If it has
@@ -172,7 +173,7 @@ class Ensemble:
         ndarray of int64 (samples, ...), or list or dict of them
             Without the last axis of the output.
         """
-        return map_structure(_majority, self.predict_each(x, batch_size))
+        return map_structure(_majority, self.predict_each(x, batch_size, verbose))
 
     def evaluate(
         self,

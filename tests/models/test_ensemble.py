@@ -52,6 +52,18 @@ def test_mean_and_spread():
     assert (len(ensemble), list(ensemble), ensemble[1]) == (3, models, models[1])
 
 
+@pytest.mark.parametrize("name", ["predict", "predict_each", "spread", "vote"])
+def test_verbose(name, capsys):
+    ensemble = cb.Ensemble([classifier(), classifier()])
+    method = getattr(ensemble, name)
+    quiet = method(X)
+    assert capsys.readouterr().out == ""
+    np.testing.assert_array_equal(method(X, verbose=1), quiet)
+    assert capsys.readouterr().out.count("2/2") == 2
+    with pytest.raises(ValueError, match="verbose"):
+        method(X, verbose=7)
+
+
 def test_structures():
     models = [two_outputs(), two_outputs()]
     found = cb.Ensemble(models).predict(X)
