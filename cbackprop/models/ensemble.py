@@ -118,8 +118,7 @@ class Ensemble:
         Parameters
         ----------
         x, batch_size, verbose
-            As in `Model.predict`; the progress of each model is shown. Iterators of batches can be read only once, and
-            are refused.
+            As in `Model.predict`. Iterators of batches can be read only once, and are refused.
 
         Returns
         -------

@@ -53,13 +53,9 @@ def test_mean_and_spread():
 
 
 @pytest.mark.parametrize("name", ["predict", "predict_each", "spread", "vote"])
-def test_verbose(name, capsys):
-    ensemble = cb.Ensemble([classifier(), classifier()])
-    method = getattr(ensemble, name)
-    quiet = method(X)
-    assert capsys.readouterr().out == ""
-    np.testing.assert_array_equal(method(X, verbose=1), quiet)
-    assert capsys.readouterr().out.count("2/2") == 2
+def test_verbose(name):
+    method = getattr(cb.Ensemble([classifier(), classifier()]), name)
+    np.testing.assert_array_equal(method(X, verbose=1), method(X))
     with pytest.raises(ValueError, match="verbose"):
         method(X, verbose=7)
 
