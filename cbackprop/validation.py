@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,6 +24,7 @@ __all__ = [
     "check_path",
     "check_verbose",
     "contiguous",
+    "in_place_of_several",
     "named",
     "type_name",
 ]
@@ -250,6 +251,14 @@ def type_name(value: Any) -> str:
     cls = value if isinstance(value, type) else type(value)
     known = cls.__module__.partition(".")[0] in ("__main__", "builtins", "cbackprop", "numpy")
     return cls.__name__ if known else f"{cls.__module__}.{cls.__qualname__}"
+
+
+def in_place_of_several(value: Any) -> str:
+    """What came where a list or dict of arrays was expected, for messages: one array, or an object of another type."""
+    if hasattr(value, "__array__") or hasattr(value, "tocsr"):
+        return "one"
+    hint = ", which is no dict: dict(...) makes one of it" if isinstance(value, Mapping) else ""
+    return f"an object of type {type_name(value)}{hint}"
 
 
 def named(name: str, get: Callable[[Any], Thing], value: Any) -> Thing:

@@ -6,7 +6,7 @@ import inspect
 import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +121,11 @@ def as_array(name: str, value: Any, missing: bool = False) -> NDArray[Any]:
         return value
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array: its mask would be ignored. Fill it, or set weights to 0.")
+    if isinstance(value, Mapping) and not isinstance(value, dict):  # NumPy would make an array of its keys
+        raise TypeError(
+            f"{name} must hold real numbers, but got an object of type {type_name(value)}, which holds values by name: "
+            f"give one of them, or a dict of them, dict({name})."
+        )
     native = from_foreign(name, value, missing)
     try:
         array = np.asarray(native)

@@ -28,7 +28,7 @@ from cbackprop.models.inputs import check_whole, is_sparse, make_input
 from cbackprop.models.large_targets import is_kept, keep_target, keep_weights
 from cbackprop.models.output_structure import is_deep, spread
 from cbackprop.tensor import is_dict, is_optional
-from cbackprop.validation import contiguous
+from cbackprop.validation import contiguous, in_place_of_several
 
 __all__ = ["OutputNeeds", "Samples", "inputs_in_order", "make_inputs", "make_samples"]
 
@@ -174,7 +174,9 @@ def assign(
     if len(names) == 1 and not (isinstance(value, (list, tuple)) and len(value) == 1 and _is_array(value[0])):
         return [value]
     if not isinstance(value, (list, tuple)):
-        raise ValueError(f"{name} must be a list or dict of {len(names)} arrays ({names}), but got one.")
+        raise ValueError(
+            f"{name} must be a list or dict of {len(names)} arrays ({names}), but got {in_place_of_several(value)}."
+        )
     if len(value) != len(names):
         raise ValueError(f"{name} must hold {len(names)} arrays ({names}), but got {len(value)}.")
     return list(value)

@@ -9,6 +9,7 @@ import numpy as np
 
 from cbackprop.models.inputs import is_sparse
 from cbackprop.tensor import KerasTensor, flatten, is_dict, is_optional
+from cbackprop.validation import in_place_of_several
 
 __all__ = ["assign_inputs"]
 
@@ -127,7 +128,9 @@ def _in_order(x: Any, names: list[str]) -> list[Any]:
     if len(names) == 1 and not (isinstance(x, (list, tuple)) and len(x) == 1 and (x[0] is None or _is_array(x[0]))):
         return [x]
     if not isinstance(x, (list, tuple)):
-        raise ValueError(f"x must be a list or dict of {len(names)} arrays ({names}), but got one.")
+        raise ValueError(
+            f"x must be a list or dict of {len(names)} arrays ({names}), but got {in_place_of_several(x)}."
+        )
     if len(x) != len(names):
         raise ValueError(f"x must hold {len(names)} arrays ({names}), but got {len(x)}.")
     return list(x)

@@ -1,5 +1,7 @@
 """Every mistake ends in a clear exception, before any weight has changed."""
 
+from collections import UserDict
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,25 @@ def batches():
 
 
 FIT_MISTAKES = {
+    "a mapping that is no dict": (
+        model,
+        lambda m: m.fit(UserDict(x=X), Y),
+        TypeError,
+        r"x must hold real numbers, but got an object of type collections.UserDict, which holds .*dict\(x\)",
+    ),
+    "a mapping of targets": (model, lambda m: m.fit(X, UserDict(y=Y)), TypeError, r"y must hold .*, dict\(y\)"),
+    "a mapping of inputs": (
+        two_inputs,
+        lambda m: m.fit(UserDict(a=X, b=Y), [Y[:, :1], Y]),
+        ValueError,
+        r"x must be a list or dict of 2 arrays \(\['a', 'b'\]\), but got .*UserDict, which is no dict: dict\(\.\.\.\)",
+    ),
+    "an object in place of targets": (
+        two_inputs,
+        lambda m: m.fit([X, Y], Sparse()),
+        ValueError,
+        r"y must be a list or dict of 2 arrays \(\['u', 'v'\]\), but got an object of type .*Sparse\.$",
+    ),
     "rank": (model, lambda m: m.fit(X[0], Y), ValueError, r"x must have shape \(None, 3\), but got \(3,\)"),
     "width": (model, lambda m: m.fit(X[:, :2], Y), ValueError, r"x must have shape \(None, 3\), but got \(6, 2\)"),
     "length": (model, lambda m: m.fit(X, Y[:5]), ValueError, r"y must have 6 samples.*\(5, 2\)"),
