@@ -11,7 +11,8 @@ No buffer is larger than a strip.
 The gradient of the image is such a product too: of the maps and the kernel with its axes reversed. With strides, image
 positions that are equal modulo the stride read the same taps: each such class is a sweep. If an image has too few
 channels to fill vectors, a position of the maps computes its contribution to a whole row of taps, which is then added
-to a row of the image (`spreads`). The gradient of the kernel uses the same tables, with rows and taps exchanged.
+to a row of the image (`spreads`), or simply written there if no two overlap (`abuts`). The gradient of the kernel uses
+the same tables, with rows and taps exchanged.
 
 3 x 3 convolutions of many channels use `winograd`, which needs fewer multiplications. Few filters (or, backwards, few
 channels), which would not fill vectors, use `planar`.
@@ -49,7 +50,7 @@ cdef void pack_back(
 ) noexcept nogil:
     """Panels of one group's kernel with its axes reversed: rows (tap, filter), columns channels.
 
-    With `spreads`, columns are (tap of the last axis, channel), and zeros up to whole vectors.
+    With `spreads`, columns are (tap of the last axis, channel), and zeros up to whole vectors where these are added.
     """
     cdef Py_ssize_t channels = conv.channels // conv.groups, depth = conv.filters // conv.groups
     cdef Py_ssize_t j = 0, width, row, z, y, x, lane = lanes(panels), columns = computed_columns(conv, sweep, panels)
@@ -79,8 +80,13 @@ cdef void pack_back(
 
 
 cdef inline Py_ssize_t computed_columns(Convolution conv, const Sweep* sweep, floating* c) noexcept nogil:
-    """How many numbers a position computes for a group; with `spreads`, rounded up to whole vectors."""
-    return panel_row(sweep.columns, lanes(c)) if conv.spreads and sweep != &conv.forward else sweep.columns
+    """How many numbers a position computes for a group; if they are added to rows, rounded up to whole vectors."""
+    return panel_row(sweep.columns, lanes(c)) if adds_to_rows(conv) and sweep != &conv.forward else sweep.columns
+
+
+cdef inline bint adds_to_rows(Convolution conv) noexcept nogil:
+    """Whether in the backward pass contributions of positions to a row may overlap."""
+    return conv.spreads and not conv.abuts
 
 
 cdef const floating* read_strip(
@@ -374,6 +380,7 @@ cdef void convolve_samples_back(
     cdef floating* strip = <floating*>workspace
     cdef floating* spread = strip + conv.strip_room
     cdef floating* panels = spread + conv.spread_room
+    cdef const floating* repeated = bias
     cdef const Sweep* sweep
     if conv.planar_back:
         convolve_back_planar(conv, samples, maps, kernel, bias, add, image, strip)
@@ -389,6 +396,9 @@ cdef void convolve_samples_back(
         size = sweep.n_taps * sweep.run * width
         for group in range(conv.groups):
             pack_back(conv, sweep, group, kernel, panels + sweep.packed * conv.groups * width + group * size)
+    if conv.abuts and bias != NULL:
+        fill_channels(conv.kernel[2], conv.channels, bias, spread)
+        repeated = spread
     for sample in range(samples):
         if conv.gaps and not add:
             fill_channels(conv.image_size // conv.channels, conv.channels, bias, image + sample * conv.image_size)
@@ -396,8 +406,8 @@ cdef void convolve_samples_back(
             sweep = &conv.back[i]
             run_sweep(
                 conv, sweep, maps + sample * conv.maps_size, panels + sweep.packed * conv.groups * width, 0,
-                bias, add, image + sample * conv.image_size, strip, spread if conv.spreads else NULL, NULL, NULL, NULL,
-                0,
+                repeated, add, image + sample * conv.image_size, strip, spread if adds_to_rows(conv) else NULL, NULL,
+                NULL, NULL, 0,
             )
 
 

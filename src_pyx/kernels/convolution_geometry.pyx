@@ -123,7 +123,9 @@ cdef class Convolution:
             self.planar_gradient, self.stretched_gradient = self.choose_forward(True)
         self.make_back(may_spread)
         self.make_gradient()
-        if self.spreads:
+        if self.abuts:
+            self.spread_room = padded(kernel[2] * channels)
+        elif self.spreads:
             self.spread_row_size = self.spread_row_numbers()
             self.spread_room = (
                 max([self.back[i].rows for i in range(self.n_back)]) * maps[2] * padded(kernel[2] * channels)
@@ -199,7 +201,7 @@ cdef class Convolution:
         classes = [self.back_classes(axis) for axis in range(AXES)]
         self.choose_back(may_spread, classes[2])
         if self.spreads:
-            classes[2] = [Positions(self.maps[2], 0, 1, 0, 1, 1, 1, 0, 1)]
+            classes[2] = [Positions(self.maps[2], 0, self.stride[2] if self.abuts else 1, 0, 1, 1, 1, 0, 1)]
             columns *= self.kernel[2]
         for axis in range(AXES - 1 if self.spreads else AXES):
             self.gaps = self.gaps or sum([positions.count for positions in classes[axis]]) < self.image[axis]
@@ -215,19 +217,26 @@ cdef class Convolution:
     cdef int choose_back(self, bint may_spread, list classes) except -1:
         """Whether positions are gathered, spread or planar: the fastest way.
 
-        Each sum is over `filters` numbers for each tap of the first two axes. Spreading costs some more operations.
+        Each sum is over `filters` numbers for each tap of the first two axes. Spreading costs some more operations,
+        unless each number of a row is read by exactly one tap: then there is nothing to add.
         """
+        cdef bint abuts = self.before[2] == 0 and self.kernel[2] == self.stride[2] > 1 and (
+            self.image[2] == self.maps[2] * self.stride[2]
+        )
         cdef Py_ssize_t taps = max(self.kernel[0] * self.kernel[1] * self.filters, 1)
         cdef Py_ssize_t positions = max(self.image[2] // self.stride[2], 1)
         cdef Py_ssize_t depth = taps * self.kernel[2] // (self.stride[0] * self.stride[1] * self.stride[2])
         gathered = sum([axis.count * axis.taps for axis in classes]) * cost_of_floats(self.channels) * taps
-        spread = self.maps[2] * cost_of_floats(self.kernel[2] * self.channels) * (taps + COST_OF_SPREADING)
+        spread = self.maps[2] * cost_of_floats(self.kernel[2] * self.channels) * (taps + (0 if abuts else COST_OF_SPREADING))
         if self.groups > 1 or not may_spread:
             return 0
-        self.spreads = self.dilation[2] == 1 and self.before[2] >= 0 and spread < gathered
+        self.spreads = self.dilation[2] == 1 and self.before[2] >= 0 and (
+            spread < gathered or abuts and spread == gathered
+        )
         operations = min(gathered, spread) / 16 / self.image[2] / (self.stride[0] * self.stride[1])
         self.planar_back = planar_pays(positions, depth, self.filters, self.channels, operations, False)
         self.spreads = self.spreads and not self.planar_back
+        self.abuts = self.spreads and abuts
 
     cdef Py_ssize_t spread_row_numbers(self) noexcept:
         """The length of a row of the image, including what positions add beyond its borders."""

@@ -22,7 +22,8 @@ cdef class Convolution:
     cdef Py_ssize_t n_back
     cdef bint gaps                              # in the backward pass, some positions of the image belong to no sweep
     cdef bint spreads                           # in the backward pass, positions of the maps add to rows of the image
-    cdef Py_ssize_t spread_room                 # numbers of workspace for the sums to add, and for a row
+    cdef bint abuts                             # if so, whether they write all of a row, without overlapping
+    cdef Py_ssize_t spread_room                 # numbers of workspace for the sums to add, and for a row; or for a bias
     cdef Py_ssize_t spread_row_size             # numbers in that row
     cdef Py_ssize_t strip_room                  # numbers of the largest strip, and of those that may be read behind it
     cdef const Py_ssize_t* lines_at             # (samples, rows of the sweep): beginning of each row of positions

@@ -180,6 +180,18 @@ def test_few_channels_and_filters(seed, dtype):
         check(few_channels_and_filters(rng), dtype, rng)
 
 
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("seed", range(10))
+def test_positions_that_do_not_overlap(seed, dtype):
+    """With a stride as long as the kernel, backwards each position writes a part of a row by itself."""
+    rng = np.random.default_rng(seed)
+    for _ in range(3):
+        case = Case(rng, False)
+        case.stride, case.dilation, case.before, case.groups = case.kernel, (1, 1, 1), (0, 0, 0), 1
+        case.image = tuple(m * s for m, s in zip(case.maps, case.stride, strict=True))
+        check(case, dtype, rng)
+
+
 def lines(rng):
     """A convolution along one axis of more samples than are computed together."""
     case = Case(rng, False)
