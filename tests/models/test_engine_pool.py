@@ -1,6 +1,8 @@
 """Models of the same kind share an engine, one after the other, with the same bits as with their own engines."""
 
+import copy
 import gc
+import pickle
 import weakref
 
 import families
@@ -110,6 +112,43 @@ def test_settings(make):
     assert_as_alone(make, y=(Y > 0).astype("float32"))
 
 
+def in_many_ways():
+    """Models that are alike, made in all ways, and some that look alike and are not."""
+    with cb.utils.seeded(1):
+        first, changed, frozen, scaled = small(), small(), small(), small(kernel_initializer="ones")
+        described = cb.Model.from_config(first.get_config())
+        described.compile("adam", "mse")
+        changed.layers[1].activation = "relu"
+        frozen.layers[1].trainable = False
+        frozen.compile("adam", "mse")
+        thawed = pickle.loads(pickle.dumps(frozen))
+        thawed.layers[1].trainable = True
+        thawed.compile("adam", "mse")
+        scaled.optimizer.weight_decay = 0.01
+        copies = [cb.models.clone_model(first), pickle.loads(pickle.dumps(first)), copy.copy(small())]
+        return [frozen, first, *copies, described, changed, thawed, scaled]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_in_whatever_way_they_were_made(threads):
+    alone, together = in_many_ways(), in_many_ways()
+    seeds = list(range(len(alone)))
+    for model, seed in zip(alone, seeds, strict=True):
+        with cb.utils.seeded(seed):
+            model.fit(X, Y, epochs=2, verbose=0)
+    cb.fit_many(together, X, Y, epochs=2, verbose=0, seeds=seeds, threads=threads)
+    for one, other in zip(alone, together, strict=True):
+        for a, b in zip(everything(one, X, Y), everything(other, X, Y), strict=True):
+            assert a.tobytes() == b.tobytes()
+
+
+def test_metrics_of_layers_belong_to_their_model():
+    models = three(small)
+    models[1].layers[1].seen = cb.metrics.Mean(name="seen")
+    histories = cb.fit_many(models, X, Y, epochs=2, verbose=0, threads=1)
+    assert [sorted(history.history) for history in histories] == [["loss"], ["loss", "seen"], ["loss"]]
+
+
 def test_one_engine(made):
     models = three(small)
     cb.fit_many(models, X, Y, verbose=0, threads=1)
@@ -129,15 +168,15 @@ def test_other_hyperparameters(made):
         small(kernel_constraint="non_neg"),
     ]
     copies = [cb.models.clone_model(model) for model in models]
-    for model, copy in zip(models, copies, strict=True):
-        copy.set_weights(model.get_weights())
+    for model, twin in zip(models, copies, strict=True):
+        twin.set_weights(model.get_weights())
         with cb.utils.seeded(3):
-            copy.fit(X, Y, epochs=3, verbose=0)
+            twin.fit(X, Y, epochs=3, verbose=0)
     made.clear()
     cb.fit_many(models, X, Y, epochs=3, verbose=0, threads=1, seeds=[3] * 5)
     assert len(made) == 1
-    for model, copy in zip(models, copies, strict=True):
-        for a, b in zip(everything(model, X, Y), everything(copy, X, Y), strict=True):
+    for model, twin in zip(models, copies, strict=True):
+        for a, b in zip(everything(model, X, Y), everything(twin, X, Y), strict=True):
             assert a.tobytes() == b.tobytes()
 
 
