@@ -227,7 +227,8 @@ cdef class Convolution:
         cdef Py_ssize_t positions = max(self.image[2] // self.stride[2], 1)
         cdef Py_ssize_t depth = taps * self.kernel[2] // (self.stride[0] * self.stride[1] * self.stride[2])
         gathered = sum([axis.count * axis.taps for axis in classes]) * cost_of_floats(self.channels) * taps
-        spread = self.maps[2] * cost_of_floats(self.kernel[2] * self.channels) * (taps + (0 if abuts else COST_OF_SPREADING))
+        adding = 0 if abuts else COST_OF_SPREADING
+        spread = self.maps[2] * cost_of_floats(self.kernel[2] * self.channels) * (taps + adding)
         if self.groups > 1 or not may_spread:
             return 0
         self.spreads = self.dilation[2] == 1 and self.before[2] >= 0 and (
