@@ -27,12 +27,13 @@ def check_nesting(model: Any, layers: Iterable[Any]) -> None:
     """
     inside = [layer for layer in layers if layer.is_model]
     for _ in range(DEEPEST):
+        if not inside:
+            return
         if model in inside:
             raise ValueError(f"Model {model.name!r} cannot be a layer of itself, nor of a model within it.")
         inside = list(dict.fromkeys(layer for each in inside for layer in each.layers if layer.is_model))
-        if not inside:
-            return
-    raise ValueError(f"Models can be nested {DEEPEST} deep at most, but model {model.name!r} would hold more.")
+    if inside:
+        raise ValueError(f"Models can be nested {DEEPEST} deep at most, but model {model.name!r} would hold more.")
 
 
 def begun_at(inputs: Any, outputs: Any) -> tuple[Any, Any]:
