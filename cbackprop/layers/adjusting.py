@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
+from cbackprop.layers.tracking import layers_within
 from cbackprop.variable import Variable
 
 __all__ = ["adjust", "check_fixed", "check_set", "note_plan", "note_set"]
@@ -24,11 +25,13 @@ def note_plan(model: Any, graph: Any) -> None:
 
 
 def _layers_of(graph: Any) -> Iterator[Any]:
-    """The layers that a graph calls, including those within its models. Each inner graph is visited once."""
+    """The layers that a graph calls, and those within its models and layers. Each inner graph is visited once."""
     pending, seen = [graph], {graph}
     while pending:
         for node in pending.pop().nodes:
             yield node.layer
+            if node.layer.holds_layers:
+                yield from layers_within(node.layer)
             if node.graph is not None and node.graph not in seen:
                 seen.add(node.graph)
                 pending.append(node.graph)
@@ -56,11 +59,15 @@ def adjust(layer: Any, name: str, value: Any) -> None:
     layer.__dict__.update({key: tried.__dict__[key] for key in before})
     try:
         _check_shapes(layer)
+        for model in models:
+            model._forget_plans()
+            if not layer.nodes:  # it is within another layer, whose shapes may depend on it
+                _check_plan(layer, model)
     except BaseException:
         layer.__dict__.update(before)
+        for model in models:
+            model._forget_plans()
         raise
-    for model in models:
-        model._forget_plans()
 
 
 def check_fixed(layer: Any, name: str, value: Any) -> None:
@@ -114,6 +121,16 @@ def _tried(layer: Any, **others: Any) -> Any:
     if "seed" in given:
         given["seed"] = 0  # otherwise one would be drawn, which changes later random numbers
     return base(**(given | others))
+
+
+def _check_plan(layer: Any, model: Any) -> None:
+    """Refuse a change after which a model could not be planned."""
+    try:
+        _ = model.plans
+    except ValueError as error:
+        raise ValueError(
+            f"Model {model.name!r} uses layer {layer.name!r}, and does not fit it after this change: {error}"
+        ) from error
 
 
 def _check_shapes(layer: Any) -> None:

@@ -256,3 +256,26 @@ def test_arguments_that_are_set_are_checked_together():
     layer.strides = 2
     assert layer(cb.Input((8, 8, 3))).shape == (None, 3, 3, 6)
     assert layer.strides == (2, 2)
+
+
+@EACH_ENGINE
+@pytest.mark.parametrize("inner", [lambda one: one, lambda one: cb.Sequential([cb.Input((4,)), one])])
+def test_a_layer_within_another(inner, engine):
+    """The model around both computes with the new value, and refuses one that changes shapes."""
+    x = np.random.default_rng(0).normal(size=(6, 3, 4)).astype("float32")
+
+    def model_of(layer):
+        model = cb.Sequential([cb.Input((3, 4)), layers.TimeDistributed(inner(layer))])
+        model.compile("sgd", "mse", engine=engine)
+        model.predict(x, verbose=0)
+        return model
+
+    layer = layers.Activation("tanh")
+    model, expected = model_of(layer), model_of(layers.Activation("relu"))
+    layer.activation = "relu"
+    np.testing.assert_array_equal(model.predict(x, verbose=0), expected.predict(x, verbose=0))
+    assert model.evaluate(x, 0 * x, verbose=0) == expected.evaluate(x, 0 * x, verbose=0)
+    with pytest.raises(ValueError, match=r"does not fit it after this change|which would become"):
+        layer.activation = "glu"
+    assert layer.get_config()["activation"] == "relu"
+    np.testing.assert_array_equal(model.predict(x, verbose=0), expected.predict(x, verbose=0))
