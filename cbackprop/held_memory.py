@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Held", "check_mapped", "is_whole"]
+__all__ = ["Held", "check_mapped", "is_mapped", "is_whole"]
 
 
 class Held(NamedTuple):
@@ -48,6 +48,11 @@ def owner_of(array: NDArray[Any]) -> NDArray[Any]:
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
+
+
+def is_mapped(array: NDArray[Any]) -> bool:
+    """Whether the array's memory is mapped, as by `numpy.memmap`."""
+    return isinstance(owner_of(array).base, mmap.mmap)
 
 
 def check_mapped(name: str, array: NDArray[Any]) -> None:

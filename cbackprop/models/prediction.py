@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cbackprop.callbacks import CallbackList
 from cbackprop.engine import Data
+from cbackprop.held_memory import is_mapped
 from cbackprop.models.data import Samples, make_inputs
 from cbackprop.models.engines import inference_engine
 from cbackprop.models.executions import Executions
@@ -43,6 +44,8 @@ def run_now(model: Any, x: Any) -> Any:
 
 def _now(model: Any, x: NDArray[Any], batch_size: int) -> Any:
     engine = model._engine or model._predictor
+    if x.base is not None and is_mapped(x):  # its file may have become shorter
+        return None
     quick = None if engine is None else engine.predict_now(x, batch_size)
     return None if quick is None else as_output(model, [quick])
 

@@ -108,5 +108,10 @@ def test_parts_of_files(tmp_path):
     assert not is_whole(owner_of(np.asarray(x)[10:20]))
     with pytest.raises(ValueError, match="x is mapped from a file that has become shorter since"):
         network().predict(np.asarray(x), verbose=0)
+    ready = network()
+    ready.predict(np.zeros((40, 3)), verbose=0)  # opens the short way of a few rows
+    for door in (ready, ready.predict_on_batch):
+        with pytest.raises(ValueError, match="x is mapped from a file that has become shorter since"):
+            door(np.asarray(x)[:1])
     with pytest.raises(ValueError, match="y_pred is mapped from a file"):
         cb.losses.MeanSquaredError()(x, x)
