@@ -16,7 +16,15 @@ from cbackprop.engine import Engine
 from cbackprop.optimizers import FullBatchOptimizer
 from cbackprop.variable import Variable
 
-__all__ = ["agree", "agree_after_epoch", "average_statistics", "check_shareable", "give_state", "shared_by"]
+__all__ = [
+    "agree",
+    "agree_after_epoch",
+    "agree_on_fit",
+    "average_statistics",
+    "check_shareable",
+    "give_state",
+    "shared_by",
+]
 
 # The implementation of losses in Python.
 PYTHON = "losses.python_loss.PythonLoss"
@@ -83,6 +91,38 @@ def agree(model: Any, engine: Engine, **facts: Any) -> None:
     told |= {"optimizer": _described(engine.optimizer), "losses": [_described(o.loss) for o in engine.objectives]}
     told |= {"metrics": [[type(metric).__name__ for metric, _ in o.metrics] for o in engine.objectives], **facts}
     _compare(_gathered(engine.distribution.communicator, Does.CHECK, told))
+
+
+def if_shared(engine: Engine, fact: Any) -> Any:
+    """A fact about the samples, if all ranks have the same ones; else ``None``."""
+    return fact if engine.distribution is None or engine.distribution.auto_shard_dataset else None
+
+
+def agree_on_fit(
+    model: Any,
+    engine: Engine,
+    source: Any,
+    validation: Any,
+    callbacks: Any,
+    epochs: int,
+    initial_epoch: int,
+    **data: Any,
+) -> None:
+    """Refuse a call of `fit` whose arguments differ between ranks.
+
+    Parameters
+    ----------
+    source, validation : Source
+        The samples, and those of the validation; ``None`` if there is none.
+    callbacks : CallbackList
+    **data
+        Arguments about the samples, in which ranks with samples of their own may differ.
+    """
+    facts = {"batches_in_an_epoch": source.steps, "batch_size": source.batch_size, "epochs": epochs}
+    facts |= {"initial_epoch": initial_epoch, **{name: if_shared(engine, fact) for name, fact in data.items()}}
+    facts["callbacks"] = [type(callback).__name__ for callback in callbacks.callbacks]
+    facts["validation"] = validation and ["samples", if_shared(engine, validation.samples)]
+    agree(model, engine, **facts, samples=if_shared(engine, source.samples))
 
 
 def agree_after_epoch(model: Any, engine: Engine) -> None:

@@ -1,142 +1,45 @@
-"""`fit`, `evaluate` and `predict`, and what a model keeps for them."""
+"""`fit`, `evaluate` and `predict`, for all data and for single batches."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from cbackprop import optimizers
 from cbackprop.callbacks import Callback, History
 from cbackprop.callbacks.progress import Display
-from cbackprop.callbacks.run_state import check_states
 from cbackprop.distribution.setting import together, writes_files
-from cbackprop.engine import Engine, ModelLock, Objective
-from cbackprop.layers.layer import Layer
+from cbackprop.engine import Engine
 from cbackprop.models.compile_methods import CompileMethods
 from cbackprop.models.data import Samples
+from cbackprop.models.engine_methods import EngineMethods
 from cbackprop.models.engines import prepare, samples_for, warn_of_idle_losses
 from cbackprop.models.evaluation import listed, logs_of, reset_metrics_of_layers, test
 from cbackprop.models.executions import callbacks_for
 from cbackprop.models.gradients import GradientMethods
-from cbackprop.models.inputs import sample_shape
 from cbackprop.models.limits import limited_epochs, limited_steps
-from cbackprop.models.position import Position, Resumption, check_position
 from cbackprop.models.prediction import predict_all, predict_now, predict_watched, run_batch, run_now
 from cbackprop.models.ragged import Given, by_length, by_length_in_one, is_ragged, predict_ragged, split_ragged
 from cbackprop.models.results import ResultMethods
 from cbackprop.models.second_order import SecondOrderMethods
 from cbackprop.models.sources import Source, open_source
-from cbackprop.models.together import agree, average_statistics, give_state
+from cbackprop.models.together import agree, agree_on_fit, average_statistics, give_state, if_shared
 from cbackprop.models.tracing import TraceMethods
 from cbackprop.models.training_run import TrainingRun
 from cbackprop.models.validation import Validation
 from cbackprop.part_of import part_of
-from cbackprop.tensor import flatten, is_dict, map_structure
 from cbackprop.validation import check_boolean, check_counts, check_integer
-from cbackprop.variable import AtRest, Variable
-
-if TYPE_CHECKING:
-    from cbackprop.plan.plan import Plan
-    from cbackprop.plan.sizes import PlansOfSizes
 
 __all__ = ["Trainer"]
 
 
 @part_of("Model")
-class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods, ResultMethods):
+class Trainer(EngineMethods, CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods, ResultMethods):
     """The part of `Model` that trains it."""
 
     output_structure: Any
-    built: bool
-
-    # These are the same in all new models. As attributes of the class they need not be set in each.
-    _optimizer: optimizers.Optimizer | None = None
-    history: History | None = None
-    stop_training: bool = False
-    stop_evaluating: bool = False
-    stop_predicting: bool = False
-    compiled: bool = False
-    run_eagerly: Any = False
-    jit_compile: Any = "auto"
-    _at_once: int = 1
-    _loss_tracker: Any = None
-    _compile_metrics: Any = None
-    _trainable_when_compiled: list[Variable] | None = None
-    _objectives: list[Objective] | None = None
-    _plan: Plan | PlansOfSizes | None = None
-    _engine: Engine | None = None
-    _predictor: Engine | None = None
-    _position: Position | None = None  # of the last call of `fit`
-    _rests_at: Any = None  # see `lay_down_engine`
-    _resumption: Resumption | None = None  # where the next call may resume
-
-    _losses_shown: dict[str, float]
-    _output_losses: dict[str, Any]
-    _runs: set[TrainingRun]
-    _settings: dict[str, Any]
-    _gradient_engines: dict[Any, Engine]
-    _showing: dict[Any, Engine]
-    _model_lock: ModelLock
-
-    def __init__(self) -> None:
-        self.__dict__.update(
-            _losses_shown={},
-            _output_losses={},
-            _runs=set(),  # current calls of `fit`; callbacks and other threads may add more
-            _settings={},
-            _gradient_engines={},  # see `gradients.kept`
-            _showing={},  # see `calls.run_shown`
-            _model_lock=ModelLock(),  # shared by all engines
-        )
-
-    def _forget_engine(self) -> None:
-        """Drop everything that was prepared, because the graph or the settings have changed."""
-        with Layer._making:  # another thread may be making an engine
-            self._forget_plans()
-            self.__dict__.update(_objectives=None, _trainable_when_compiled=None)
-
-    def _forget_plans(self) -> None:
-        """Drop plans and engines, because a layer has changed. They are made again when needed."""
-        self.__dict__.update(_plan=None, _engine=None, _predictor=None, _gradient_engines={}, _showing={})
-
-    def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles: everything except the engines, which are made again when needed."""
-        made_anew: dict[str, Any] = dict.fromkeys(("_engine", "_predictor", "_plan", "_position", "_rests_at"))
-        made_anew |= {"_runs": set(), "_gradient_engines": {}, "_showing": {}}
-        made_anew["_optimizer_state"] = self._optimizer and self._optimizer.state_for(self)
-        graph = self.__dict__.get("_graph")
-        # Pickle the calls of layers first, in order: reaching the first from the last one would recurse too deeply.
-        return {"calls in order": graph and graph.nodes} | self.__dict__ | made_anew
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        left_out = ("calls in order", "_optimizer_state")
-        self.__dict__.update({name: value for name, value in state.items() if name not in left_out})
-        if state["_optimizer_state"] is not None:
-            self._optimizer.give_state(self, state["_optimizer_state"])  # type: ignore[union-attr]
-
-    def _build_for(self, x: Any) -> None:
-        """Build a model without an input shape for the shape of this data."""
-        if self.built:
-            return
-        if isinstance(x, Source):
-            x = x.example
-        if self._takes_several() and _holds_several(x):
-            self.build(map_structure(lambda leaf: (None, *sample_shape(leaf)), x))  # type: ignore[attr-defined]
-            return
-        if is_dict(x) and len(x) == 1:
-            (x,) = x.values()
-        shape = sample_shape(x[0] if isinstance(x, (list, tuple)) and len(x) == 1 else x)
-        self.build((None, *shape))  # type: ignore[attr-defined]
-
-    def _takes_several(self) -> bool:
-        """Whether a model without an input shape may have several inputs."""
-        return False
-
-    # Training
 
     def fit(
         self,
@@ -271,13 +174,18 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
                 self, [callbacks, history], verbose=display.verbose, epochs=epochs, steps=source.steps
             )
             if engine.distribution is not None:
-                facts = {"batches_in_an_epoch": source.steps, "batch_size": source.batch_size, "epochs": epochs}
-                facts["initial_epoch"] = initial_epoch
-                facts["with_sample_weights"] = _if_shared(engine, sample_weight is not None)
-                facts |= {"shuffle": _if_shared(engine, shuffle), "class_weight": _if_shared(engine, class_weight)}
-                facts["callbacks"] = [type(callback).__name__ for callback in callbacks.callbacks]
-                facts["validation"] = judged and ["samples", _if_shared(engine, judged.samples)]
-                agree(self, engine, **facts, samples=_if_shared(engine, source.samples))
+                agree_on_fit(
+                    self,
+                    engine,
+                    source,
+                    judged,
+                    callbacks,
+                    epochs=epochs,
+                    initial_epoch=initial_epoch,
+                    with_sample_weights=sample_weight is not None,
+                    shuffle=shuffle,
+                    class_weight=class_weight,
+                )
                 give_state(self, engine)
             run = TrainingRun(self, source, judged, validation.is_due, callbacks, display)
             run.train(engine, initial_epoch, epochs)
@@ -291,43 +199,6 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
     def _samples(self, engine: Engine, x: Any, y: Any, *weights: Any) -> Samples:
         """Data in the forms that an engine's losses and metrics read."""
         return samples_for(self, engine, x, y, *weights)
-
-    def restart_engine(self) -> None:
-        """Drop the engines, because layers have changed in more than their weights."""
-        self._engine = self._predictor = None
-        self._gradient_engines = {}
-
-    def lay_down_engine(self) -> None:
-        """Give up the engine, which another model will use. The state of the training is kept."""
-        self._engine = None
-        self._rests_at = self._position, self._objectives
-
-    def at_rest(self) -> AtRest:
-        """For a ``with`` block in which no other thread may run this model, or one that shares its variables."""
-        return AtRest(self.variables, (self._model_lock,))  # type: ignore[attr-defined]
-
-    def training_position(self) -> dict[str, Any] | None:
-        """The training position as plain values for a file; ``None`` before the first `fit`."""
-        if self._position is None:
-            return None
-        if self._engine is None:
-            rests = self._rests_at == (self._position, self._objectives) and self._position.step == 0
-            return self._position.state(None, list) if rests else None
-        return self._position.state(self._engine.sums(), self._engine.over_ranks)
-
-    def settle_position(self) -> None:
-        """Note the random state at the end of the last run, if that run had its own generator."""
-        if self._position is not None:
-            self._position.settle()
-
-    def callback_states(self) -> dict[str, Any] | None:
-        """The states of the callbacks of the last `fit`; ``None`` before the first."""
-        return None if self._position is None else self._position.callbacks.states()
-
-    def resume_at(self, position: dict[str, Any], always: bool, callbacks: dict[str, Any] | None = None) -> None:
-        """Let the next `fit` resume at a position: `always`, or only if it begins with the same epoch."""
-        states = None if callbacks is None else check_states(callbacks)
-        self._resumption = Resumption(check_position(position), always, states)
 
     def evaluate(
         self,
@@ -381,8 +252,8 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
             source.limit(steps, None)
             run = callbacks_for(self, callbacks, verbose=verbose, epochs=1, steps=source.steps)
             facts = {"batches": source.steps, "batch_size": source.batch_size}
-            facts["with_sample_weights"] = _if_shared(engine, sample_weight is not None)
-            agree(self, engine, **facts, samples=_if_shared(engine, source.samples))
+            facts["with_sample_weights"] = if_shared(engine, sample_weight is not None)
+            agree(self, engine, **facts, samples=if_shared(engine, source.samples))
             logs = test(self, engine, source, run)
         Display.line(verbose if writes_files() else 0, logs)
         return logs if return_dict else listed(self, engine, logs)
@@ -486,16 +357,3 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         if outputs is None:
             outputs = run_batch(self, by_length_in_one(self, Given(x)).x if is_ragged(self, x) else x, training=False)
         return outputs
-
-
-def _if_shared(engine: Engine, fact: Any) -> Any:
-    """A fact about the samples, where all ranks have the same ones."""
-    return fact if engine.distribution is None or engine.distribution.auto_shard_dataset else None
-
-
-def _holds_several(x: Any) -> bool:
-    """Whether `x` is a dict or list of several arrays of samples, not a list of rows."""
-    if not isinstance(x, (dict, list, tuple)):
-        return False
-    leaves = flatten(x)
-    return len(leaves) > 1 and (isinstance(x, dict) or all(np.ndim(leaf) > 1 for leaf in leaves))
