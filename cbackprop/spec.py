@@ -15,7 +15,7 @@ from cbackprop.shared_objects import writing
 from cbackprop.suggestions import nearest
 from cbackprop.validation import ArgumentTypeError
 
-__all__ = ["Spec"]
+__all__ = ["Adjustable", "Spec"]
 
 
 # Arguments that `repr` leaves out.
@@ -97,6 +97,19 @@ class Spec:
             if name in self.always_shown or not _same(value, defaults.get(name))
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class Adjustable(Spec):
+    """A spec whose arguments may be set later. Compiled code holds copies of them, which are made again then."""
+
+    # How often an argument of any of these objects has changed. An engine remembers the number at which it was made.
+    changes: ClassVar[int] = 0
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        known = self.__dict__
+        if (name in known or f"_{name}" in known) and name in self.argument_names():
+            Adjustable.changes += 1
+        super().__setattr__(name, value)
 
 
 def _named(value: Any) -> Any:

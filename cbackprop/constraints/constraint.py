@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cbackprop import config
 from cbackprop.registry import Registry
-from cbackprop.spec import Spec
+from cbackprop.spec import Adjustable
 from cbackprop.validation import check_integer
 
 __all__ = ["Constraint", "check_axis", "check_weight", "registry"]
@@ -18,7 +18,7 @@ __all__ = ["Constraint", "check_axis", "check_weight", "registry"]
 registry = Registry("constraint", "constraints")
 
 
-class Constraint(Spec):
+class Constraint(Adjustable):
     """Base of all constraints: objects that are called with a weight and return an allowed one.
 
     For a constraint of your own, define a subclass with ``__call__(self, w)``, or use a plain function. Training calls

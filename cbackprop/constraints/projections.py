@@ -87,7 +87,11 @@ class MaxNorm(NormConstraint):
     def __init__(self, max_value: float = 2, axis: int | Sequence[int] = 0) -> None:
         self.max_value = check_number("max_value", max_value, minimum=0)
         self.axis = check_axis(axis)
-        self.limits = (0.0, self.max_value, 1.0)
+
+    @property
+    def limits(self) -> tuple[float, float, float]:  # type: ignore[override]
+        """The smallest and the largest norm, and the rate: how much of the way weights move at once."""
+        return 0.0, self.max_value, 1.0
 
 
 @registry.register()
@@ -130,7 +134,11 @@ class MinMaxNorm(NormConstraint):
         self.max_value = check_number("max_value", max_value, minimum=self.min_value)
         self.rate = check_number("rate", rate, minimum=0, maximum=1)
         self.axis = check_axis(axis)
-        self.limits = (self.min_value, self.max_value, self.rate)
+
+    @property
+    def limits(self) -> tuple[float, float, float]:  # type: ignore[override]
+        """The smallest and the largest norm, and the rate: how much of the way weights move at once."""
+        return self.min_value, self.max_value, self.rate
 
 
 @registry.register()

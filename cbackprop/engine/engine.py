@@ -28,6 +28,7 @@ from cbackprop.optimizers.optimizer import Optimizer
 from cbackprop.optimizers.state import OptimizerState
 from cbackprop.plan.backward import backward_steps, buffers_behind
 from cbackprop.plan.plan import Plan
+from cbackprop.spec import Adjustable
 from cbackprop.variable import ParameterStore, Variable
 
 __all__ = ["Array", "Engine", "Tick"]
@@ -131,6 +132,7 @@ class Engine:
         self.ranks = None if distribution is None else Ranks(distribution)
         self.dtype = np.dtype(dtype)
         self.objectives = list(objectives)
+        self.changes = Adjustable.changes
         self.optimizer = optimizer
         self.trainable = list(trainable)
         self.state = state or OptimizerState()

@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from cbackprop import config
 from cbackprop.contract.implementation import find
 from cbackprop.losses.target import MISSING, TargetRules, check_prediction, check_target
-from cbackprop.spec import Spec
+from cbackprop.spec import Adjustable
 
 __all__ = ["RowFunction", "float_type_of", "owner", "row_function_of"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class RowFunction(Spec):
+class RowFunction(Adjustable):
     """Base of losses and metrics that compute a value for each row of the last axis.
 
     Attributes

@@ -16,7 +16,7 @@ from cbackprop.losses.row_function import RowFunction
 from cbackprop.losses.target import as_array, check_weights
 from cbackprop.metrics.variable import MetricVariable
 from cbackprop.registry import Registry, snake_case
-from cbackprop.spec import Spec
+from cbackprop.spec import Adjustable
 from cbackprop.validation import check_name
 from cbackprop.variable import Variable
 
@@ -25,7 +25,7 @@ __all__ = ["Metric", "RowMean", "overridden", "registry"]
 registry = Registry("metric", "metrics")
 
 
-class Metric(Spec):
+class Metric(Adjustable):
     """Base of all metrics. A metric accumulates batches in variables and computes its result from them.
 
     To write a metric, define a subclass that makes its variables in ``__init__``, changes them in `update_state`, and

@@ -24,6 +24,7 @@ from cbackprop.models.objectives import (
 )
 from cbackprop.models.together import check_shareable, shared_by
 from cbackprop.plan.plan import Plan
+from cbackprop.spec import Adjustable
 from cbackprop.variable import Variable
 
 __all__ = ["inference_engine", "make_engine", "new_engine", "prepare", "samples_for", "warn_of_idle_losses"]
@@ -40,6 +41,8 @@ def prepare(model: Any, x: Any, what: str) -> Engine:
     with Layer._making:
         if model._engine is not None and model._engine.distribution is not shared:
             model._engine = None
+        if model._engine is not None and model._engine.changes != Adjustable.changes:
+            model._forget_plans()
         engine = model._engine or make_engine(model, shared)
     check_shareable(engine)
     if what not in ("evaluate", "test_on_batch"):

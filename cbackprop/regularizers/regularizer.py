@@ -9,14 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from cbackprop import config
 from cbackprop.registry import Registry
-from cbackprop.spec import Spec
+from cbackprop.spec import Adjustable
 
 __all__ = ["Regularizer", "check_array", "registry"]
 
 registry = Registry("regularizer", "regularizers")
 
 
-class Regularizer(Spec):
+class Regularizer(Adjustable):
     """Base of all regularizers: objects that are called with a weight and return a number to add to the loss.
 
     For a regularizer of your own, define a subclass with ``__call__(self, x)``, which returns a number, and
