@@ -360,13 +360,13 @@ class CompiledEngine(Engine):
             or (rows > batch_size and self.sees_whole(False))
             or self.generation != ParameterStore.moves.count
             or self.at_once is None
-            or x.dtype.kind not in "fiub"
+            or (x.dtype is not self.dtype and x.dtype.kind not in "fiub")
             or (rows > 1 and most_threads(self.flops * rows, starts=True) > 1)
             or self.network.blas
             or matrix_products.uses_blas()
         ):
             return None
-        if x.dtype != self.dtype:
+        if x.dtype is not self.dtype and x.dtype != self.dtype:
             with np.errstate(over="ignore"):  # infinity is refused
                 x = x.astype(self.dtype, "C")
         given, made, source, output, limit = self.at_once

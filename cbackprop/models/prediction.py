@@ -44,7 +44,9 @@ def run_now(model: Any, x: Any) -> Any:
 
 def _now(model: Any, x: NDArray[Any], batch_size: int) -> Any:
     engine = model._engine or model._predictor
-    if x.base is not None and is_mapped(x):  # its file may have become shorter
+    base = x.base
+    # Memory that another array owns is not mapped. If it is mapped, its file may have become shorter.
+    if base is not None and getattr(base, "base", x) is not None and is_mapped(x):
         return None
     quick = None if engine is None else engine.predict_now(x, batch_size)
     return None if quick is None else as_output(model, [quick])
