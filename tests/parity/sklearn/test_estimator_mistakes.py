@@ -71,7 +71,7 @@ def test_a_bad_refit_keeps_the_model():
     before = a.predict_proba(X)
     for settings in ({"activation": "relo"}, {"solver": "adm"}, {"loss": "x"}, {"hidden_layer_sizes": (7,)}):
         changed = a.get_params() | settings
-        with pytest.raises(ValueError, match=r"parameter|hidden layers of before"):
+        with pytest.raises(ValueError, match=r"parameter|the same features and hidden layers"):
             MLPClassifier.set_params(a, **changed).fit(X, Y)
         np.testing.assert_array_equal(a.predict_proba(X), before)
         a.set_params(activation="relu", solver="adam", loss="log_loss", hidden_layer_sizes=(100,))
