@@ -63,6 +63,8 @@ cdef class Passes:
 
     def groups_of_blocks(self, Py_ssize_t rows):
         """The numbers of rows of the blocks in each group, for a batch of `rows` rows."""
+        if rows < 1 or self.contexts.n_blocks == 0:
+            raise ValueError("There are no blocks without rows, or before a run has reserved memory for them.")
         cdef Py_ssize_t count = block_count(rows, self.contexts.block_capacity), groups = self.group_count(rows), i
         begins = [block_begin(rows, self.contexts.block_step, i, count) for i in range(count + 1)]
         sizes = [end - begin for begin, end in zip(begins, begins[1:])]

@@ -63,3 +63,11 @@ def test_steps_divide_the_capacity(capacity, step):
     engine = fitted([cb.Input((3,)), layers.Dense(1)], 8)
     with pytest.raises(ValueError, match="block"):
         engine.contexts.place_blocks(engine.memory.blocks(24, 1), capacity, step)
+
+
+@pytest.mark.parametrize(("batch", "rows"), [(8, 8), (200, 0), (200, -3)])
+def test_no_blocks(batch, rows):
+    """A batch that was trained as a whole has left no memory for blocks."""
+    engine = fitted([cb.Input((50, 8)), layers.LSTM(32), layers.Dense(1)], batch)
+    with pytest.raises(ValueError, match="no blocks"):
+        engine.learner.passes.groups_of_blocks(rows)
