@@ -100,7 +100,7 @@ class Spec:
 
 
 class Adjustable(Spec):
-    """A spec whose arguments may be set later. Compiled code holds copies of them, which are made again then."""
+    """A spec whose arguments may be set later. Compiled code holds copies of them, which the next run makes again."""
 
     # How often an argument of any of these objects has changed. An engine remembers the number at which it was made.
     changes: ClassVar[int] = 0
