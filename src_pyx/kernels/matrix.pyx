@@ -520,10 +520,10 @@ cdef void multiply(
         multiply_in_place(m, n, k, a, a_row, a_column, b, b_row, bias, add, c, c_row, c_column)
         return
     # With 16 registers, tiles read A so often that it is packed as well, unless the numbers of a tile's rows are
-    # already close together.
+    # already close together. With 32, only what competes for few sets of the caches is packed.
+    cdef bint long_sums = k >= LEAST_DEPTH_TO_TILE, paged = size * a_column % PAGE == 0
     cdef bint tiled = (
-        PACKS_A and packed and a_row == 1 and a_column > 1
-        and (k >= LEAST_DEPTH_TO_TILE or size * a_column % PAGE == 0)
+        packed and a_row == 1 and a_column > 1 and ((long_sums or paged) if PACKS_A else (long_sums and paged))
     )
     multiply_packed(
         m, n, k, a, a_row, a_column, b, b_row, b_column, bias, add, c, c_row, c_column, tiled, <floating*>workspace

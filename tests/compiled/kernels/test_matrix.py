@@ -22,6 +22,7 @@ def operand(rows, columns, transposed, dtype, rng):
 @pytest.mark.parametrize("transpose_a", [False, True])
 def test_products(transpose_a, transpose_b, dtype, rng):
     shapes = [tuple(rng.choice(SIZES, 3)) for _ in range(150)] + [(400, 300, 600), (70, 1100, 300), (1, 1, 1)]
+    shapes.append((1024, 200, 150))  # rows of A^T are whole pages apart
     for m, n, k in shapes:
         a, left = operand(m, k, transpose_a, dtype, rng)
         b, right = operand(k, n, transpose_b, dtype, rng)
