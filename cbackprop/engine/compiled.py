@@ -341,7 +341,7 @@ class CompiledEngine(Engine):
                 parts = [result[begin:end] for result in results]
                 ticks = _counted_from(begin, tick)
                 finite = finite and self.predictor.predict(
-                    begin, end, self.plan.outputs, parts, training, count, ticks, check
+                    begin, end, self.plan.outputs, parts, training, count, ticks, check, whole
                 )
             if whole and training:
                 self.bring_along()  # the weights that layers have changed

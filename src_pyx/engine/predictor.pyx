@@ -50,13 +50,14 @@ cdef class Predictor:
 
     def predict(
         self, Py_ssize_t start, Py_ssize_t stop, list outputs, list results, bint training=False,
-        Py_ssize_t threads=1, tick=None, bint check=False,
+        Py_ssize_t threads=1, tick=None, bint check=False, bint check_first=False,
     ):
         """Write the buffers `outputs` of the samples start:stop into the arrays `results`.
 
-        With `check`, return False if a number of the inputs is NaN or infinite; then the results are invalid. In
-        training mode, layers whose samples depend on each other afterwards update weights without a gradient, such as
-        moving averages.
+        With `check`, return False if a number of the inputs is NaN or infinite; then the results are invalid. The
+        inputs of a block are checked after its layers have run, when they are in the cache. With `check_first`, they
+        are checked before: layers then see only finite inputs. In training mode, layers whose samples depend on each
+        other afterwards update weights without a gradient, such as moving averages.
         """
         cdef Py_ssize_t n_outputs = len(outputs), i
         cdef Py_ssize_t itemsize = 8 if self.network.is_double else 4
@@ -74,7 +75,7 @@ cdef class Predictor:
                 raise ValueError("A result does not fit its output.")
             self.results[i] = <size_t>address(results[i], self.network.float_type(), results[i].size)
         self.start, self.stop, self.training = start, stop, training
-        self.check, self.found_infinite = check, False
+        self.check, self.check_first, self.found_infinite = check, check_first, False
         self.run.work(predict_thread, <void*>self, threads, tick)
         if training and not self.found_infinite:
             for i in range(self.network.n_predicting):
@@ -82,11 +83,12 @@ cdef class Predictor:
         return not self.found_infinite
 
     cdef void run_predictions(self, Py_ssize_t thread) noexcept nogil:
-        """Run this thread's blocks."""
+        """Run blocks until none is left. A thread that is slower, or disturbed by other programs, has fewer of them."""
         cdef Py_ssize_t rows = self.stop - self.start, i, begin, end
         cdef Py_ssize_t count = block_count(rows, self.contexts.block_capacity)
-        for i in range(count * thread // self.run.team.size, count * (thread + 1) // self.run.team.size):
-            if self.run.halt:
+        while True:
+            i = self.run.team.take()
+            if i >= count or self.run.halt:
                 return
             begin = block_begin(rows, self.contexts.block_step, i, count)
             end = block_begin(rows, self.contexts.block_step, i + 1, count)
@@ -101,7 +103,7 @@ cdef class Predictor:
         cdef Py_ssize_t outputs = self.results.shape[0] - 1, k
         context.show(0, rows)
         context.fetch(self.feeds.items, NULL, self.start + begin)
-        if self.check and not self.inputs_finite(context):
+        if self.check and self.check_first and not self.inputs_finite(context):
             self.found_infinite = True
             return
         for k in range(outputs):
@@ -111,9 +113,11 @@ cdef class Predictor:
         self.run_layers(context, self.start + begin)
         for k in range(outputs):
             context.batch.buffers[self.result_buffers[k]].value = context.base[self.result_buffers[k]].value
+        if self.check and not self.check_first and not self.inputs_finite(context):
+            self.found_infinite = True
 
     cdef bint inputs_finite(self, Context context) noexcept nogil:
-        """Whether the inputs of these samples are all finite. Checking also brings them into the cache."""
+        """Whether the inputs of these samples are all finite."""
         cdef Py_ssize_t i, n
         cdef bint is_double = self.network.is_double
         cdef const void* value

@@ -64,6 +64,8 @@ typedef struct {
     char gap_7[60];
     int32_t running;            /* helpers that have not left */
     char gap_4[60];
+    int32_t taken;              /* pieces of work that threads have taken, in the current call */
+    char gap_8[60];
 } Barrier;
 
 /* Linux wakes a thread where the one runs that wakes it, and may leave both there, one at a time, beside an idle

@@ -17,6 +17,7 @@ cdef extern from "team.h" nogil:
     ctypedef struct Barrier:
         int32_t calls
         int32_t running
+        int32_t taken
     int32_t ATOMIC_ADD(int32_t* p, int32_t n)
     void barrier_wait(Barrier* barrier, int32_t number)
     void call_helpers(Barrier* barrier, int32_t size, int32_t fresh)
@@ -67,6 +68,7 @@ cdef class Team:
         self.size = min(threads, self.engaged)
         self.work = work
         self.argument = argument
+        (<Barrier*>self.barrier).taken = 0
         if self.size > 1:
             call_helpers(<Barrier*>self.barrier, <int32_t>self.size, <int32_t>fresh)
 
@@ -86,6 +88,10 @@ cdef class Team:
         """Return when all threads of the team have called this, each with its number."""
         if self.size > 1:
             barrier_wait(<Barrier*>self.barrier, number)
+
+    cdef Py_ssize_t take(self) noexcept nogil:
+        """The number of a piece of work, 0, 1, 2, ..., that no other thread has taken in this call."""
+        return ATOMIC_ADD(&(<Barrier*>self.barrier).taken, 1) - 1
 
     cdef void finish(self) noexcept nogil:
         """Return when all helpers have done their work."""

@@ -6,6 +6,9 @@ from libc.string cimport memcpy
 
 from cbackprop.compiled.kernels.memory cimport MANY_BYTES
 
+cdef enum:
+    PARALLEL_SUMS = 64      # several vectors, so that additions do not wait for each other
+
 
 cdef void copy_or_add(Py_ssize_t n, const floating* x, bint accumulate, floating* out) noexcept nogil:
     """out = x, or out += x if `accumulate`.
@@ -22,18 +25,19 @@ cdef void copy_or_add(Py_ssize_t n, const floating* x, bint accumulate, floating
 
 cdef bint all_finite(Py_ssize_t n, const floating* x) noexcept nogil:
     """Whether no number is NaN or infinite. Such a number times 0 is NaN, and so is the sum of the products."""
-    cdef floating parts[16]
+    cdef floating sums[PARALLEL_SUMS]
     cdef floating total = 0, zero = 0   # typed, because a literal 0 would be a double in C
-    cdef Py_ssize_t i, k
-    for k in range(16):
-        parts[k] = 0
-    for i in range(0, n - 15, 16):
-        for k in range(16):
-            parts[k] += x[i + k] * zero
-    for i in range(n - n % 16, n):
+    cdef Py_ssize_t i = 0, k
+    for k in range(PARALLEL_SUMS):
+        sums[k] = 0
+    while i + PARALLEL_SUMS <= n:
+        for k in range(PARALLEL_SUMS):
+            sums[k] += x[i + k] * zero
+        i += PARALLEL_SUMS
+    for i in range(i, n):
         total += x[i] * zero
-    for k in range(16):
-        total += parts[k]
+    for k in range(PARALLEL_SUMS):
+        total += sums[k]
     return total == 0
 
 

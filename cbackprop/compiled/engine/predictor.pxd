@@ -15,7 +15,7 @@ cdef class Predictor:
     # The run that threads are in
     cdef Py_ssize_t start, stop
     cdef bint training
-    cdef bint check, found_infinite     # whether to check inputs when they are fetched, and the result
+    cdef bint check, check_first, found_infinite    # whether and when to check inputs, and the result
     cdef size_t[::1] results            # addresses of predictions
     cdef Py_ssize_t[::1] result_buffers, result_bytes
 

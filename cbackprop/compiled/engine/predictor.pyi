@@ -21,6 +21,7 @@ class Predictor:
         threads: int = 1,
         tick: Callable[[int], None] | None = None,
         check: bool = False,
+        check_first: bool = False,
     ) -> bool: ...
     def predict_now(
         self, x: _Array, result: _Array, shape: tuple[int, ...], source: int, output: int, limit: int = -1

@@ -21,3 +21,4 @@ cdef class Team:
     cdef void dismiss(self) noexcept nogil
     cdef void forget(self) noexcept nogil
     cdef void meet(self, Py_ssize_t number) noexcept nogil
+    cdef Py_ssize_t take(self) noexcept nogil

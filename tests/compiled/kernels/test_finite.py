@@ -8,7 +8,7 @@ from cbackprop.losses.target import NotFiniteError, check_finite
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("size", [*range(1, 36), 1000])
+@pytest.mark.parametrize("size", [*range(1, 36), *range(62, 67), 150, 1000])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_one_number_among_many(dtype, size, bad):
     array = np.full(size, np.finfo(dtype).max, dtype)  # their sum would be infinite
