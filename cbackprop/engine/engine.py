@@ -146,6 +146,7 @@ class Engine:
         self.told_of_losses = False  # whether `fit` has warned about added losses that train nothing
         self.needs: Any = None  # the forms of targets, and the plan they belong to
         self.checked_once: Any = None  # data already checked for the last model: see `models.checked_once`
+        self.pool: Any = None  # the pool that lends it to models, if it serves several: see `models.engine_pool`
         self.means = MeansOfRuns(self)
         known_engines.add(self)
 

@@ -11,6 +11,7 @@ from cbackprop.callbacks import History
 from cbackprop.callbacks.run_state import check_states
 from cbackprop.engine import Engine, ModelLock, Objective
 from cbackprop.layers.layer import Layer
+from cbackprop.models.engines import own_engine
 from cbackprop.models.inputs import sample_shape
 from cbackprop.models.position import Position, Resumption, check_position
 from cbackprop.models.sources import Source
@@ -49,6 +50,7 @@ class EngineMethods:
     _plan: Plan | PlansOfSizes | None = None
     _engine: Engine | None = None
     _predictor: Engine | None = None
+    _pool: Any = None  # while `fit_many` trains the model: see `engine_pool`
     _position: Position | None = None  # of the last call of `fit`
     _rests_at: Any = None  # see `lay_down_engine`
     _resumption: Resumption | None = None  # where the next call may resume
@@ -84,7 +86,7 @@ class EngineMethods:
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: everything except the engines, which are made again when needed."""
-        made_anew: dict[str, Any] = dict.fromkeys(("_engine", "_predictor", "_plan", "_position", "_rests_at"))
+        made_anew: dict[str, Any] = dict.fromkeys(("_engine", "_predictor", "_pool", "_plan", "_position", "_rests_at"))
         made_anew |= {"_runs": set(), "_gradient_engines": {}, "_showing": {}}
         made_anew["_optimizer_state"] = self._optimizer and self._optimizer.state_for(self)
         graph = self.__dict__.get("_graph")
@@ -115,15 +117,20 @@ class EngineMethods:
         """The training position as plain values for a file; ``None`` before the first `fit`."""
         if self._position is None:
             return None
-        if self._engine is None:
+        engine = own_engine(self)
+        if engine is None:
             rests = self._rests_at == (self._position, self._objectives) and self._position.step == 0
             return self._position.state(None, list) if rests else None
-        return self._position.state(self._engine.sums(), self._engine.over_ranks)
+        return self._position.state(engine.sums(), engine.over_ranks)
 
-    def settle_position(self) -> None:
-        """Note the random state at the end of the last run, if that run had its own generator."""
-        if self._position is not None:
-            self._position.settle()
+    def settle_position(self, history: Any) -> None:
+        """Note the random state at the end of the run with this `History`, which had its own generator.
+
+        If another thread has trained the model since, or trains it now, the position is of that run, which needs it.
+        """
+        position = self._position
+        if position is not None and any(callback is history for callback in position.callbacks.callbacks):
+            position.settle()
 
     def callback_states(self) -> dict[str, Any] | None:
         """The states of the callbacks of the last `fit`; ``None`` before the first."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from threading import get_ident
 from typing import Any
 
 from cbackprop import optimizers
@@ -27,7 +28,15 @@ from cbackprop.plan.plan import Plan
 from cbackprop.spec import Adjustable
 from cbackprop.variable import Variable
 
-__all__ = ["inference_engine", "make_engine", "new_engine", "prepare", "samples_for", "warn_of_idle_losses"]
+__all__ = [
+    "inference_engine",
+    "make_engine",
+    "new_engine",
+    "own_engine",
+    "prepare",
+    "samples_for",
+    "warn_of_idle_losses",
+]
 
 
 def prepare(model: Any, x: Any, what: str) -> Engine:
@@ -43,7 +52,7 @@ def prepare(model: Any, x: Any, what: str) -> Engine:
             model._engine = None
         if model._engine is not None and model._engine.changes != Adjustable.changes:
             model._forget_plans()
-        engine = model._engine or make_engine(model, shared)
+        engine = own_engine(model) or make_engine(model, shared)
     check_shareable(engine)
     if what not in ("evaluate", "test_on_batch"):
         engine.check_differentiable()
@@ -59,7 +68,7 @@ def make_engine(model: Any, shared: DataParallel | None = None) -> Engine:
     trainable = model._trainable_when_compiled
     if trainable is None:
         trainable = model.trainable_variables
-    model._engine = engine = new_engine(
+    engine = new_engine(
         model,
         model._objectives,
         model.optimizer,
@@ -67,7 +76,23 @@ def make_engine(model: Any, shared: DataParallel | None = None) -> Engine:
         None if model.optimizer is None else model.optimizer.state_for(model),
         shared,
     )
+    pool = model._pool
+    if pool is not None and pool.thread == get_ident():
+        engine.pool = pool
+    model._engine = engine  # only now, because other threads may look for it
     return engine
+
+
+def own_engine(model: Any) -> Engine | None:
+    """The engine that trains, if there is one. No pool gives it to another model while the caller uses it."""
+    engine: Engine | None = model._engine
+    if engine is None or engine.pool is None:
+        return engine
+    with Layer._making:  # which the pool holds while it takes the engine back
+        engine = model._engine
+        if engine is not None and engine.pool is not None and engine.pool.thread != get_ident():
+            engine.pool = engine.checked_once = None  # it stays with the model
+        return engine
 
 
 def new_engine(
@@ -114,11 +139,11 @@ def inference_engine(model: Any, training: bool = False) -> Engine:
 
     With `training`, it must have been made while the same layers were frozen as now.
     """
-    ready = _own_engine(model) or model._predictor
+    ready = _lone_engine(model) or model._predictor
     if ready is not None and not (training and not ready.is_up_to_date()):
         return ready
     with Layer._making:
-        ready = _own_engine(model) or model._predictor
+        ready = _lone_engine(model) or model._predictor
         if ready is None or (training and not ready.is_up_to_date()):
             if model._predictor is None or not model._predictor.is_up_to_date():
                 model._predictor = new_engine(model)
@@ -126,9 +151,9 @@ def inference_engine(model: Any, training: bool = False) -> Engine:
     return ready
 
 
-def _own_engine(model: Any) -> Engine | None:
+def _lone_engine(model: Any) -> Engine | None:
     """The engine that trains, unless several ranks share it: a rank may predict alone, without the others."""
-    engine: Engine | None = model._engine
+    engine = own_engine(model)
     return engine if engine is None or engine.distribution is None else None
 
 

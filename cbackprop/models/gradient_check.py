@@ -11,6 +11,7 @@ from cbackprop.engine import Data, Engine, engine_class
 from cbackprop.engine.sparse import SparseRows
 from cbackprop.models.clone import float64_copy
 from cbackprop.models.data import make_inputs, make_samples
+from cbackprop.models.engines import own_engine
 from cbackprop.models.lasting_states import lasting_arrays, states_kept
 from cbackprop.models.objectives import needs_of
 from cbackprop.models.untouched import Remembered
@@ -122,7 +123,7 @@ def check_gradients(
     """Check every weight of a copy of the model in float64."""
     copy = float64_copy(model)
     plan = copy.plan_for(make_inputs(copy, x))
-    engine = engine_of_copy(model, copy, plan, model._engine)
+    engine = engine_of_copy(model, copy, plan, own_engine(model))
     samples = make_samples(copy, lambda _: needs_of(copy, engine.objectives, plan), x, y, sample_weight)
     probe = Probe(engine, samples.data.present(), training)
     return _compare(probe, probe.gradients(), epsilon)

@@ -14,7 +14,7 @@ from cbackprop.layers.layer import Layer
 from cbackprop.losses import Loss
 from cbackprop.losses.target import as_array, check_finite
 from cbackprop.models.data import assign, make_inputs
-from cbackprop.models.engines import prepare, samples_for
+from cbackprop.models.engines import own_engine, prepare, samples_for
 from cbackprop.models.gradient_check import GradientReport, check_gradients
 from cbackprop.models.lasting_states import states_kept
 from cbackprop.part_of import part_of
@@ -163,7 +163,8 @@ class GradientMethods:
         given = given_gradients(model, differentiator.engine.plan, output_gradient, len(Data(inputs)))
         nothing: list[Array | None] = [None] * len(given)
         data = Data(inputs, nothing, nothing, nothing, [*given])
-        batches = model._engine.state.batches if model._engine is not None else 0
+        engine = own_engine(model)
+        batches = 0 if engine is None else engine.state.batches
         return differentiator.run(data, len(Data(inputs)), training, per_sample, batches)
 
     def check_gradients(

@@ -95,7 +95,7 @@ class ManyRuns:
             arguments = self.arguments(index)
             with random.seeded(self.seeds[index]), pool.serve(model, data_stays=arguments["callbacks"] is None):
                 self.results[index] = model.fit(**arguments, verbose=self.display.run(index))
-                model.settle_position()
+                model.settle_position(self.results[index])
             self.display.model_done(index, model.name)
         except Stopped:
             pass

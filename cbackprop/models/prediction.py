@@ -12,7 +12,7 @@ from cbackprop.callbacks import CallbackList
 from cbackprop.engine import Data
 from cbackprop.held_memory import is_mapped
 from cbackprop.models.data import Samples, make_inputs
-from cbackprop.models.engines import inference_engine
+from cbackprop.models.engines import inference_engine, own_engine
 from cbackprop.models.executions import Executions
 from cbackprop.models.sources import ArraySource, Piece, open_source
 from cbackprop.models.sources.order import batch_size_for
@@ -44,6 +44,8 @@ def run_now(model: Any, x: Any) -> Any:
 
 def _now(model: Any, x: NDArray[Any], batch_size: int) -> Any:
     engine = model._engine or model._predictor
+    if engine is not None and engine.pool is not None:
+        engine = own_engine(model) or model._predictor
     base = x.base
     # Memory that another array owns is not mapped. If it is mapped, its file may have become shorter.
     if base is not None and getattr(base, "base", x) is not None and is_mapped(x):

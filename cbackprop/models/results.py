@@ -8,6 +8,7 @@ from cbackprop.layers.tracking import PLAIN, held, holds_of, layers_within
 from cbackprop.metrics import Metric
 from cbackprop.models.compiled_metrics import CompiledMetrics, LossMean
 from cbackprop.models.data import assign
+from cbackprop.models.engines import own_engine
 from cbackprop.models.objectives import log_names, named_results
 from cbackprop.part_of import part_of
 
@@ -181,8 +182,9 @@ class ResultMethods:
         model: Any = self
         for metric in model.metrics:
             metric.reset_state()
-        if model._engine is not None:
-            model._engine.reset()
+        engine = own_engine(model)
+        if engine is not None:
+            engine.reset()
         self._losses_shown = {}
 
     def _known_objectives(self, what: str) -> Any:

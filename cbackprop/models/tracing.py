@@ -13,7 +13,7 @@ from cbackprop.engine import Data, Engine, engine_class
 from cbackprop.engine.sparse import SparseRows
 from cbackprop.layers.layer import Layer
 from cbackprop.models.data import make_inputs
-from cbackprop.models.engines import prepare, samples_for
+from cbackprop.models.engines import own_engine, prepare, samples_for
 from cbackprop.models.gradient_check import Differences
 from cbackprop.models.gradients import MOST_KEPT
 from cbackprop.models.untouched import Remembered, untouched
@@ -226,7 +226,8 @@ class TraceMaker:
 
     def _apply(self, remembered: Remembered) -> None:
         main, model = self.main, self.model
-        current = None if model._engine is None else model._engine.at(self.data.inputs)
+        engine = own_engine(model)
+        current = None if engine is None else engine.at(self.data.inputs)
         with main.lock:
             if current is not main or not remembered.is_current():
                 raise RuntimeError(

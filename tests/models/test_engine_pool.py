@@ -3,6 +3,7 @@
 import copy
 import gc
 import pickle
+import threading
 import weakref
 
 import families
@@ -294,3 +295,56 @@ def test_weights_are_read_while_others_train():
     cb.fit_many(models, X, Y, callbacks=lambda i: [Look()] if i == 1 else [], verbose=0, threads=1)
     assert len(seen) == 1
     assert not models[0].layers[1].kernel.store.users
+
+
+class Interrupted(cb.utils.PyDataset):
+    """Two batches. The second one waits for an event."""
+
+    def __init__(self):
+        super().__init__()
+        self.has_begun, self.go_on = threading.Event(), threading.Event()
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        if index:
+            self.has_begun.set()
+            assert self.go_on.wait(60)
+        return X[index::2], Y[index::2]
+
+
+USES = {
+    "evaluate": lambda model, data: model.evaluate(data, verbose=0),
+    "fit": lambda model, data: model.fit(data, verbose=0, shuffle=False).history["loss"],
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_an_engine_in_use_goes_to_no_other_model(use):
+    """Another thread begins to use the first model while that is trained, and is not done when the second one is."""
+
+    def plain():
+        model = cb.Sequential([cb.Input((4,)), layers.Dense(1)])
+        model.compile(cb.optimizers.SGD(0.0), "mse")
+        return model
+
+    models, data, results = three(plain), Interrupted(), []
+    whole = Interrupted()
+    whole.go_on.set()
+    expected = use(pickle.loads(pickle.dumps(models[0])), whole)
+    other = threading.Thread(target=lambda: results.append(use(models[0], data)))
+
+    def meanwhile(index):
+        def begin(*_):
+            if index == 0:
+                other.start()
+                assert data.has_begun.wait(60)
+            if index == 1:
+                data.go_on.set()
+                other.join()
+
+        return [cb.callbacks.LambdaCallback(on_epoch_begin=begin)]
+
+    cb.fit_many(models, X, Y, verbose=0, threads=1, callbacks=meanwhile)
+    np.testing.assert_array_equal(results[0], expected)

@@ -323,6 +323,29 @@ def test_interrupt(interrupts):
     assert len(models[2].fit(X, Y, verbose=0).epoch) == 1
 
 
+def test_a_model_that_another_thread_trains_as_well():
+    """Its later call goes on when the earlier one is over."""
+    model, went_on, over = small(), [], threading.Event()
+
+    def wait(epoch, logs):
+        began.set()
+        assert over.wait(60)
+
+    def train():
+        callbacks = lambda i: [cb.callbacks.LambdaCallback(on_epoch_begin=wait)]  # noqa: E731
+        went_on.extend(cb.fit_many([model], X, Y, epochs=2, verbose=0, callbacks=callbacks))
+
+    def begin(logs):
+        other.start()
+        assert began.wait(60)
+
+    began, other = threading.Event(), threading.Thread(target=train)
+    cb.fit_many([model], X, Y, verbose=0, callbacks=lambda i: [cb.callbacks.LambdaCallback(on_train_end=begin)])
+    over.set()
+    other.join()
+    assert went_on[0].epoch == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
