@@ -9,12 +9,12 @@ import click
 from cbackprop import tables
 from cbackprop.cli.console import counted, note, number, show_grid, show_scores
 from cbackprop.cli.files import kind_of, open_model, read_arrays, tell_unused
+from cbackprop.cli.image_files import images_in
 from cbackprop.cli.image_model import INTERPOLATION, ImageModel
 from cbackprop.cli.image_training import show_results
 from cbackprop.cli.reading import READING, reading_options, table_for
 from cbackprop.cli.table_training import count_rows, with_targets
 from cbackprop.cli.unfit import refuse_unfit
-from cbackprop.utils.image_folders import image_dataset_from_directory
 
 __all__ = ["command"]
 
@@ -41,14 +41,12 @@ def command(model: str, data: str, x_name: str, y_name: str, held_out: bool, **r
     opened = open_model(model)
     refuse_unfit(TAKEN, kind_of(opened), f"{model!r} is one of {kind_of(opened).split()[-1]}")
     if isinstance(opened, ImageModel):
-        images = image_dataset_from_directory(
+        images = images_in(
             data,
             class_names=opened.class_names,
             color_mode=opened.color_mode,
             image_size=opened.size,
             interpolation=INTERPOLATION,
-            shuffle=False,
-            verbose=False,
         )
         show_results(opened, images, images, counted(len(images.file_paths), "image"))
         return

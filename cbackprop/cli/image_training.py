@@ -14,9 +14,10 @@ from cbackprop import layers, tables
 from cbackprop.cli.confusion import confusion_text
 from cbackprop.cli.console import EpochBar, counted, note, number, say, show_grid, tracked
 from cbackprop.cli.files import listed
+from cbackprop.cli.image_files import images_in
 from cbackprop.cli.image_model import INTERPOLATION, ImageModel
 from cbackprop.cli.settings import check_outputs, plot_history, settings
-from cbackprop.utils.image_folders import ImageBatches, image_dataset_from_directory
+from cbackprop.utils.image_folders import ImageBatches
 from cbackprop.utils.pillow import CHANNELS
 
 __all__ = ["AUGMENTATIONS", "run", "show_results"]
@@ -66,21 +67,18 @@ def find(folder: str, options: Any) -> ImageBatches:
         "image_size": options.image_size,
         "interpolation": INTERPOLATION,
         "batch_size": options.batch_size or 32,
-        "shuffle": False,
-        "verbose": False,
     }
-    images = image_dataset_from_directory(folder, **arguments)
+    images = images_in(folder, **arguments)
     counts = np.bincount(images.labels, minlength=len(images.class_names))
     empty = [name for name, count in zip(images.class_names, counts, strict=True) if not count]
     if empty:
         if not options.quiet:
             note(f"left out because there are no images in them: {listed(empty)}")
         names = [name for name in images.class_names if name not in empty]
-        images = image_dataset_from_directory(folder, class_names=names, **arguments)
+        images = images_in(folder, class_names=names, **arguments)
     if len(images.class_names) < 2:
         raise ValueError(f"{folder!r} must have a folder with images for each of 2 classes or more, but has only one.")
-    found: ImageBatches = images
-    return found
+    return images
 
 
 def divide(images: ImageBatches, options: Any) -> tuple[ImageBatches, ImageBatches | None]:

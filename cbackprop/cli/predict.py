@@ -11,10 +11,10 @@ import numpy as np
 
 from cbackprop import tables
 from cbackprop.cli.files import kind_of, open_model, read_arrays, tell_unused
+from cbackprop.cli.image_files import images_in
 from cbackprop.cli.image_model import ImageModel
 from cbackprop.cli.reading import READING, reading_options, table_for
 from cbackprop.cli.unfit import refuse_unfit
-from cbackprop.utils.image_folders import image_dataset_from_directory
 
 __all__ = ["command"]
 
@@ -66,7 +66,9 @@ def command(
 
 def classes_of(model: ImageModel, data: Sequence[str], complete: bool) -> dict[str, Any]:
     """The class of each image and its probability, and those of all classes if they are wanted."""
-    paths = [path for name in data for path in ([name] if not os.path.isdir(name) else images_in(name))]
+    paths = [
+        path for name in data for path in (images_in(name, labels=None).file_paths if os.path.isdir(name) else [name])
+    ]
     probabilities = model.predict(paths)
     if not complete:
         probabilities = probabilities.astype(np.float64).round(4)  # for reading
@@ -79,12 +81,6 @@ def classes_of(model: ImageModel, data: Sequence[str], complete: bool) -> dict[s
     if complete:
         columns |= {f"class={name}": probabilities[:, number] for number, name in enumerate(model.class_names)}
     return columns
-
-
-def images_in(folder: str) -> list[str]:
-    """The image files in a folder."""
-    found: list[str] = image_dataset_from_directory(folder, labels=None, shuffle=False, verbose=False).file_paths
-    return found
 
 
 def outputs_of(model: Any, data: str, x_name: str) -> dict[str, Any]:

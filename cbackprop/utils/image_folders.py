@@ -182,7 +182,7 @@ def image_dataset_from_directory(
         folder/dogs/1.jpg
 
     BMP, GIF (the first frame), JPEG and PNG files are read, also those in folders within the folders of the classes.
-    Folders that begin with a dot are left out.
+    A folder beside those of the classes is left out if it begins with a dot.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from cbackprop.config import check_data_format, floatx
 from cbackprop.foreign_arrays import from_foreign
 from cbackprop.utils.pillow import MODES, pillow
-from cbackprop.validation import ArgumentTypeError, check_boolean, check_choice, check_integer
+from cbackprop.validation import ArgumentTypeError, check_boolean, check_choice, check_integer, type_name
 
 __all__ = ["array_to_img", "check_size", "img_to_array", "load_img", "save_img"]
 
@@ -270,13 +270,20 @@ def save_img(
     """
     if file_format is None and isinstance(path, (str, os.PathLike)):
         file_format = Path(path).suffix[1:]
+    elif file_format is not None and not isinstance(file_format, str):
+        raise ArgumentTypeError(f"file_format must be a string, but got {type_name(file_format)}.")
     if file_format is not None and file_format.lower() == "jpg":
         file_format = "jpeg"
     image = array_to_img(x, data_format, scale)
     if image.mode == "RGBA" and (file_format or "").lower() == "jpeg":
         warnings.warn("The JPEG format does not support RGBA images, converting to RGB.", stacklevel=2)
         image = image.convert("RGB")
-    image.save(path, format=file_format or None, **kwargs)
+    try:
+        image.save(path, format=file_format or None, **kwargs)
+    except KeyError:  # Pillow's own, before it opens a file
+        raise ValueError(
+            f"file_format must be one that Pillow writes, such as 'png', but got {file_format!r}."
+        ) from None
 
 
 def check_size(name: str, value: Any) -> tuple[int, int]:

@@ -140,6 +140,26 @@ def test_other_commands(model, capsys):
     assert main(["gradcheck", "tiny.safetensors", "--rows", "2"]) == 0
 
 
+def test_hidden_folders_are_left_out(model, folder, capsys):
+    """Beside the folders of the classes, and within them."""
+    for name in ("pictures/.cache", "pictures/across/.ipynb_checkpoints"):
+        (folder / name).mkdir()
+        (folder / name / "copy.png").write_bytes((folder / "pictures/across/0.png").read_bytes())
+    assert main([*TRAIN[:-1], "--epochs", "1"]) == 0
+    assert "72 images" in capsys.readouterr().out
+    assert main(["evaluate", model, "pictures"]) == 0
+    assert "90 images" in capsys.readouterr().out
+    assert main(["predict", model, "pictures"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 91
+    assert main(["predict", model, "pictures/across/.ipynb_checkpoints"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    for number in range(90):
+        for path in (folder / "pictures").glob(f"*/{number}.*"):
+            path.unlink()
+    assert main(["predict", model, "pictures"]) == 2
+    assert "No images found in directory 'pictures', except in hidden folders" in capsys.readouterr().err
+
+
 def test_folders_without_images_are_left_out(folder, capsys):
     (folder / "pictures/empty").mkdir()
     assert main([*TRAIN[:-1], "--epochs", "1"]) == 0

@@ -81,6 +81,10 @@ def test_saving_elsewhere_and_in_given_formats(tmp_path):
     np.testing.assert_array_equal(utils.img_to_array(utils.load_img(tmp_path / "c.png", "rgba")), x)
     with pytest.raises(ValueError, match="unknown file extension"):
         utils.save_img(tmp_path / "d", x)
+    with pytest.raises(ValueError, match="file_format must be one that Pillow writes, such as 'png', but got 'xyz'"):
+        utils.save_img(tmp_path / "d.xyz", x)
+    with pytest.raises(TypeError, match="file_format must be a string, but got int"):
+        utils.save_img(tmp_path / "d.png", x, file_format=3)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "LA", "1", "I;16"])
