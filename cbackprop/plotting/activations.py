@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cbackprop.models import Model
 from cbackprop.models.data import make_inputs
 from cbackprop.plotting.canvas import check_model, one_axes, predicted, several_axes
+from cbackprop.plotting.channel_axes import formats_of
 from cbackprop.plotting.tiles import columns_for, draw_tiles
 from cbackprop.validation import check_choice, check_items
 
@@ -107,9 +108,9 @@ def _images(model: Any, x: Any, named: list[tuple[Any, Any]], ax: Any) -> list[A
     inputs = [array if array is None else array[:MOST_SAMPLES] for array in make_inputs(model, x)]
     outputs = _computed(model, inputs if len(inputs) > 1 else inputs[0], named)
     panels = several_axes(ax, len(named), 4.2, 3.8, columns=3)
-    for panel, (layer, _), array in zip(panels, named, outputs, strict=True):
-        first = getattr(layer, "data_format", None) == "channels_first"
-        maps = array if first else np.moveaxis(array, -1, 1)
+    formats = formats_of(model)
+    for panel, (layer, tensor), array in zip(panels, named, outputs, strict=True):
+        maps = array if formats[id(tensor)] == "channels_first" else np.moveaxis(array, -1, 1)
         samples, channels, height, width = maps.shape
         columns = columns_for(channels) if samples == 1 else channels
         image = draw_tiles(panel, maps.reshape(-1, height, width), columns, "viridis")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cbackprop.models.data import make_inputs
 from cbackprop.plotting.canvas import check_model, predicted, several_axes, without_broken_math
+from cbackprop.plotting.channel_axes import formats_of
 from cbackprop.plotting.tiles import as_picture
 from cbackprop.validation import ArgumentTypeError, check_integer, check_items
 
@@ -138,5 +139,5 @@ def _channels_last(model: Any, images: Any) -> NDArray[Any]:
         raise ArgumentTypeError("model must take real numbers, because whole numbers have no derivative.")
     if images.ndim == 3:
         return np.asarray(images[..., None])
-    first = any(getattr(layer, "data_format", None) == "channels_first" for layer in model.layers)
+    first = formats_of(model)[id(model.inputs[0])] == "channels_first"
     return np.moveaxis(images, 1, -1) if first else images

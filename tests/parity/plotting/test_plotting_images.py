@@ -108,6 +108,20 @@ def test_feature_maps_of_several_images(model):
     assert ax.images[0].get_array().shape == (8 * 6 + 7, 5 * 8 + 4)
 
 
+def test_channels_that_come_first():
+    """Layers that take any format have that of the layer before them, and a nested model that of its layers."""
+    x = cb.Input((3, 6, 8))
+    inner = cb.Sequential([cb.Input((3, 6, 8)), layers.Conv2D(5, 3, data_format="channels_first"), layers.ReLU()])
+    h = layers.Dropout(0.5)(inner(layers.Rescaling(2.0)(x)))
+    model = cb.Model(x, layers.Dense(2)(layers.Flatten()(layers.BatchNormalization(axis=1)(h))))
+    panels = plotting.activations(model, X.transpose(0, 3, 1, 2), "image")
+    sizes = [ax.get_title().partition(" ")[2] for ax in panels]
+    assert sizes == ["(6, 8, 3)", "(4, 6, 5)", "(4, 6, 5)", "(4, 6, 5)"]
+    panels = plotting.saliency(model, X.transpose(0, 3, 1, 2))
+    assert panels[0].images[0].get_array().shape == (6, 8, 3)
+    assert panels[1].images[0].get_array().shape == (6, 8)
+
+
 def test_distributions_of_some_layers(model):
     ax = plotting.activations(model, X, layers=["class", "maps"])
     assert [label.get_text() for label in ax.get_yticklabels()] == ["maps", "class"]
