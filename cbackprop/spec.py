@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, ClassVar, Self
+
+import numpy as np
 
 from cbackprop import config, shared_objects
 from cbackprop.config_reading import from_config, reading
@@ -15,11 +19,13 @@ from cbackprop.shared_objects import writing
 from cbackprop.suggestions import nearest
 from cbackprop.validation import ArgumentTypeError
 
-__all__ = ["Adjustable", "Spec"]
+__all__ = ["Adjustable", "Kept", "Spec", "arguments_of"]
 
 
 # Arguments that `repr` leaves out.
 HIDDEN = ("name", "input_shape")
+# A number for each time that an argument is set, no matter in which thread.
+_TIMES = itertools.count(1)
 
 
 class Spec:
@@ -100,16 +106,55 @@ class Spec:
 
 
 class Adjustable(Spec):
-    """A spec whose arguments may be set later. Compiled code holds copies of them, which the next run makes again."""
+    """A spec whose arguments may be set later. Engines hold copies of them, which the next run makes again."""
 
-    # How often an argument of any of these objects has changed. An engine remembers the number at which it was made.
-    changes: ClassVar[int] = 0
+    # When an argument of any of these objects was last set. An engine that knows this number need not look for changes.
+    last_set: ClassVar[int] = 0
 
     def __setattr__(self, name: str, value: Any) -> None:
-        known = self.__dict__
-        if (name in known or f"_{name}" in known) and name in self.argument_names():
-            Adjustable.changes += 1
         super().__setattr__(name, value)
+        if name in self.argument_names():
+            Adjustable.last_set = next(_TIMES)
+
+
+class Kept:
+    """Compares an object by identity. It keeps the object, so that no other one can get the same id."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Kept) and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+def arguments_of(specs: Iterable[Any]) -> list[Any]:
+    """The arguments of some specs as they are now: equal lists if nothing has changed.
+
+    Numbers, strings, arrays and lists are compared by their values, and specs by their arguments. Anything else, such
+    as functions, is compared by identity.
+    """
+    return [_as_now(spec) for spec in specs]
+
+
+def _as_now(value: Any) -> Any:
+    """A copy that later changes do not reach."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Adjustable):
+        held = value.__dict__
+        return type(value), [_as_now(held.get(name, held.get(f"_{name}"))) for name in value.argument_names()]
+    if isinstance(value, (list, tuple)):
+        return arguments_of(value)
+    if isinstance(value, dict):
+        return arguments_of(value), arguments_of(value.values())
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return value.dtype.str, value.shape, value.tobytes()
+    return Kept(value)
 
 
 def _named(value: Any) -> Any:

@@ -49,6 +49,12 @@ class CompiledEngine(Engine):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.thread_trials = ThreadTrials()
+        self.keepers = 0  # runs that keep threads: callbacks and other threads may begin further runs
+        self._build()
+
+    def _build(self) -> None:
+        heads, self.metric_states = heads_of(self)  # first, because it raises if an argument is wrong
         is_double = self.dtype == np.float64
         layers = [self._layer(step) for step in self.plan.steps]
         self.network = Network(layers, self.plan.widths, is_double)
@@ -64,7 +70,6 @@ class CompiledEngine(Engine):
         for index, (step, use) in enumerate(zip(self.plan.steps, self.plan.uses, strict=True)):
             training = -1 if step.training is None else int(step.training)
             self.network.connect(index, step.inputs, step.output, training, use)
-        heads, self.metric_states = heads_of(self)
         buffers = self.plan.outputs[: len(self.objectives)] + [activity.buffer for activity in self.activities]
         masks = [-1 if mask is None else mask.buffer for mask in self.masks] + [-1] * len(self.activities)
         self.network.set_heads(heads, buffers, masks)
@@ -84,8 +89,6 @@ class CompiledEngine(Engine):
         weights = sum(variable.size for variable in read)
         uses = max(self.flops / max(2 * weights, 1), 1.0)
         self.room = Room(self.memory, self.contexts, weights * self.dtype.itemsize, uses)
-        self.thread_trials = ThreadTrials()
-        self.keepers = 0  # runs that keep threads: callbacks and other threads may begin further runs
         # The divisor of a masked loss is known only when the last row has been through the layers.
         self.loss_sees_whole = any(head.sees_whole or head.selects for head in heads) or any(self.masks)
         self.calls_blas = any(layer.calls_blas for layer in self.network.layers)
@@ -122,8 +125,20 @@ class CompiledEngine(Engine):
         self.plan = plan
         self.regularized = [v for v in self.trainable if v.regularizer is not None and not self.only_losses]
         self.settings_version = optimizer.settings_version
+        self.arguments.looked_at = -1
         self._make_rule()
         self.bound, self.store = False, None
+
+    def renew(self) -> None:
+        """Make everything again that depends on arguments of losses, metrics and penalties of outputs."""
+        self.run.keep_team(False)
+        super().renew()
+        self.run.keep_team(self.keepers > 0)
+
+    def is_busy(self) -> bool:
+        """Whether a batch is being run."""
+        busy: bool = self.run.busy
+        return busy
 
     def leave(self) -> None:
         """Let go of the last model and its weights."""
@@ -178,8 +193,12 @@ class CompiledEngine(Engine):
 
     # Running
 
-    def _products(self) -> AbstractContextManager[None]:
-        """For a ``with`` block that runs the network: apply the setting of matrix products; BLAS gets one thread."""
+    def _products(self, judged: bool = True) -> AbstractContextManager[None]:
+        """For a ``with`` block that runs the network: apply the setting of matrix products; BLAS gets one thread.
+
+        `judged`: losses and metrics are computed.
+        """
+        self.arguments.follow(judged)
         if not self.run.busy:  # if it is busy, the run will be refused
             self.network.use_blas(matrix_products.prepare())
         return matrix_products.held(self.network.blas or self.calls_blas)
@@ -320,7 +339,7 @@ class CompiledEngine(Engine):
         If layers need whole batches, all layers get `batch_size` samples at a time, and in training mode all samples.
         Otherwise results do not depend on `batch_size`.
         """
-        with self.lock, self._products():
+        with self.lock, self._products(judged=False):
             samples = len(inputs[0])
             whole = self.sees_whole(training)
             most = 1 if whole else most_threads(self.flops * samples, starts=True)

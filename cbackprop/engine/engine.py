@@ -22,13 +22,13 @@ from cbackprop.engine.problem import EngineProblem
 from cbackprop.engine.ranks import Ranks, sum_of_ranks
 from cbackprop.engine.row_updates import variables_by_rows
 from cbackprop.engine.segments import segments_of
+from cbackprop.engine.set_arguments import SetArguments
 from cbackprop.layers.python_call import AddedLoss
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.optimizers.optimizer import Optimizer
 from cbackprop.optimizers.state import OptimizerState
 from cbackprop.plan.backward import backward_steps, buffers_behind
 from cbackprop.plan.plan import Plan
-from cbackprop.spec import Adjustable
 from cbackprop.variable import ParameterStore, Variable
 
 __all__ = ["Array", "Engine", "Tick"]
@@ -94,7 +94,6 @@ class Engine:
         self._whole_batches = {
             mode: any(self.couples(i, mode) for i in range(len(plan.steps))) for mode in (False, True)
         }
-        self.links = [step_of_loss(plan, index, objective.loss) for index, objective in enumerate(self.objectives)]
         # Without objectives the network only predicts, and nothing is added to a loss.
         self.activities = plan.activities if self.objectives and not only_losses else []
         self.regularized = [v for v in self.trainable if v.regularizer is not None and not only_losses]
@@ -103,12 +102,10 @@ class Engine:
             None if only_losses else mask_of_output(plan, index, objective)
             for index, objective in enumerate(self.objectives)
         ]
-        with_loss = [b for b, objective in zip(plan.outputs, self.objectives, strict=False) if objective.loss]
-        with_loss += [activity.buffer for activity in self.activities]
         self.with_delta = buffers_behind(plan.steps, self.trainable)
-        linked = [link for link in self.links if link is not None]
-        self.backward_steps = backward_steps(plan.steps, set(self.trainable), with_loss, linked)
         self.tables = self._find_tables()
+        self.arguments = SetArguments(self)
+        self._plan_backward()
         self.settings_version = 0 if optimizer is None else optimizer.settings_version
         self.store: ParameterStore | None = None
         self.problem: EngineProblem | None = None  # the problem of a full-batch optimizer's last step
@@ -132,23 +129,34 @@ class Engine:
         self.ranks = None if distribution is None else Ranks(distribution)
         self.dtype = np.dtype(dtype)
         self.objectives = list(objectives)
-        self.changes = Adjustable.changes
         self.optimizer = optimizer
         self.trainable = list(trainable)
         self.state = state or OptimizerState()
         self.model_lock = model_lock or ModelLock()
         self.lock = self.model_lock.lock
         self.predictions_in_training = 0
-        # Models derive these from the objectives, and keep them here.
-        self.result_names: Any = None  # the entries of logs
-        self.names: list[str] | None = None  # the names of what `evaluate` returns
-        self.metrics_of_layers: list[Any] | None = None  # metrics that layers hold and update themselves
+        self._forget_derived()
         self.told_of_losses = False  # whether `fit` has warned about added losses that train nothing
-        self.needs: Any = None  # the forms of targets, and the plan they belong to
         self.checked_once: Any = None  # data already checked for the last model: see `models.checked_once`
         self.pool: Any = None  # the pool that lends it to models, if it serves several: see `models.engine_pool`
         self.means = MeansOfRuns(self)
         known_engines.add(self)
+
+    def _forget_derived(self) -> None:
+        """Forget what models derive from the objectives, and keep here."""
+        self.result_names: Any = None  # the entries of logs
+        self.names: list[str] | None = None  # the names of what `evaluate` returns
+        self.metrics_of_layers: list[Any] | None = None  # metrics that layers hold and update themselves
+        self.needs: Any = None  # the forms of targets, and the plan they belong to
+
+    def _plan_backward(self) -> None:
+        """Decide what the backward pass consists of, for the losses as they are now."""
+        plan = self.plan
+        self.links = [step_of_loss(plan, index, objective.loss) for index, objective in enumerate(self.objectives)]
+        with_loss = [b for b, objective in zip(plan.outputs, self.objectives, strict=False) if objective.loss]
+        with_loss += [activity.buffer for activity in self.activities]
+        linked = [link for link in self.links if link is not None]
+        self.backward_steps = backward_steps(plan.steps, set(self.trainable), with_loss, linked)
 
     def plan_of(self, inputs: list[Any]) -> Plan:
         """The plan for these inputs."""
@@ -203,6 +211,30 @@ class Engine:
     def _make_rule(self) -> None:
         raise NotImplementedError
 
+    def renew(self) -> None:
+        """Make everything again that depends on arguments of losses, metrics and penalties of outputs."""
+        sums = self.sums()  # the means go on
+        self.bound, self.generation, self.problem = False, -1, None
+        self._forget_derived()
+        self._plan_backward()
+        self._build()
+        self.go_on_from(sums)
+
+    def _build(self) -> None:
+        """Make what executes the plan; first what raises if an argument of a loss or a metric is wrong."""
+        raise NotImplementedError
+
+    def is_busy(self) -> bool:
+        """Whether a batch is being run. Then only the model's own code, such as a layer in Python, can ask this."""
+        raise NotImplementedError
+
+    def go_on_from(self, sums: Any) -> None:
+        """As `restore`. If a metric adds up other numbers now, all means start anew."""
+        try:
+            self.restore(sums)
+        except ValueError:
+            self.reset()
+
     # Parameters
 
     def bind(self) -> None:
@@ -225,6 +257,7 @@ class Engine:
             self.slots: list[Array] = []
             if self.optimizer is not None:
                 self.slots = self.state.lay_out(self.optimizer, self.store, self.trainable)
+            self.arguments.note_weights()
             self._bind_parameters()
             self.bound = self._are_here()
 
@@ -365,6 +398,7 @@ class Engine:
             self.train(data, order, start, stop, batch_size, tick=tick)
             return
         with self.lock:
+            self.arguments.follow()
             self.bind()
             if self.problem is None or self.problem.data is not data:
                 self.problem = EngineProblem(self, data)

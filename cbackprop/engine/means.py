@@ -24,7 +24,7 @@ class MeansOfRuns:
             self.put_aside[self.owner] = self.engine.sums()
         self.owner = owner
         if owner in self.put_aside:
-            self.engine.restore(self.put_aside.pop(owner))
+            self.engine.go_on_from(self.put_aside.pop(owner))
         else:
             self.engine.reset()
 

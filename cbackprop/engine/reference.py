@@ -33,7 +33,7 @@ class ReferenceEngine(Engine):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._set_up()
+        self._build()
         self.update_segments: list[Segment] = []
         self.iteration = 0
         self.busy = False
@@ -253,7 +253,7 @@ class ReferenceEngine(Engine):
         self, inputs: list[Any], batch_size: int, training: bool = False, tick: Tick = None, check: bool = False
     ) -> list[Array] | None:
         """The outputs for all samples; ``None`` if `check` finds that an input is not finite."""
-        with self.lock, limited(), self._running():
+        with self.lock, limited(), self._running(judged=False):
             self._begin()
             self.iteration = self.draw_count(training)
             samples = len(inputs[0])
@@ -284,11 +284,12 @@ class ReferenceEngine(Engine):
         return [dense_rows(x, rows, self.dtype) for x in inputs]
 
     @contextmanager
-    def _running(self) -> Iterator[None]:
+    def _running(self, judged: bool = True) -> Iterator[None]:
         """For a ``with`` block in which the model's own code, such as that of a layer in Python, cannot run the model.
 
-        NumPy's warnings are off: `fit` warns once if training diverges.
+        NumPy's warnings are off: `fit` warns once if training diverges. `judged`: losses and metrics are computed.
         """
+        self.arguments.follow(judged)
         if self.busy:
             raise RuntimeError("The model is in the middle of a batch: its own code cannot use it now.")
         self.busy = True
@@ -297,6 +298,10 @@ class ReferenceEngine(Engine):
                 yield
         finally:
             self.busy = False
+
+    def is_busy(self) -> bool:
+        """Whether a batch is being run."""
+        return self.busy
 
     def _begin(self) -> None:
         if self.optimizer is not None and self.settings_version != self.optimizer.settings_version:
@@ -341,7 +346,7 @@ class ReferenceEngine(Engine):
 
     # Parts of the engine
 
-    def _set_up(self) -> None:
+    def _build(self) -> None:
         """Make the twins of layers, losses and metrics."""
         # Imported here, because importing SciPy's special functions takes as long as importing this whole package.
         from cbackprop.reference.metrics.tally import metric_twin

@@ -25,7 +25,6 @@ from cbackprop.models.objectives import (
 )
 from cbackprop.models.together import check_shareable, shared_by
 from cbackprop.plan.plan import Plan
-from cbackprop.spec import Adjustable
 from cbackprop.variable import Variable
 
 __all__ = [
@@ -50,9 +49,9 @@ def prepare(model: Any, x: Any, what: str) -> Engine:
     with Layer._making:
         if model._engine is not None and model._engine.distribution is not shared:
             model._engine = None
-        if model._engine is not None and model._engine.changes != Adjustable.changes:
-            model._forget_plans()
         engine = own_engine(model) or make_engine(model, shared)
+    if isinstance(model.plans, Plan) and engine.arguments.judge_otherwise():
+        warn_of_double_links(model.plans, engine.objectives, 4)
     check_shareable(engine)
     if what not in ("evaluate", "test_on_batch"):
         engine.check_differentiable()
@@ -116,7 +115,7 @@ def new_engine(
             warned.append(plan)
             _warn_of_lost_masks(plan)
             warn_of_certainty(plan)
-            warn_of_double_links(plan, objectives)
+            warn_of_double_links(plan, objectives, 7)
         return engine
 
     if isinstance(plans, Plan):

@@ -14,6 +14,7 @@ from cbackprop.layers.layer import Layer
 from cbackprop.losses.loss_sum import LossSum
 from cbackprop.models.model import Model
 from cbackprop.models.sequential import Sequential
+from cbackprop.spec import Kept
 
 __all__ = ["kind_of"]
 
@@ -101,21 +102,8 @@ def _plain(value: Any) -> Hashable:
     if isinstance(value, (list, tuple)):
         return tuple(_plain(item) for item in value)
     if _is_own(value) and activations.name_of(value) is not None:
-        return _Kept(value)
+        return Kept(value)
     raise UnlikeError
-
-
-class _Kept:
-    """Compares an object by identity. It keeps the object, so that no other one can get the same id."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Kept) and other.value is self.value
-
-    def __hash__(self) -> int:
-        return id(self.value)
 
 
 def _kind_of_objectives(model: Any) -> Hashable:

@@ -198,7 +198,7 @@ def warn_of_certainty(plan: Plan) -> None:
             )
 
 
-def warn_of_double_links(plan: Plan, objectives: Sequence[Objective]) -> None:
+def warn_of_double_links(plan: Plan, objectives: Sequence[Objective], stacklevel: int) -> None:
     """Warn of a loss from logits that is given probabilities, so that softmax or sigmoid is applied twice."""
     for buffer, objective in zip(plan.outputs, objectives, strict=False):
         for loss in objective.loss.parts if objective.loss else ():
@@ -209,7 +209,7 @@ def warn_of_double_links(plan: Plan, objectives: Sequence[Objective]) -> None:
                 warnings.warn(
                     f"{type(loss).__name__}(from_logits=True) applies {loss.link}, but layer {layer!r} has applied "
                     f"{loss.link} already. Remove from_logits=True or the activation.",
-                    stacklevel=7,
+                    stacklevel=stacklevel,
                 )
 
 

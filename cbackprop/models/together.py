@@ -126,16 +126,16 @@ def agree_on_fit(
 
 
 def agree_after_epoch(model: Any, engine: Engine) -> None:
-    """Stop on all ranks if callbacks stop on one, and check that callbacks have left the optimizer the same on all.
+    """Stop on all ranks if callbacks stop on one, and check that callbacks have left the settings the same on all.
 
     Raises
     ------
     ValueError
-        On every rank, if the optimizers or the weights differ.
+        On every rank, if the optimizers, the losses or the weights differ.
     """
     if engine.distribution is None or engine.distribution.num_processes == 1:
         return
-    told = {"optimizer": _described(engine.optimizer)}
+    told = {"optimizer": _described(engine.optimizer), "losses": [_described(o.loss) for o in engine.objectives]}
     sums = [float(np.abs(variable.array).sum(dtype=np.float64)) for variable in engine.trainable]
     everyone = _gathered(engine.distribution.communicator, Does.EPOCH, (bool(model.stop_training), told, sums))
     _compare([facts for _, facts, _ in everyone])

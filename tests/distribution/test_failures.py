@@ -162,6 +162,18 @@ model.fit(x, y, epochs=3, verbose=0, callbacks=[Callback(change)])
 """,
         '"learning_rate": 0.5',
     ),
+    "a callback of one rank changes the loss": (
+        """
+model = network()
+model.compile("sgd", cb.losses.Huber(1.0))
+class Narrows(cb.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        if ranks.rank == 1:
+            model.loss.delta = 0.5
+model.fit(x, y, epochs=3, verbose=0, callbacks=[Narrows()])
+""",
+        "losses of rank 1 and rank 0 differ",
+    ),
     "a callback of one rank sets weights": (
         """
 model = network()

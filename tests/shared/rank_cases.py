@@ -217,11 +217,22 @@ def called_metric():
     return fit(dense(metrics=[Total()]), X, LABELS)
 
 
+def arguments_set_by_a_callback():
+    loss, penalty = cb.losses.Huber(2.0), cb.regularizers.L2(0.01)
+    model = dense(layers.Dense(9, kernel_regularizer=penalty), loss=loss, last=None, units=2, metrics=["mae"])
+
+    def change(epoch, logs=None):
+        loss.delta, penalty.l2 = 2.0 / (1 + epoch), 0.01 * (1 + epoch)
+
+    callback = cb.callbacks.LambdaCallback(on_epoch_begin=change)
+    return fit(model, X, NUMBERS, epochs=3, callbacks=[callback], validation_split=0.2)
+
+
 CASES = [
     *(classes, one_batch, dropout_and_penalties, sample_weights, class_weights, mean_over_weights, sums, masks),
     *(masks_over_weights, stateful, missing_targets, tallies, two_outputs, embedding, embedding_adam, shared_layer),
     *(frozen_and_clipped, constrained, convolution, muon, gradient_accumulation, generator, dataset, mapped_file),
-    *(one_step, called_metric),
+    *(one_step, called_metric, arguments_set_by_a_callback),
 ]
 
 

@@ -118,6 +118,8 @@ class Tally:
 
     def restore(self, state: Any) -> None:
         """Continue from these sums."""
+        if state.shape != self.sums.shape:
+            raise ValueError(f"Expected {self.sums.size} sums, but got {state.size}.")
         self.sums = state.copy()
 
     def update(self, y_true: Array, y_pred: Array, weights: Array | None, shape: tuple[int, ...] = ()) -> None:
