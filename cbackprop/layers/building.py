@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 from cbackprop.layers.adjusting import check_set
 from cbackprop.layers.call_context import naming
 from cbackprop.layers.shapes import check_input_shape
-from cbackprop.layers.unknown_sizes import has_unknown, shape_between, tried
+from cbackprop.layers.unknown_sizes import examples_for, has_unknown, shape_between
 
 __all__ = ["build_for", "check_begun", "checked_build", "resolve_unknown"]
 
@@ -43,7 +43,7 @@ def checked_build(build: Build) -> Build:
         shape = given = next((shape for shape in [*args, *kwargs.values()] if shape is not None), None)
         other = None
         if not layer.is_python and has_unknown(shape):
-            shape, other = tried(shape, small=True)
+            shape, other = examples_for(layer.compute_output_shape, shape)
             args, kwargs = (shape,), {}
         with layer._making, naming(layer):
             if shape is not None and layer.built:
@@ -120,7 +120,7 @@ def resolve_unknown(layer: Any, input_shape: Any) -> Any:
     shape = shape_between(layer.compute_output_shape, input_shape)
     if not layer.built:
         layer.build(input_shape)
-    first, second = tried(input_shape, small=True)
+    first, second = examples_for(layer.compute_output_shape, input_shape)
     if not (_accepts(layer, first) or _accepts(layer, second)):
         layer.check_built_for(input_shape)  # known sizes, too, may be wrong
     _check_built_for_any(layer, input_shape, first)

@@ -7,16 +7,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from cbackprop.layers.call_arguments import map_shapes
 from cbackprop.tensor import Shape
 
-__all__ = ["LARGE", "SMALL", "common_of_all", "filled", "fits", "has_unknown", "shape_between", "tried"]
+__all__ = [
+    "LARGE",
+    "SMALL",
+    "common_of_all",
+    "examples_for",
+    "filled",
+    "fits",
+    "has_unknown",
+    "shape_between",
+]
 
 # Example sizes in place of unknown ones. They have many divisors, so reshaping works. The small ones are used if arrays
 # of this shape are made, for weights or for a call in Python.
 LARGE, SMALL = (2520, 5040), (12, 24)
+# Tried where these are too small, such as for a layer that cuts off more. The last ones are larger than any axis.
+LARGER = tuple((2520**power, 2 * 2520**power) for power in (2, 3, 4))
+# What a function of shapes raises for those that it cannot take.
+REFUSALS = (ValueError, OverflowError, MemoryError)
 
 
 def has_unknown(shape: Any) -> bool:
@@ -39,10 +53,16 @@ def fits(shape: Shape, expected: Shape) -> bool:
     return len(shape) == len(expected) and all(open_size is None or size == open_size for size, open_size in pairs)
 
 
-def tried(shape: Any, small: bool = False) -> tuple[Any, Any]:
-    """Two examples of the shape."""
-    first, second = SMALL if small else LARGE
-    return filled(shape, first), filled(shape, second)
+def examples_for(function: Callable[[Any], Any], shape: Any) -> tuple[Any, Any]:
+    """The smallest two examples of the shape that a function of known shapes takes; small ones if it takes none."""
+    for sizes in (SMALL, LARGE, *LARGER):
+        first, second = (filled(shape, size) for size in sizes)
+        with suppress(*REFUSALS):
+            function(first)
+            function(second)
+            return first, second
+    first, second = (filled(shape, size) for size in SMALL)
+    return first, second
 
 
 def common(first: Shape, second: Shape) -> Shape:
@@ -69,13 +89,21 @@ def common_of_all(first: Any, second: Any) -> Any:
 def shape_between(function: Callable[[Any], Any], shape: Any) -> Any:
     """Apply a function of known shapes to one with unknown sizes: results that differ in two examples are unknown.
 
-    If no example fits, several inputs must agree in a size that is known for some of them. Then the sizes that are
-    known are tried. A message about an example shows ``None`` in place of its size, which no user knows.
+    If no example fits, the layer may need larger sizes, or several inputs must agree in a size that is known for some
+    of them. Then larger sizes are tried, and those that are known. A message about an example shows ``None`` in place
+    of its size, which no user knows.
     """
-    first, second = tried(shape)
-    try:
+
+    def common_for(sizes: tuple[int, int]) -> Any:
+        first, second = (filled(shape, size) for size in sizes)
         return common_of_all(function(first), function(second))
+
+    try:
+        return common_for(LARGE)
     except ValueError as error:
+        for sizes in LARGER:
+            with suppress(*REFUSALS):
+                return common_for(sizes)
         several = shape if isinstance(shape, list) else []
         known = {size for one in several for size in one[1:] if size is not None}
         for size in sorted(known - {1}):

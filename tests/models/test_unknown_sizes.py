@@ -250,6 +250,43 @@ def test_layers_whose_weights_need_the_size():
         dense(cb.Input((None, 5)))
 
 
+# Layers that need longer inputs than small examples, the shape of their input, and that of their output.
+OF_LONG_INPUTS = {
+    "kernel": (lambda: layers.Conv1D(3, 30), (None, 2), (None, 3)),
+    "dilated kernel": (lambda: layers.Conv1D(3, 2, dilation_rate=4000), (None, 2), (None, 3)),
+    "image": (lambda: layers.DepthwiseConv2D((1, 3000)), (5, None, 2), (5, None, 2)),
+    "windows": (lambda: layers.MaxPooling1D(6000), (None, 2), (None, 2)),
+    "cropping": (lambda: layers.Cropping1D(2000), (None, 2), (None, 2)),
+    "much cropping": (lambda: layers.Cropping1D((0, 2**31 - 1)), (None, 2), (None, 2)),
+    "volume": (lambda: layers.Cropping3D(((3000, 0), (0, 0), (0, 0))), (None, 3, 2, 1), (None, 3, 2, 1)),
+    "time steps": (lambda: layers.TimeDistributed(layers.Cropping1D(2000)), (None, None, 2), (None, None, 2)),
+    "nested": (lambda: cb.Sequential([cb.Input((None, 2)), layers.Conv1D(3, 30)]), (None, 2), (None, 3)),
+}
+
+
+@pytest.mark.parametrize("case", OF_LONG_INPUTS)
+def test_layers_that_need_long_inputs(case):
+    make, given, made = OF_LONG_INPUTS[case]
+    model = cb.Sequential([cb.Input(given), make()])
+    assert model.output_shape == (None, *made)
+    with pytest.raises(ValueError, match=r"nothing|larger inputs|too small|do not fit") as raised:
+        model.predict(np.zeros((1, *(3 if size is None else size for size in given))), verbose=0)
+    assert "2520" not in str(raised.value)
+
+
+@EACH_ENGINE
+def test_a_long_kernel(engine):
+    found = []
+    for shape in ((None, 2), (50, 2)):
+        cb.utils.set_random_seed(1)
+        model = cb.Sequential([cb.Input(shape), layers.Conv1D(3, 30), layers.Cropping1D(8), layers.Dense(1)])
+        model.compile("sgd", "mse", engine=engine)
+        x = np.random.default_rng(0).normal(size=(4, 50, 2))
+        model.fit(x, np.ones((4, 5, 1)), verbose=0)
+        found.append(model.predict(x, verbose=0))
+    assert_array_equal(*found)
+
+
 def test_data_that_does_not_fit():
     model = model_of("dense", None)
     with pytest.raises(ValueError, match=r"x must have shape \(None, None, 4\), but got \(2, 3, 5\)"):
