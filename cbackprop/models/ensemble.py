@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop import losses
 from cbackprop.config_reading import from_config
 from cbackprop.config_writing import to_config
 from cbackprop.layers import Activation, Input
@@ -19,6 +20,15 @@ from cbackprop.tensor import flatten, map_structure
 from cbackprop.validation import ArgumentTypeError
 
 __all__ = ["Ensemble"]
+
+# Losses of numbers, not of classes.
+OF_NUMBERS = (
+    *(losses.MeanSquaredError, losses.MeanAbsoluteError, losses.MeanAbsolutePercentageError, losses.Huber),
+    *(losses.MeanSquaredLogarithmicError, losses.LogCosh, losses.Quantile, losses.Poisson),
+    *(losses.GaussianNegativeLogLikelihood, losses.StudentTNegativeLogLikelihood),
+)
+# Activations whose outputs are probabilities.
+PROBABILITIES = ("sigmoid", "hard_sigmoid", "sparse_sigmoid", "softmax", "sparsemax")
 
 
 class Ensemble:
@@ -162,7 +172,7 @@ class Ensemble:
         return map_structure(_deviation, self.predict_each(x, batch_size, verbose))
 
     def vote(self, x: Any, batch_size: int | None = None, verbose: int | str = 0) -> Any:
-        """The class that most models choose. Arguments and errors as `predict_each`.
+        """The class that most models choose. Arguments as `predict_each`.
 
         If an output has several numbers along its last axis, a model chooses the class with the largest one. If it has
         one number, the class is 1 if that is above 0.5, else 0. If classes have equally many votes, the lowest wins.
@@ -171,7 +181,15 @@ class Ensemble:
         -------
         ndarray of int64 (samples, ...), or list or dict of them
             Without the last axis of the output.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `predict_each`; or if a model predicts numbers, not classes: it was compiled with a loss for regression,
+            such as ``"mse"``, and its output has no activation that makes probabilities.
         """
+        for model in self.models:
+            _check_classes(model)
         return map_structure(_majority, self.predict_each(x, batch_size, verbose))
 
     def evaluate(
@@ -276,6 +294,31 @@ def _mean(each: NDArray[Any]) -> NDArray[Any]:
 
 def _deviation(each: NDArray[Any]) -> NDArray[Any]:
     return each.std(axis=0, dtype=np.float64).astype(each.dtype)
+
+
+def _check_classes(model: Any) -> None:
+    """Refuse a model whose loss for an output is one of regression, unless the output holds probabilities."""
+    for name, tensor, objective in zip(model.output_names, model.outputs, model._objectives or (), strict=False):
+        parts = objective.loss.parts if objective.loss else ()
+        if parts and all(isinstance(loss, OF_NUMBERS) for loss in parts) and not _ends_in_probabilities(tensor):
+            raise ValueError(
+                f"vote counts the classes that models choose, but output {name!r} of model {model.name!r} is trained "
+                f"by {type(parts[0]).__name__} to predict numbers: use predict, or predict_each for the predictions of "
+                "all models."
+            )
+
+
+def _ends_in_probabilities(tensor: Any) -> bool:
+    """Whether the last activation before a tensor may make probabilities. Those in Python, or within a model, may."""
+    while True:
+        layer = tensor.node.layer
+        if layer.is_python or layer.is_model or layer.activates_in_python:
+            return True
+        if layer.function is not None:
+            return layer.function.name in PROBABILITIES
+        if layer.variables or not tensor.node.inputs:
+            return False
+        tensor = tensor.node.inputs[0]
 
 
 def _majority(each: NDArray[Any]) -> NDArray[np.int64]:

@@ -93,7 +93,7 @@ class Trainer(EngineMethods, CompileMethods, GradientMethods, SecondOrderMethods
             stopped. If no samples are left, an epoch ends early, with a warning: with ten batches and six steps, epochs
             have six and four batches in turn.
         validation_steps : int, optional
-            The number of batches of validation data; all by default.
+            The number of batches of validation data; all by default. Needed for a generator that never ends.
         validation_batch_size : int, optional
             `batch_size` by default.
         validation_freq : int or list of int, default 1
@@ -221,7 +221,7 @@ class Trainer(EngineMethods, CompileMethods, GradientMethods, SecondOrderMethods
             32 by default. With `steps`, such that all samples fit into that many steps.
         verbose : {"auto", 0, 1, 2}, default "auto"
         steps : int, optional
-            The number of batches; all by default.
+            The number of batches; all by default. Needed for a generator that never ends.
         callbacks : list of Callback, optional
         return_dict : bool, default False
             Whether to return a dict of results by name.
@@ -277,7 +277,7 @@ class Trainer(EngineMethods, CompileMethods, GradientMethods, SecondOrderMethods
             layers in Python, and `BatchNormalization` called with ``training=True``.
         verbose : {"auto", 0, 1, 2}, default "auto"
         steps : int, optional
-            The number of batches; all by default.
+            The number of batches; all by default. Needed for a generator that never ends.
         callbacks : list of Callback, optional
 
         Returns

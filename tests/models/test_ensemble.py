@@ -1,5 +1,6 @@
 """Ensemble: mean, spread and vote of several models, evaluated together, in one file."""
 
+import copy
 import re
 
 import numpy as np
@@ -84,6 +85,38 @@ def test_vote(predictions, winner):
     assert votes.shape == (60,)
     assert votes.dtype == np.int64
     assert set(votes) == {winner}
+
+
+@pytest.mark.parametrize("loss", ["mse", "huber", "poisson", ["mse", "mae"]])
+@pytest.mark.parametrize("ends", [(), (layers.Dropout(0.1),), (layers.Activation("relu"),), (layers.Reshape((2, 1)),)])
+def test_votes_of_regressions_are_refused(loss, ends):
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(2, name="numbers"), *map(copy.copy, ends)])
+    model.compile("sgd", loss)
+    good = cb.Sequential([cb.Input((3,)), layers.Dense(2, "softmax"), *map(copy.copy, ends)])
+    with pytest.raises(
+        ValueError, match=r"vote counts .* output '.*' of model '.*' is trained by .* to predict numbers"
+    ):
+        cb.Ensemble([good, model]).vote(X)
+
+
+def own_activation(x):
+    return x
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        lambda: [layers.Dense(2, "softmax")],
+        lambda: [layers.Dense(2), layers.Softmax()],
+        lambda: [layers.Dense(1, "sigmoid"), layers.Reshape((1, 1))],
+        lambda: [layers.Dense(2, own_activation)],
+        lambda: [cb.Sequential([cb.Input((3,)), layers.Dense(2)])],
+    ],
+)
+def test_votes_of_classifiers_that_are_trained_by_squared_errors(last):
+    model = cb.Sequential([cb.Input((3,)), *last()])
+    model.compile("sgd", "mse")
+    assert len(cb.Ensemble([model]).vote(X)) == len(X)
 
 
 def test_vote_at_positions():
