@@ -98,7 +98,7 @@ def _build_base(layer: Any, build: Callable[..., None], *args: Any, **kwargs: An
     count = len(layer._variables)
     build(layer, *args, **kwargs)
     if build.__module__.startswith("cbackprop."):
-        layer._base_variables += layer._variables[count:]
+        layer._base_variables.extend(layer._variables[count:])
 
 
 def _forget_weights(layer: Any, first: int) -> None:

@@ -74,6 +74,17 @@ class Dense(Layer):
     supports_masking = True
     reads_output = False
 
+    units: int
+    use_bias: bool
+    kernel_initializer: Any
+    bias_initializer: Any
+    kernel_regularizer: Any
+    bias_regularizer: Any
+    kernel_constraint: Any
+    bias_constraint: Any
+    kernel: Variable | None = None
+    bias: Variable | None = None
+
     def __init__(
         self,
         units: int,
@@ -89,17 +100,18 @@ class Dense(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.units = check_integer("units", units, minimum=1)
-        self.activation = named("activation", activations.get, activation)
-        self.use_bias = check_boolean("use_bias", use_bias)
-        self.kernel_initializer = named("kernel_initializer", initializers.get, kernel_initializer)
-        self.bias_initializer = named("bias_initializer", initializers.get, bias_initializer)
-        self.kernel_regularizer = named("kernel_regularizer", regularizers.get, kernel_regularizer)
-        self.bias_regularizer = named("bias_regularizer", regularizers.get, bias_regularizer)
-        self.kernel_constraint = named("kernel_constraint", constraints.get, kernel_constraint)
-        self.bias_constraint = named("bias_constraint", constraints.get, bias_constraint)
-        self.kernel: Variable | None = None
-        self.bias: Variable | None = None
+        # See the constructor of `Layer`: these, too, are checked, and need no `__setattr__`.
+        self.__dict__.update(
+            units=check_integer("units", units, minimum=1),
+            activation=named("activation", activations.get, activation),
+            use_bias=check_boolean("use_bias", use_bias),
+            kernel_initializer=named("kernel_initializer", initializers.get, kernel_initializer),
+            bias_initializer=named("bias_initializer", initializers.get, bias_initializer),
+            kernel_regularizer=named("kernel_regularizer", regularizers.get, kernel_regularizer),
+            bias_regularizer=named("bias_regularizer", regularizers.get, bias_regularizer),
+            kernel_constraint=named("kernel_constraint", constraints.get, kernel_constraint),
+            bias_constraint=named("bias_constraint", constraints.get, bias_constraint),
+        )
 
     def build(self, input_shape: Shape) -> None:
         """Create kernel and bias."""

@@ -59,6 +59,13 @@ class InputLayer(Layer):
     is_view = True
     n_inputs = 0
 
+    shape: Shape
+    batch_size: int | None
+    sparse: bool
+    ragged: bool
+    optional: bool
+    batch_input_shape: Shape
+
     def __init__(
         self,
         shape: Sequence[int | None] | None = None,
@@ -80,17 +87,24 @@ class InputLayer(Layer):
         if input_tensor is not None:
             _check_tensor(input_tensor, shape, batch_size, batch_shape, dtype)
             batch_shape, shape, batch_size, dtype = input_tensor.shape, None, None, input_tensor.dtype
-        self.shape, self.batch_size = _split(shape, batch_size, batch_shape)
-        self.dtype = config.floatx() if dtype is None else config.check_input_type(dtype)
-        self.sparse = sparse is not None and check_boolean("sparse", sparse)
-        if input_tensor is not None and sparse is not None and self.sparse != input_tensor.sparse:
+        sizes, batch_size = _split(shape, batch_size, batch_shape)
+        known_dtype = config.floatx() if dtype is None else config.check_input_type(dtype)
+        is_sparse = sparse is not None and check_boolean("sparse", sparse)
+        if input_tensor is not None and sparse is not None and is_sparse != input_tensor.sparse:
             raise ValueError(f"sparse must be {input_tensor.sparse}, that of input_tensor, but got {sparse}.")
         if ragged is not None and check_boolean("ragged", ragged):
             raise ValueError("ragged must be False: there are no ragged tensors. Pad sequences, and mask the padding.")
-        self.ragged = False
-        self.optional = check_boolean("optional", optional)
-        self.batch_input_shape: Shape = (self.batch_size, *self.shape)
-        self.built = True
+        # See the constructor of `Layer`: these, too, are checked, and need no `__setattr__`.
+        self.__dict__.update(
+            shape=sizes,
+            batch_size=batch_size,
+            dtype=known_dtype,
+            sparse=is_sparse,
+            ragged=False,
+            optional=check_boolean("optional", optional),
+            batch_input_shape=(batch_size, *sizes),
+            built=True,
+        )
         tensor = input_tensor
         if tensor is None or tensor.node is not None:
             tensor = KerasTensor(self.batch_input_shape, self.dtype, self.name)
