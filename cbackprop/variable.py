@@ -83,6 +83,7 @@ class ParameterStore:
         for variable, offset, value in zip(listed, offsets, values, strict=True):
             vector[offset : offset + variable.size] = value.reshape(-1)
             variable.position = self, offset
+            variable.__dict__.pop("_before_placed", None)
 
     @property
     def variables(self) -> list[Variable]:
@@ -113,6 +114,9 @@ class ParameterStore:
         A new store gets all variables of the old ones, trainable variables first, so that optimizers need not skip any.
         """
         with cls.moving:
+            if variables and not any(variable.is_placed for variable in variables):  # those of a new model
+                everything = sorted(dict.fromkeys(variables), key=lambda variable: not variable.trainable)
+                return cls(everything, [variable._before_placed for variable in everything], variables[0].dtype)
             stores = list(dict.fromkeys(variable.position[0] for variable in variables))
             if len(stores) <= 1:
                 return stores[0] if stores else None
@@ -192,7 +196,7 @@ class AtRest:
         _release(self.held)
 
     def _locks(self) -> set[Any]:
-        stores = {variable.position[0] for variable in self.variables}
+        stores = {variable.position[0] for variable in self.variables if variable.is_placed}
         users = (user for store in stores for reference in store.users if (user := reference()) is not None)
         return {user.lock for user in (*users, *self.model_locks)}
 
@@ -284,12 +288,18 @@ class Variable(ActsAsArray):
      [1., 1., 1.]]>
     """
 
-    # The store and the offset in it, in one attribute, so that both change together for other threads.
+    # The store and the offset in it, in one attribute, so that both change together for other threads. Set when it is
+    # first needed: the weights of a new model then get one store together, instead of one each that they leave again.
     position: tuple[ParameterStore, int]
+    # The values until then.
+    _before_placed: NDArray[Any]
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
+            if name == "position" and self.__dict__:
+                self._place()
+                return self.__dict__["position"]
             raise attribute_missing(self, "Variable", name)
 
     def __init__(
@@ -344,15 +354,33 @@ class Variable(ActsAsArray):
         self.trainable = check_boolean("trainable", trainable)
         self.regularizer = regularizer
         self.constraint = constraint
-        ParameterStore([self], [self._first_value(start)], dtype)
+        self._before_placed = self._first_value(start)
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether the variable is in a store."""
+        return "position" in self.__dict__
+
+    def _place(self) -> None:
+        """Put the variable into a store of its own, unless another thread has just put it into one."""
+        with ParameterStore.moving:
+            if not self.is_placed:
+                ParameterStore([self], [self._before_placed], self.dtype)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles: with a place, which a copy shares."""
+        if not self.is_placed:
+            self._place()
+        return self.__dict__
 
     def _first_value(self, initializer: Callable[..., ArrayLike]) -> NDArray[Any]:
+        """A new array of the first values."""
         left = _left_to_make.get()
         if left is None and checks_values(initializer):
             values = initializer._values_for(self.shape, self.dtype)
             return values if values.shape == self.shape else self.check(values)
         if left is None:
-            return self.check(initializer(self.shape, dtype=self.dtype), finite=True)
+            return np.array(self.check(initializer(self.shape, dtype=self.dtype), finite=True))
         if self.size > left:
             raise ValueError(f"Weight {self.name!r} of shape {self.shape} is larger than all that the file holds.")
         _left_to_make.set(left - self.size)

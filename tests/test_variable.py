@@ -1,6 +1,8 @@
 """Variables are made as Keras's are."""
 
+import copy
 import inspect
+import pickle
 
 import numpy as np
 import pytest
@@ -91,3 +93,23 @@ def test_the_order_of_arguments_of_earlier_versions():
 def test_mistakes(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize(("copied", "shares"), [(copy.copy, True), (copy.deepcopy, False)])
+def test_copies_of_a_new_variable(copied, shares):
+    """A copy of the variable alone shares its values, whether or not these have been used before."""
+    variable = cb.Variable([1.0, 2.0])
+    made = copied(variable)
+    variable.assign([3.0, 4.0])
+    assert made.numpy().tolist() == ([3.0, 4.0] if shares else [1.0, 2.0])
+
+
+def test_a_pickle_of_a_new_variable():
+    assert pickle.loads(pickle.dumps(cb.Variable([1.0, 2.0]))).numpy().tolist() == [1.0, 2.0]
+
+
+def test_the_array_of_an_own_initializer_stays_the_users():
+    values = np.ones(2, "float32")
+    variable = cb.Variable(lambda shape, dtype: values, (2,))
+    values[:] = 3
+    assert variable.numpy().tolist() == [1.0, 1.0]

@@ -308,7 +308,8 @@ class Engine:
     def has_finite_weights(self) -> bool:
         """Whether no number of `dense_weights` is NaN or infinite."""
         # The vectors of stores are few, but they also have weights of other models, and weights that stay as they are.
-        stores = {variable.position[0] for variable in self.trainable}
+        # Variables without a place have values of their initializers, which are finite.
+        stores = {variable.store for variable in self.trainable if variable.is_placed}
         if all(store.values.size <= FEW_NUMBERS and is_finite(store.values) for store in stores):
             return True
         return all(map(is_finite, self.dense_weights()))

@@ -8,6 +8,7 @@ import pytest
 
 import cbackprop as cb
 from cbackprop import layers
+from cbackprop.variable import ParameterStore
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(64, 3)), RNG.normal(size=(64, 2))
@@ -54,6 +55,48 @@ def test_weights_may_move_in_the_middle_of_a_run(engine):
         np.testing.assert_array_equal(a, b)
     shared = model.get_layer("shared").get_weights()[0]
     np.testing.assert_array_equal(others[0].layers[1].get_weights()[0], shared)
+
+
+def test_weights_of_a_new_model_get_a_place_together():
+    """They are in no other place before, so that no other engine must look for them again."""
+    model, moves = network(), ParameterStore.moves.count
+    assert not any(variable.is_placed for variable in model.variables)
+    model.fit(X, Y, verbose=0)
+    assert len({variable.store for variable in model.variables}) == 1
+    assert ParameterStore.moves.count == moves
+    offsets = {
+        trainable: [v.offset for v in model.variables if v.trainable is trainable] for trainable in (True, False)
+    }
+    assert max(offsets[True]) < min(offsets[False])
+
+
+def test_new_weights_beside_placed_ones():
+    model, same = network(), network()
+    before = model.get_weights()  # puts each of them into a store of its own
+    other = with_another_top(model)  # with two weights that have no place yet
+    for a, b in zip(before, same.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    kernel = other.layers[-1].kernel
+    assert not kernel.is_placed
+    other.predict(X, verbose=0)
+    assert kernel.store is model.get_layer("shared").kernel.store
+
+
+def test_threads_give_a_new_weight_one_place():
+    for _ in range(200):
+        weight, barrier, found = cb.Variable("ones", (3,)), threading.Barrier(4), []
+
+        def look(weight=weight, barrier=barrier, found=found):
+            barrier.wait()
+            found.append(weight.position)
+
+        threads = [threading.Thread(target=look) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(found) == 4
+        assert len(set(found)) == 1
 
 
 def test_two_trainings_and_a_third_model():
