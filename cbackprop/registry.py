@@ -6,6 +6,7 @@ Each family has one `Registry`. There is no other list: `get`, `serialize` and
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ __all__ = ["Registry", "snake_case"]
 WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
+@functools.lru_cache(maxsize=1024)
 def snake_case(name: str) -> str:
     """``"HeNormal"`` to ``"he_normal"``, ``"JSONFile"`` to ``"json_file"``."""
     return WORD_BEGINS.sub("_", name).lower()
@@ -114,7 +116,9 @@ class Registry:
 
     def _lookup(self, name: str) -> Any:
         found = own_objects.find(name)
-        return self._by_name.get(name, self._by_name.get(name.lower())) if found is None else found
+        if found is None:
+            found = self._by_name.get(name)
+        return self._by_name.get(name.lower()) if found is None else found
 
     def name_of(self, thing: Any) -> str | None:
         """The name of a class or function, of the class of an object, or of a function whose arguments are bound."""
@@ -200,8 +204,8 @@ class Registry:
         if identifier is None or type(identifier) in self._classes:
             return identifier
         if isinstance(identifier, (str, dict)):
-            found = self.deserialize(identifier)
-            return found() if inspect.isclass(found) else found
+            found = self.find(identifier) if isinstance(identifier, str) else self.deserialize(identifier)
+            return found() if isinstance(found, type) else found
         self.refuse_foreign(identifier)
         if inspect.isclass(identifier):
             identifier = identifier()

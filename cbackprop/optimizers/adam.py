@@ -53,6 +53,11 @@ class Adam(Optimizer):
     array([0.9])
     """
 
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    amsgrad: bool
+
     def __init__(
         self,
         learning_rate: LearningRate = 0.001,
@@ -63,8 +68,11 @@ class Adam(Optimizer):
         **kwargs: Any,
     ) -> None:
         super().__init__(learning_rate, **kwargs)
-        self.beta_1 = check_number("beta_1", beta_1, 0, 1, open_maximum=True)
-        self.beta_2 = check_number("beta_2", beta_2, 0, 1, open_maximum=True)
-        self.epsilon = check_number("epsilon", epsilon, 0, open_minimum=True)
-        self.amsgrad = check_boolean("amsgrad", amsgrad)
-        self.slot_names = ("m", "v", "largest_v") if self.amsgrad else ("m", "v")
+        # See the constructor of `Optimizer`: these, too, are checked, and need no `__setattr__`.
+        self.__dict__.update(
+            beta_1=check_number("beta_1", beta_1, 0, 1, open_maximum=True),
+            beta_2=check_number("beta_2", beta_2, 0, 1, open_maximum=True),
+            epsilon=check_number("epsilon", epsilon, 0, open_minimum=True),
+            amsgrad=check_boolean("amsgrad", amsgrad),
+            slot_names=("m", "v", "largest_v") if amsgrad else ("m", "v"),
+        )

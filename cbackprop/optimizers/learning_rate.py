@@ -8,7 +8,7 @@ from typing import Any
 from cbackprop.compiled.optimizers.schedules import PythonSchedule
 from cbackprop.optimizers import schedules
 from cbackprop.optimizers.schedules import LearningRateSchedule
-from cbackprop.validation import check_number
+from cbackprop.validation import PLAIN_NUMBERS, check_number
 
 __all__ = ["LearningRate", "bad_rate", "checked_rate", "compiled_schedule", "rate_at"]
 
@@ -24,7 +24,8 @@ def checked_rate(value: Any, old: Any) -> Any:
     TypeError, ValueError
         If it is not a learning rate, or it is a number and the `old` one is a schedule.
     """
-    schedules.registry.refuse_foreign(value)
+    if type(value) not in PLAIN_NUMBERS:
+        schedules.registry.refuse_foreign(value)
     if isinstance(value, LearningRateSchedule) or (callable(value) and not isinstance(value, type)):
         return value
     if isinstance(old, LearningRateSchedule):

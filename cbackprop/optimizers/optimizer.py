@@ -89,6 +89,15 @@ class Optimizer(StateMethods, Spec):
     implementation: ClassVar[str | None] = None
     always_shown: ClassVar[tuple[str, ...]] = ("learning_rate",)
 
+    weight_decay: float | None
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+    loss_scale_factor: float | None
+    _undecayed: DecayExclusions
+
     def __init__(
         self,
         learning_rate: LearningRate,
@@ -107,20 +116,27 @@ class Optimizer(StateMethods, Spec):
         self.refuse_unknown(kwargs)
         self._learning_rate: Any = 0.0
         self.learning_rate = learning_rate  # type: ignore[assignment]
-        self.weight_decay = None if weight_decay is None else check_number("weight_decay", weight_decay, 0)
-        self.clipnorm = check_limit("clipnorm", clipnorm)
-        self.clipvalue = check_limit("clipvalue", clipvalue)
-        self.global_clipnorm = check_limit("global_clipnorm", global_clipnorm)
-        if sum(limit is not None for limit in (self.clipnorm, self.clipvalue, self.global_clipnorm)) > 1:
+        decay = None if weight_decay is None else check_number("weight_decay", weight_decay, 0)
+        limits = {
+            "clipnorm": check_limit("clipnorm", clipnorm),
+            "clipvalue": check_limit("clipvalue", clipvalue),
+            "global_clipnorm": check_limit("global_clipnorm", global_clipnorm),
+        }
+        if sum(limit is not None for limit in limits.values()) > 1:
             raise ValueError("Only one of clipnorm, clipvalue and global_clipnorm can be given.")
-        self.use_ema = check_boolean("use_ema", use_ema)
-        self.ema_momentum = check_number("ema_momentum", ema_momentum, 0, 1)
-        self.ema_overwrite_frequency = check_count("ema_overwrite_frequency", ema_overwrite_frequency, 1)
-        self.loss_scale_factor = check_limit("loss_scale_factor", loss_scale_factor)
-        self.gradient_accumulation_steps = check_count("gradient_accumulation_steps", gradient_accumulation_steps, 2)
-        self.name = check_name(name) or snake_case(type(self).__name__)
-        self._undecayed = DecayExclusions()
-        self._memories = Memories()
+        # `__setattr__` need not check what is checked already: it would take half of the time to make an optimizer.
+        self.__dict__.update(
+            limits,
+            weight_decay=decay,
+            use_ema=check_boolean("use_ema", use_ema),
+            ema_momentum=check_number("ema_momentum", ema_momentum, 0, 1),
+            ema_overwrite_frequency=check_count("ema_overwrite_frequency", ema_overwrite_frequency, 1),
+            loss_scale_factor=check_limit("loss_scale_factor", loss_scale_factor),
+            gradient_accumulation_steps=check_count("gradient_accumulation_steps", gradient_accumulation_steps, 2),
+            name=check_name(name) or snake_case(type(self).__name__),
+            _undecayed=DecayExclusions(),
+            _memories=Memories(),
+        )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
