@@ -25,8 +25,8 @@ class Zeros(Initializer):
     array([0., 0., 0.], dtype=float32)
     """
 
-    def _values(self, shape: tuple[int, ...]) -> NDArray[Any]:
-        return np.zeros(shape)
+    def _values_for(self, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+        return np.zeros(shape, dtype)  # zeros need not be rounded
 
 
 @registry.register("one")

@@ -40,6 +40,8 @@ def _bind_built_in(inputs: Any, training: Any = None, mask: Any = None) -> dict[
 
 BUILT_IN = inspect.signature(_bind_built_in)
 NOTHING: frozenset[str] = frozenset()
+# The types of nearly all sizes, recognised quickly.
+PLAIN_SIZES = frozenset({int, type(None)})
 
 
 def _bound(signature: inspect.Signature, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -85,7 +87,9 @@ def is_samples(value: Any) -> bool:
 
 def is_shape(value: Any) -> bool:
     """Whether this is one shape, not a structure of shapes."""
-    return isinstance(value, (list, tuple)) and all(
+    if not isinstance(value, (list, tuple)):
+        return False
+    return PLAIN_SIZES.issuperset(map(type, value)) or all(
         size is None or isinstance(size, (int, np.integer)) for size in value
     )
 
@@ -131,17 +135,34 @@ class CallArguments:
         If something other than a tensor or array was given by position.
     """
 
+    training: bool | None = None
+    mask: Any = None
+    mask_given = False
+    _rest: str | None = None  # the parameter that takes all other arguments by name
+    _left_out = NOTHING  # parameters whose tensors `replaced` has left out
+
     def __init__(self, layer: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         self.signature = signature_of(layer)
-        parameters = self.signature.parameters
         self.built_in = not layer.is_python
+        self.takes_training = _takes(self.signature, "training")
+        self._masks: dict[str, str] = layer.input_arguments if self.built_in else {}
+        self.settings: dict[str, Any] = {}
+        self.given_masks: list[Any] = []
+        if self.signature is BUILT_IN and len(args) == 1 and not kwargs and _is_tensor(args[0]):
+            self.values: dict[str, Any] = {"inputs": args[0]}  # as nearly always: there is nothing to check or to sort
+        else:
+            self._take(layer, args, kwargs)
+
+    def _take(self, layer: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        """Check and sort any arguments."""
+        parameters = self.signature.parameters
         known = {name: value for name, value in kwargs.items() if name not in ("training", "mask")}
         self.training = check_training(kwargs.get("training"))
         self.mask = kwargs.get("mask")
         if self.mask is not None and ("mask" in parameters or self.built_in):
             known["mask"] = self.mask
         try:
-            self.values: dict[str, Any] = _bound(self.signature, args, known)
+            self.values = _bound(self.signature, args, known)
         except TypeError as error:
             raise TypeError(
                 f"{type(layer).__name__} {layer.name!r} was called with wrong arguments: {error}."
@@ -162,15 +183,10 @@ class CallArguments:
             self.values |= self.values.pop(self._rest, {})
         if "training" in self.values:  # by position
             self.training = check_training(self.values.pop("training"))
-        self.takes_training = _takes(self.signature, "training")
-        self._masks: dict[str, str] = layer.input_arguments if self.built_in else {}
-        self.settings: dict[str, Any] = {}
         if self.built_in:
             self._sort(layer)
-        self.given_masks: list[Any] = []
         if self.built_in and self.mask is not None:
             self.given_masks = [leaf for leaf in flatten(self.mask) if _is_tensor(leaf)]
-        self._left_out = NOTHING
         self.mask_given = self.mask is not None
 
     @property

@@ -49,13 +49,8 @@ def new_weight(
 ) -> Variable:
     """The weight that `Layer.add_weight` makes, with the first three arguments in `given`."""
     shape, initializer, dtype = given["shape"], given["initializer"], given["dtype"]
-    if isinstance(dtype, (bool, np.bool_)) or (isinstance(dtype, str) and dtype not in config.FLOAT_TYPES):
-        raise ValueError(
-            f"dtype of a weight must be {layer.dtype!r}, the layer's own, but got {dtype!r}. The arguments that "
-            "follow dtype (trainable, name and others) are given by name."
-        )
-    if dtype is not None and config.check_float_type(dtype) != layer.dtype:
-        raise ValueError(f"dtype of a weight must be {layer.dtype!r}, the layer's own, but got {dtype!r}.")
+    if dtype is not None:
+        _check_dtype(layer, dtype)
     _check_unlocked(layer, name)
     name = check_name(name) or _free_name(layer)
     shape = check_shape(f"the shape of weight {name!r}", () if shape is None else shape)
@@ -66,6 +61,16 @@ def new_weight(
     variable.path = path_of(layer, name)
     layer._variables.append(variable)
     return variable
+
+
+def _check_dtype(layer: Any, dtype: Any) -> None:
+    if isinstance(dtype, (bool, np.bool_)) or (isinstance(dtype, str) and dtype not in config.FLOAT_TYPES):
+        raise ValueError(
+            f"dtype of a weight must be {layer.dtype!r}, the layer's own, but got {dtype!r}. The arguments that "
+            "follow dtype (trainable, name and others) are given by name."
+        )
+    if config.check_float_type(dtype) != layer.dtype:
+        raise ValueError(f"dtype of a weight must be {layer.dtype!r}, the layer's own, but got {dtype!r}.")
 
 
 def _free_name(layer: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -35,6 +36,12 @@ NEVER_CALLED = (
     *("call", "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics", "get_metrics_result"),
     *("make_train_function", "make_test_function", "make_predict_function", "metrics", "reset_metrics"),
 )
+
+
+@functools.lru_cache(maxsize=1024)
+def _classes_of_users(cls: type) -> tuple[type, ...]:
+    """A class and its bases, without those of this library."""
+    return tuple(owner for owner in cls.__mro__ if owner.__module__.partition(".")[0] != "cbackprop")
 
 
 @registry.register("Functional")
@@ -90,7 +97,8 @@ class Model(Trainer, FileMethods, GraphLayer):
     @classmethod
     def _refuse_what_is_never_called(cls) -> None:
         """Refuse user methods that training would never call. They may have been added after the class was made."""
-        for owner in (owner for owner in cls.__mro__ if owner.__module__.partition(".")[0] != "cbackprop"):
+        hashable: Any = cls  # which mypy does not take for such
+        for owner in _classes_of_users(hashable):
             own = [name for name in NEVER_CALLED if name in owner.__dict__]
             if own:
                 raise TypeError(
