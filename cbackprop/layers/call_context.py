@@ -78,4 +78,4 @@ def works(layer: Any) -> bool:
 
 def path_of(layer: Any, name: str) -> str:
     """The path of a weight that a layer is making, such as ``"block/dense/kernel"``."""
-    return "/".join([*(each.name for each in _with(layer)), name])
+    return "/".join([each.name for each in _with(layer)] + [name])

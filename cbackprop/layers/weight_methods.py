@@ -128,7 +128,10 @@ class WeightMethods:
         """Weights that training changes."""
         if not self.trainable:
             return []
-        frozen = {v for layer in sublayers(self) for v in layer.non_trainable_variables}
+        inner = sublayers(self)
+        if not inner:
+            return [v for v in self.variables if v.trainable]
+        frozen = {v for layer in inner for v in layer.non_trainable_variables}
         own = set(own_variables(self))
         return [v for v in self.variables if v.trainable and (v in own or v not in frozen)]
 

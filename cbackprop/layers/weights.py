@@ -55,9 +55,11 @@ def new_weight(
     name = check_name(name) or _free_name(layer)
     shape = check_shape(f"the shape of weight {name!r}", () if shape is None else shape)
     first = named("initializer", initializers.get, "glorot_uniform" if initializer is None else initializer)
-    added, held = regularizers.get(regularizer), constraints.get(constraint)
+    added = None if regularizer is None else regularizers.get(regularizer)
+    held = None if constraint is None else constraints.get(constraint)
     variable = Variable._of_checked(first, shape, layer.dtype, trainable, name, added, held)
-    _try(variable)
+    if added is not None or held is not None:
+        _try(variable)
     variable.path = path_of(layer, name)
     layer._variables.append(variable)
     return variable

@@ -105,8 +105,10 @@ class CompileMethods:
         with Layer._making:  # another thread may be making an engine
             if chosen is not None:
                 chosen.attach(self)
-            self.run_eagerly, self.steps_per_execution, self.jit_compile = run_eagerly, steps_per_execution, jit_compile
             self.__dict__.update(
+                run_eagerly=run_eagerly,
+                jit_compile=jit_compile,
+                _at_once=settings["steps_per_execution"],
                 _optimizer=chosen,
                 _settings=settings,
                 _objectives=objectives,

@@ -22,6 +22,8 @@ __all__ = ["kind_of"]
 OF_WEIGHTS = ("_initializer", "_regularizer", "_constraint")
 # The implementation of losses in Python.
 PYTHON_LOSS = "losses.python_loss.PythonLoss"
+# Types of values that can be compared as they are.
+PLAIN = frozenset({type(None), bool, int, float, str})
 OTHERS = ("name", "trainable", "input_shape", "input_dim", "seed")
 
 
@@ -78,26 +80,27 @@ def _is_own(thing: Any) -> bool:
 
 
 def _kind_of_layer(layer: Layer, trained: set[Any]) -> Hashable:
-    unlike = (
-        layer.is_python or layer.is_model or layer.holds_layers or layer.reads_rows or hasattr(type(layer), "adapt")
-    )
-    if not _is_own(layer) or unlike or layer.activity_regularizer is not None:
-        raise UnlikeError
     cls: Any = type(layer)  # which mypy does not take for hashable
-    values = tuple([_plain(getattr(layer, name)) for name in _compared_arguments(cls)])
+    arguments = _compared_arguments(cls)
+    if arguments is None or layer.activity_regularizer is not None:
+        raise UnlikeError
+    values = tuple([_plain(getattr(layer, name)) for name in arguments])
     weights = tuple([(variable.shape, variable in trained) for variable in layer.variables])
     return cls, values, weights, layer.couples_samples, layer.__dict__.get("stream")
 
 
-@functools.cache
-def _compared_arguments(cls: type[Layer]) -> list[str]:
-    """The arguments that the compiled layers of a class depend on."""
+@functools.lru_cache(maxsize=1024)
+def _compared_arguments(cls: type[Layer]) -> list[str] | None:
+    """The arguments that the compiled layers of a class depend on; ``None`` if its models need their own engines."""
+    unlike = cls.is_python or cls.is_model or cls.holds_layers or cls.reads_rows or hasattr(cls, "adapt")
+    if unlike or not cls.__module__.startswith("cbackprop."):
+        return None
     return [name for name in cls.argument_names() if name not in OTHERS and not name.endswith(OF_WEIGHTS)]
 
 
 def _plain(value: Any) -> Hashable:
     """A value in a form that can be compared."""
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if type(value) in PLAIN:
         return type(value), value
     if isinstance(value, (list, tuple)):
         return tuple(_plain(item) for item in value)

@@ -107,13 +107,15 @@ def weights_of(
     ValueError
         If it does not fit.
     """
+    if weights is None:
+        return [1.0] * len(given_losses)
     if isinstance(loss, (list, tuple)) and isinstance(weights, (list, tuple)):
         for inner, given in zip(loss, weights, strict=False):
             _check_lengths(inner, given)
     found = [_at(weights, given_loss.path) for given_loss in given_losses]
     if is_nested(weights) and all(given_loss.path for given_loss in given_losses) and None not in found:
         return found
-    if len(names) > 1 and weights is not None and not is_nested(weights):
+    if len(names) > 1 and not is_nested(weights):
         raise ValueError(f"loss_weights must be a list or dict with an entry for each of {list(names)}.")
     by_output = spread("loss_weights", weights, names, structure, 1.0)
     counts = [sum(output in given_loss.outputs for given_loss in given_losses) for output in range(len(names))]

@@ -270,10 +270,12 @@ def log_names(model: Any, objectives: Sequence[Objective]) -> tuple[list[str | N
     several = len(objectives) > 1
     add_up = sum(objective.loss is not None for objective in objectives) > 1  # else the total is enough
     used: Counter[str] = Counter()
-    pairs = zip(path_names(model.output_structure, model.output_names), objectives, strict=True)
-    loss_names = [f"{name}_loss" if add_up and objective.loss is not None else None for name, objective in pairs]
+    names = model.output_names
+    paths = path_names(model.output_structure, names) if add_up else names
+    pairs = zip(paths, objectives, strict=True)
+    loss_names = [f"{path}_loss" if add_up and objective.loss is not None else None for path, objective in pairs]
     metric_names: list[list[str]] = []
-    for output, objective in zip(model.output_names, objectives, strict=True):
+    for output, objective in zip(names, objectives, strict=True):
         metric_names.append([])
         for metric, weighted in objective.metrics:
             name = f"{output}_{metric.name}" if several else metric.name

@@ -41,13 +41,16 @@ class Position:
         self.source, self.callbacks = source, callbacks
         state = source.state() or {}
         self.run = [type(source).__name__, source.samples, source.batch_size, source.steps, state.get("shuffle")]
-        self.begin(epoch)
+        self.epoch = epoch
+        self.step = 0
+        self.sums: Any = None
+        self._between = True  # until an epoch begins, the random states are noted when they are asked for
 
     def begin(self, epoch: int) -> None:
         """Note that an epoch begins."""
         self.epoch = epoch
         self.step = 0
-        self.sums: Any = None
+        self.sums = None
         self._between = False
         self._note()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -226,8 +227,10 @@ class Optimizer(StateMethods, Spec):
 
     def decay_of(self, variable: Any) -> float:
         """The weight decay of a variable (or a plain array); 0 if there is none."""
+        if not self.weight_decay:
+            return 0.0
         decays = not isinstance(variable, Variable) or self.decays(variable)
-        return (self.weight_decay or 0.0) if decays else 0.0
+        return self.weight_decay if decays else 0.0
 
     def compiled_rule(self, dtype: Any) -> Any:
         """The compiled object that applies the rule, for weights of this float type."""
@@ -235,11 +238,8 @@ class Optimizer(StateMethods, Spec):
 
     def implementation_in(self, package: str, dtype: Any = None) -> Any:
         """The class that implements this optimizer in ``cbackprop.compiled`` or ``cbackprop.reference``."""
-        cls = next(cls for cls in type(self).__mro__ if cls.__module__.startswith("cbackprop."))
-        path = type(self).implementation or f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}"
-        if cls is Optimizer:
-            raise TypeError(f"{type(self).__name__} has no rule: derive it from one of the optimizers of this library.")
-        return find(f"{package}.optimizers", path, dtype)
+        cls: Any = type(self)  # which mypy does not take for hashable
+        return _implementation(cls, package, dtype)
 
     # Steps on arrays
 
@@ -293,3 +293,12 @@ class Optimizer(StateMethods, Spec):
         array([0.5, 1.5])
         """
         take_step(self, self._memories, grads, trainable_variables)
+
+
+@functools.lru_cache(maxsize=1024)
+def _implementation(kind: Any, package: str, dtype: Any) -> Any:
+    cls = next(cls for cls in kind.__mro__ if cls.__module__.startswith("cbackprop."))
+    path = kind.implementation or f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}"
+    if cls is Optimizer:
+        raise TypeError(f"{kind.__name__} has no rule: derive it from one of the optimizers of this library.")
+    return find(f"{package}.optimizers", path, dtype)

@@ -20,8 +20,9 @@ def check_names(layers: Sequence[Layer]) -> None:
     ValueError
         If two layers have the same name.
     """
-    repeated = [name for name, count in Counter(layer.name for layer in layers).items() if count > 1]
-    if repeated:
+    names = [layer.name for layer in layers]
+    if len(set(names)) < len(names):
+        repeated = [name for name, count in Counter(names).items() if count > 1]
         raise ValueError(f"Layers of a model need different names, but {repeated[0]!r} is used more than once.")
 
 

@@ -57,8 +57,10 @@ def get(identifier: Any) -> Any:
     >>> cb.regularizers.get({"class_name": "L2", "config": {"l2": 0.5}})
     L2(l2=0.5)
     """
+    if identifier is None:
+        return None
     found = registry.get(identifier)
-    if found is not None and not callable(getattr(found, "gradient", None)):
+    if not callable(getattr(found, "gradient", None)):
         raise TypeError(
             f"A regularizer of your own needs a method gradient(x) that returns the derivative of the call, "
             f"but {found!r} has none. Derive from cbackprop.regularizers.Regularizer."
