@@ -29,7 +29,7 @@ from cbackprop.layers.subclassing import prepare_subclass
 from cbackprop.layers.tracking import holds, sublayers
 from cbackprop.layers.weight_methods import WeightMethods
 from cbackprop.registry import Registry
-from cbackprop.spec import Spec
+from cbackprop.spec import Adjustable, Spec
 from cbackprop.tensor import Node, Shape
 from cbackprop.validation import check_boolean, check_integer, check_name, named
 from cbackprop.variable import Variable
@@ -230,6 +230,8 @@ class Layer(ConnectionMethods, WeightMethods, LossMethods, MaskMethods, Activate
                 "__init__ or build."
             )
         super().__setattr__(name, value)
+        if not self.holds_layers and isinstance(value, MAY_HOLD_METRICS):
+            state["_may_hold_metrics"] = True
         given = state.get("_arguments")
         if given is not None and (name in given or name in self.argument_names()) and not works(self):
             given[name] = value
@@ -432,6 +434,8 @@ class Layer(ConnectionMethods, WeightMethods, LossMethods, MaskMethods, Activate
 Layer.kind_of_layers = Layer
 # What must be searched for layers when it is set as an attribute.
 MAY_HOLD_LAYERS = (Layer, list, tuple, dict)
+# What makes it necessary to search a layer of this library for metrics, which are adjustable.
+MAY_HOLD_METRICS = (Adjustable, list, tuple, set, frozenset, dict)
 
 
 def _forget_makers() -> None:

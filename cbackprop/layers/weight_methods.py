@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from cbackprop.families import families
-from cbackprop.layers.tracking import held, layers_within, own_variables, sublayers, variables_of
+from cbackprop.layers.tracking import held_metrics, layers_within, own_variables, sublayers, variables_of
 from cbackprop.layers.weights import load_values, named_weight_arguments, new_weight, set_values
 from cbackprop.part_of import part_of
 from cbackprop.validation import check_boolean
@@ -86,7 +86,7 @@ class WeightMethods:
         """The metrics in attributes of the layer and of the layers within it, except for those of models."""
         kind = families["metrics"].base
         layers = [layer for layer in (self, *layers_within(self)) if not layer.is_model]
-        return list(dict.fromkeys(each for layer in layers for each in held(layer, kind)))
+        return list(dict.fromkeys(each for layer in layers for each in held_metrics(layer, kind)))
 
     @property
     def metrics_variables(self) -> list[Any]:

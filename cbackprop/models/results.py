@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from cbackprop.layers.tracking import PLAIN, held, holds_of, layers_within
+from cbackprop.layers.tracking import PLAIN, held_metrics, holds_of, layers_within
 from cbackprop.metrics import Metric
 from cbackprop.models.compiled_metrics import CompiledMetrics, LossMean
 from cbackprop.models.data import assign
@@ -78,7 +78,7 @@ class ResultMethods:
         """The metrics that the model and its layers have as attributes and update in their `call`."""
         own = [value for name, value in list(vars(self).items()) if name[0] != "_" and type(value) not in PLAIN]
         inner = [layer for layer in layers_within(self) if not layer.is_model]
-        found = [*holds_of(own, Metric), *(each for layer in inner for each in held(layer, Metric))]
+        found = [*holds_of(own, Metric), *(each for layer in inner for each in held_metrics(layer, Metric))]
         return list(dict.fromkeys(found))
 
     def compute_loss(

@@ -186,6 +186,22 @@ def test_a_metric_of_a_layer_can_be_watched(engine):
     assert len(model.fit(X, Y, epochs=9, callbacks=[stop], verbose=0).epoch) == 3
 
 
+@pytest.mark.parametrize("within", [lambda metric: metric, lambda metric: [metric], lambda metric: {"a": (metric,)}])
+def test_metrics_given_to_a_layer_of_this_library(within):
+    """They are found, although such layers are not searched unless they are given something of that kind."""
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(2), layers.Dense(1)])
+    first, second = cb.metrics.Mean("first"), cb.metrics.Mean("second")
+    model.layers[0].seen = within(first)
+    model.compile("sgd", "mse")
+    assert first in model.metrics
+    assert second not in model.metrics
+    model.layers[1].seen = within(second)
+    assert second in model.metrics
+    assert copy.deepcopy(model).metrics[-1].name == "second"
+    logs = model.fit(np.ones((4, 3)), np.ones((4, 1)), verbose=0).history
+    assert list(logs) == ["first", "loss", "second"]
+
+
 @ENGINES
 def test_compiled_anew_they_are_others(engine):
     model = small(engine)
