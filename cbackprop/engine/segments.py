@@ -44,15 +44,17 @@ def ranges_of(engine: Engine) -> list[tuple[int, int, float]]:
     assert store is not None
     merge = optimizer.clipnorm is None
     ranges: list[tuple[int, int, float]] = []
-    trainable = set(engine.trainable)
+    updated = set(engine.trainable) - engine.tables
+    next_offset = -1  # of a variable that continues the last range
     for variable in store.variables:
-        if variable not in trainable or variable in engine.tables:
+        if variable not in updated:
             continue
         decay = optimizer.decay_of(variable)
-        end = variable.offset + variable.size
-        follows = bool(ranges) and store.next_offset(ranges[-1][1]) == variable.offset
-        if merge and follows and ranges[-1][2] == decay:
+        begin = variable.offset
+        end = begin + variable.size
+        if merge and begin == next_offset and ranges[-1][2] == decay:
             ranges[-1] = (ranges[-1][0], end, decay)
         else:
-            ranges.append((variable.offset, end, decay))
+            ranges.append((begin, end, decay))
+        next_offset = store.next_offset(end)
     return ranges

@@ -58,8 +58,8 @@ def _kind(model: Any) -> Hashable:
         if node.graph is not None:
             raise UnlikeError
         layer = layers.setdefault(node.layer, len(layers))
-        read = tuple(numbers.setdefault(id(tensor), len(numbers)) for tensor in node.inputs)
-        made = tuple(numbers.setdefault(id(tensor), len(numbers)) for tensor in node.outputs)
+        read = tuple([numbers.setdefault(id(tensor), len(numbers)) for tensor in node.inputs])
+        made = tuple([numbers.setdefault(id(tensor), len(numbers)) for tensor in node.outputs])
         calls.append((layer, read, len(node.data), made, node.training, tuple(node.outputs[0].shape)))
     chosen = model._trainable_when_compiled
     trained = set(model.trainable_variables if chosen is None else chosen)
@@ -120,7 +120,10 @@ def _kind_of_objectives(model: Any) -> Hashable:
             raise UnlikeError
         if not all(_is_own(metric) and metric.runs_in_c() for metric, _ in objective.metrics):
             raise UnlikeError
+    compared = {name: value for name, value in settings.items() if name != "steps_per_execution"}
+    if PLAIN.issuperset(map(type, compared.values())):
+        return tuple(compared.values())
     try:
-        return repr(to_config({name: value for name, value in settings.items() if name != "steps_per_execution"}))
+        return repr(to_config(compared))
     except (TypeError, ValueError):
         raise UnlikeError from None
