@@ -120,7 +120,7 @@ class CallArguments:
         The `training` argument; ``None`` if it was not given.
     mask : object
         The mask that was given, in the structure of the first argument; ``None`` if there was none.
-    given_masks : list of KerasTensor
+    given_masks : sequence of KerasTensor
         The symbolic tensors in `mask`. Empty for layers written in Python, which get `mask` as an argument.
     mask_given : bool
         Whether there was one.
@@ -138,6 +138,7 @@ class CallArguments:
     training: bool | None = None
     mask: Any = None
     mask_given = False
+    given_masks: Sequence[Any] = ()
     _rest: str | None = None  # the parameter that takes all other arguments by name
     _left_out = NOTHING  # parameters whose tensors `replaced` has left out
 
@@ -147,7 +148,6 @@ class CallArguments:
         self.takes_training = _takes(self.signature, "training")
         self._masks: dict[str, str] = layer.input_arguments if self.built_in else {}
         self.settings: dict[str, Any] = {}
-        self.given_masks: list[Any] = []
         if self.signature is BUILT_IN and len(args) == 1 and not kwargs and _is_tensor(args[0]):
             self.values: dict[str, Any] = {"inputs": args[0]}  # as nearly always: there is nothing to check or to sort
         else:
@@ -249,6 +249,8 @@ class CallArguments:
     @property
     def more(self) -> dict[str, Any]:
         """The arguments of a compiled layer's call that hold further tensors or arrays."""
+        if self.values.keys() <= self._masks.keys():  # as nearly always
+            return {}
         others = {*self._masks, *self.settings}
         return {name: value for name, value in self.values.items() if name not in others and value is not None}
 

@@ -23,6 +23,10 @@ __all__ = ["OptimizerState", "keys_of", "variables_of"]
 Array = NDArray[Any]
 
 
+def no_store() -> None:
+    """In place of a weak reference to a store."""
+
+
 class OptimizerState:
     """The state of the training of one model, or of steps on one list of arrays.
 
@@ -50,7 +54,7 @@ class OptimizerState:
         self._forget_vectors()
 
     def _forget_vectors(self) -> None:
-        self._store: Callable[[], ParameterStore | None] = lambda: None
+        self._store: Callable[[], ParameterStore | None] = no_store
         self._vectors: list[Array] = []
         self._laid_out: set[Variable] = set()
 
