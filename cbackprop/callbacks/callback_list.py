@@ -59,8 +59,7 @@ class CallbackList(Callback):
     ) -> None:
         self.callbacks = list(_flatten(callbacks))
         for name, wanted, kind in (("add_history", add_history, History), ("add_progbar", add_progbar, ProgbarLogger)):
-            present = any(isinstance(callback, kind) for callback in self.callbacks)
-            if check_boolean(name, wanted) and not present:
+            if check_boolean(name, wanted) and not any(isinstance(callback, kind) for callback in self.callbacks):
                 self.callbacks.append(kind())
         self._moment: tuple[str, int, Any] | None = None  # the method that is being called, with its number and logs
         self._at = 0  # the index of the callback that is being called
