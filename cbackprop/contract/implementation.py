@@ -24,16 +24,28 @@ def find(package: str, path: str, dtype: Any = None) -> Any:
         ``module.Class`` below that package of this library, or ``other:module.Class`` for the same in package `other`.
     dtype : dtype-like, optional
         The float type in which it computes. It chooses between ``Class32`` and ``Class64`` if these exist.
+
+    Raises
+    ------
+    ValueError
+        For another dtype. A loss or metric checks its own, but not one that is set as an attribute later.
     """
     owner, _, inner = path.rpartition(":")
     name_of_module, _, name = inner.rpartition(".")
     module = importlib.import_module(f"{owner or 'cbackprop'}.{package}.{name_of_module}")
-    typed = name if dtype is None else name + SUFFIXES[np.dtype(dtype).char]
+    typed = name if dtype is None else name + _suffix(dtype)
     for each in (typed, name):
         if hasattr(module, each):
             return getattr(module, each)
     wanted = name if typed == name else f"{typed}, or {name} for both float types"
     raise AttributeError(f"module {module.__name__!r} has no class {wanted}", name=typed, obj=module)
+
+
+def _suffix(dtype: Any) -> str:
+    try:
+        return SUFFIXES[np.dtype(dtype).char]
+    except (KeyError, TypeError):
+        raise ValueError(f"dtype must be 'float32' or 'float64', but got {dtype!r}.") from None
 
 
 def name_of(implementation: Any) -> str:

@@ -18,6 +18,12 @@ def test_the_one_class_for_all_float_types(dtype):
     assert find("reference", "optimizers.adam.Adam", dtype).__name__ == "Adam"
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "nothing", np.int64])
+def test_other_types(dtype):
+    with pytest.raises(ValueError, match="dtype must be 'float32' or 'float64', but got"):
+        find("compiled.optimizers", "adam.Adam", dtype)
+
+
 def test_another_package(tmp_path, monkeypatch):
     folder = tmp_path / "elsewhere" / "compiled"
     folder.mkdir(parents=True)
