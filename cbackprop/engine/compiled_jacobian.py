@@ -36,6 +36,6 @@ def compiled_jacobian(engine: CompiledEngine, begin: int, end: int) -> tuple[Arr
     numbers = (end - begin) * sum(math.prod(shape) for shape, objective in shapes if objective.loss)
     derivatives = aligned_zeros(numbers * sum(sizes), engine.dtype).reshape(numbers, sum(sizes))
     errors = np.zeros(numbers)
-    row = Gradients(engine.network.layers, derivatives[0], parts, [], [])
+    row = Gradients(engine.network.layers, derivatives[0], parts, [], [], [])
     jacobian(engine.predictor, begin, end, row, derivatives, errors)
     return derivatives, errors

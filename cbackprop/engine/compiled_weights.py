@@ -57,8 +57,8 @@ class CompiledWeights:
     def bind_gradients(self) -> None:
         """Tell the network which gradients are in the vector, and how their computation may be divided."""
         engine = self.engine
-        whole, parts, sums = engine.gradient_work.divide(engine.tables, engine.in_order)
-        self.gradients = Gradients(engine.network.layers, engine.gradient_vector, whole, parts, sums)
+        whole, parts, portions, sums = engine.gradient_work.divide(engine.tables, engine.in_order)
+        self.gradients = Gradients(engine.network.layers, engine.gradient_vector, whole, parts, portions, sums)
         if engine.in_order:
             self.gradients.cut(engine.learner.piece_begins)
         engine.network.set_gradients(self.gradients)

@@ -18,6 +18,8 @@ __all__ = ["GradientWork"]
 MOST_PARTS, LEAST_PART = 16, 2048
 # Parts begin at multiples of this number of elements, which suits all register tiles. The same as in division.pxd.
 PART_STEP = 24
+# The gradient of a block is added to the sum in portions of about this many elements, which stay in the cache.
+PORTION = 1 << 16
 
 # A use of a variable: the number of the step, and the variable's number in that step.
 Use = tuple[int, int]
@@ -74,8 +76,8 @@ class GradientWork:
 
     def divide(
         self, without: Collection[Variable], always_sum: bool
-    ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-        """Divide the gradient vector for compiled ``Gradients``: whole gradients, parts, and sums.
+    ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+        """Divide the gradient vector for compiled ``Gradients``: whole gradients, parts, portions, and sums.
 
         Parameters
         ----------
@@ -90,6 +92,7 @@ class GradientWork:
         finest = max(sum(variable.size for variable in uses) // MOST_PARTS, LEAST_PART)
         whole: list[tuple[Any, ...]] = []
         parts: list[tuple[Any, ...]] = []
+        portions: list[tuple[Any, ...]] = []
         sums: list[tuple[Any, ...]] = []
         for variable, those in sorted(uses.items(), key=lambda use: self.point_of[use[0]]):
             work, is_sum = flops[variable]
@@ -106,7 +109,8 @@ class GradientWork:
             end = number, self.point_of[variable]
             whole += [(*part, *end) for part in self._parts(variable, those, variable.size, work)]
             parts += [(*part, *end) for part in fine]
-        return whole, parts, sums
+            portions += [(*part, *end) for part in self._parts(variable, those, PORTION, work)]
+        return whole, parts, portions, sums
 
     def _find_points(self) -> dict[Variable, int]:
         found: dict[Variable, int] = {}

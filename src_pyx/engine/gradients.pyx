@@ -3,8 +3,9 @@
 If a batch is held in memory as a whole, the vector is divided into parts, and each thread computes some parts from all
 samples. The gradient of a small kernel that is used at many positions has few elements, but each is a long sum. Such a
 sum is also divided into chunks of samples, each with a partial sum for this variable only. A larger batch passes
-through the layers in blocks. Groups of blocks have gradient vectors of their own, which are added up in order. Parts,
-chunks and groups do not depend on the number of threads.
+through the layers in blocks. Groups of blocks have gradient vectors of their own, which are added up in order. If
+a group is a single block, its gradient can instead be added to the gradient vector in portions, without a vector of its
+own. Parts, chunks, groups and portions do not depend on the number of threads.
 """
 
 import numpy as np
@@ -17,6 +18,7 @@ from libc.string cimport memset
 from cbackprop.compiled.engine.context cimport Context, describe
 from cbackprop.compiled.engine.division cimport PARAMETER_STEP, share
 from cbackprop.compiled.kernels.memory cimport address
+from cbackprop.compiled.kernels.memory import aligned_zeros
 from cbackprop.compiled.layers.layer cimport Batch, Layer
 from cbackprop.compiled.optimizers.optimizer cimport Segment
 
@@ -38,7 +40,7 @@ cdef class Gradients:
     layers : list of Layer
     vector : array
         The gradient vector.
-    parameters, parts : list of (layer, parameter, begin, end, offset, add, flops, sum, point)
+    parameters, parts, portions : list of (layer, parameter, begin, end, offset, add, flops, sum, point)
         The elements begin:end of the gradient of a layer's parameter are stored at `offset` of the vector, or are added
         to the values there. `flops` is the number of floating point operations for a sample. A part that is added comes
         after the one that it is added to. `sum` is the number of the long sum that this is a part of, or -1. `point`
@@ -49,29 +51,35 @@ cdef class Gradients:
         floating point operations for a sample.
     """
 
-    def __cinit__(self, list layers, vector, list parameters, list parts, list sums):
+    def __cinit__(self, list layers, vector, list parameters, list parts, list portions, list sums):
         self.layers = layers
         self.vector = vector
         self.itemsize = vector.dtype.itemsize
         self.size = vector.size
         self.n_parameters, self.n_parts, self.n_sums = len(parameters), len(parts), len(sums)
+        self.n_portions = len(portions)
         self.n_points = max([part[8] for part in parameters], default=0) + 1
         self.parameters = <Part*>calloc(self.n_parameters + 1, sizeof(Part))
         self.parts = <Part*>calloc(self.n_parts + 1, sizeof(Part))
+        self.portions = <Part*>calloc(self.n_portions + 1, sizeof(Part))
         self.work = <double*>calloc(self.n_parts + 1, sizeof(double))
         self.sums = <LongSum*>calloc(self.n_sums + 1, sizeof(LongSum))
         self.first_parameter = <Py_ssize_t*>calloc(self.n_points + 1, sizeof(Py_ssize_t))
         self.first_part = <Py_ssize_t*>calloc(self.n_points + 1, sizeof(Py_ssize_t))
         if not (
-            self.parameters and self.parts and self.work and self.sums and self.first_parameter and self.first_part
+            self.parameters and self.parts and self.portions and self.work and self.sums and self.first_parameter
+            and self.first_part
         ):
             raise MemoryError()
         for i, (offset, size, flops, most) in enumerate(sums):
             if not 0 <= offset <= self.size - size or most < 1:
                 raise ValueError("A long sum does not fit the vector.")
             self.sums[i] = LongSum(offset, size, flops, most, 1, NULL)
-        self.fill(self.parameters, self.first_parameter, parameters)
-        self.fill(self.parts, self.first_part, parts)
+        self.fill(self.parameters, parameters)
+        self.fill(self.parts, parts)
+        self.fill(self.portions, portions)
+        self.find_firsts(self.first_parameter, parameters)
+        self.find_firsts(self.first_part, parts)
         for i in range(self.n_parts):
             self.work[i + 1] = self.work[i] + max(<double>parts[i][6], 1.0)
         self.set_groups(1)
@@ -79,23 +87,18 @@ cdef class Gradients:
     def __dealloc__(self):
         free(self.parameters)
         free(self.parts)
+        free(self.portions)
         free(self.work)
         free(self.sums)
         free(self.first_parameter)
         free(self.first_part)
         free(self.groups)
 
-    cdef fill(self, Part* parts, Py_ssize_t* firsts, list described):
-        """Fill the array of parts. firsts (n_points + 1,) OUT: first part of each point, then the number of parts."""
+    cdef fill(self, Part* parts, list described):
+        """Fill an array of parts."""
         cdef Layer layer
-        cdef Py_ssize_t i, point = 0
-        firsts[self.n_points] = len(described)
-        for i, (index, k, begin, end, offset, add, _, number, at) in enumerate(described):
-            if not point <= at < self.n_points:
-                raise ValueError("The parts of the gradient are not in the order in which they can be computed.")
-            while point < at:
-                point += 1
-                firsts[point] = i
+        cdef Py_ssize_t i
+        for i, (index, k, begin, end, offset, add, _, number, _) in enumerate(described):
             layer = self.layers[index]
             if not (
                 0 <= k < layer.n_parameters and 0 <= begin < end <= layer.parameters[k].size
@@ -109,6 +112,17 @@ cdef class Gradients:
             ):
                 raise ValueError("A part of the gradient does not fit its sum.")
             parts[i] = Part(<PyObject*>layer, k, begin, end, offset, add, number)
+
+    cdef find_firsts(self, Py_ssize_t* firsts, list described):
+        """firsts (n_points + 1,) OUT: the first part of each point, then the number of parts."""
+        cdef Py_ssize_t i, point = 0
+        firsts[self.n_points] = len(described)
+        for i, (*_, at) in enumerate(described):
+            if not point <= at < self.n_points:
+                raise ValueError("The parts of the gradient are not in the order in which they can be computed.")
+            while point < at:
+                point += 1
+                firsts[point] = i
         while point < self.n_points - 1:
             point += 1
             firsts[point] = len(described)
@@ -186,16 +200,52 @@ cdef class Gradients:
         self.memory = memory
         self.n_groups = n
 
+    cdef reserve_scratch(self):
+        """Allocate memory for the largest portion of a block's gradient."""
+        cdef Py_ssize_t i, size = 1
+        if self.scratch != NULL:
+            return
+        for i in range(self.n_portions):
+            size = max(size, self.portions[i].end - self.portions[i].begin)
+        self.scratch_memory = aligned_zeros(size, self.vector.dtype)
+        self.scratch = <char*>address(self.scratch_memory, self.vector.dtype, size)
+
     cdef void collect_block(self, const Batch* batch, Py_ssize_t group, bint add) noexcept nogil:
-        """Compute all gradients of a block, and add them to its group's vector unless it is the first."""
-        self.collect_all(batch, self.groups[group], add)
+        """Compute all gradients of a block, and add them to its group's vector unless it is the first.
+
+        With BLAS this takes the same calls as `add_block`, because the bits of BLAS's results may depend on the number
+        of rows.
+        """
+        if batch.blas_rows:
+            self.collect_each(batch, self.portions, self.n_portions, self.groups[group], add)
+        else:
+            self.collect_all(batch, self.groups[group], add)
+
+    cdef void add_block(self, const Batch* batch) noexcept nogil:
+        """Compute all gradients of a block, portion by portion, and add each to the gradient vector.
+
+        Each portion is complete when it is added, so the bits are those of a vector of its own that is added later.
+        """
+        cdef Py_ssize_t i
+        cdef Part* part
+        for i in range(self.n_portions):
+            part = &self.portions[i]
+            (<Layer>part.layer).collect(batch, part.k, part.begin, part.end, part.add, self.scratch)
+            if not part[1].add:     # else another use of the same weights comes first; there is a part after the last
+                self.add_to(part.offset, part.offset + part.end - part.begin, self.scratch)
 
     cdef void collect_all(self, const Batch* batch, char* vector, bint add) noexcept nogil:
         """Compute all gradients of a batch, and write them to a vector or add them to it."""
+        self.collect_each(batch, self.parameters, self.n_parameters, vector, add)
+
+    cdef void collect_each(
+        self, const Batch* batch, const Part* parts, Py_ssize_t n, char* vector, bint add
+    ) noexcept nogil:
+        """Compute parts of the gradients of a batch, and write them to a vector or add them to it."""
         cdef Py_ssize_t i
-        cdef Part* part
-        for i in range(self.n_parameters):
-            part = &self.parameters[i]
+        cdef const Part* part
+        for i in range(n):
+            part = &parts[i]
             (<Layer>part.layer).collect(
                 batch, part.k, part.begin, part.end, add or part.add, vector + part.offset * self.itemsize
             )

@@ -184,7 +184,7 @@ cdef class Learner:
         self.any_python = self.has_python_metrics()
         self.divisors.reserve(threads)
         if backwards and in_blocks and self.network.gradients is not None:
-            self.network.gradients.set_groups(min(self.passes.group_count(batch_size), threads + 1))
+            self.passes.reserve_vectors(batch_size, threads)
         self.first_step = now()
         self.run.work(train_thread, <void*>self, threads, tick)
 

@@ -76,10 +76,21 @@ cdef class Passes:
         """The number of groups of blocks of a batch."""
         return min(block_count(rows, self.contexts.block_capacity), <Py_ssize_t>MOST_GROUPS)
 
+    cdef reserve_vectors(self, Py_ssize_t rows, Py_ssize_t threads):
+        """Decide how the gradients of groups are added up if batches have up to `rows` rows, and reserve memory."""
+        cdef Py_ssize_t groups = self.group_count(rows)
+        self.adds_blocks = block_count(rows, self.contexts.block_capacity) == groups
+        self.network.gradients.set_groups(min(groups, threads + (not self.adds_blocks)))
+        if self.adds_blocks and groups > threads:
+            self.network.gradients.reserve_scratch()
+
     cdef Py_ssize_t vectors_left(self, Py_ssize_t groups) noexcept nogil:
-        """How many gradient vectors `merge` adds up: the first, and those of the last round."""
+        """How many gradient vectors must be added up after so many groups of a batch.
+
+        Those are the first vector and the vectors of the last round.
+        """
         cdef Py_ssize_t rest = (groups - 1) % self.run.team.size + 1
-        return rest + (groups > rest)
+        return rest + (groups > rest and not self.adds_blocks)
 
     cdef void run_rows(self, Py_ssize_t thread, const Place* place, uint64_t iteration) noexcept nogil:
         """Run this thread's rows of a batch that is held as a whole."""
@@ -103,33 +114,37 @@ cdef class Passes:
         """Run this thread's groups of blocks, and sum their gradients.
 
         In each round every thread has one group. Before the next round, the vectors of these groups are added to the
-        first vector, in order. So one vector more than there are threads is enough. `merge` adds those of the last
-        round.
+        first vector, in order. From then on, thread 0 adds its groups to the first vector at once. So as many vectors
+        as there are threads are enough. But a group of several blocks must be summed before it is added. So if batches
+        have such groups, thread 0 needs a vector more. `merge` adds the vectors of the last round.
         """
-        cdef Py_ssize_t threads = self.run.team.size, begin = 0
+        cdef Py_ssize_t threads = self.run.team.size, begin = 0, vector = thread
         cdef bint learns = self.backwards and self.network.gradients is not None
         while begin < groups:
             if begin and learns:
                 self.run.team.meet(thread)
                 self.network.gradients.merge_share(thread, threads, self.vectors_left(begin))
                 self.run.team.meet(thread)
+                vector = thread + (not self.adds_blocks)        # the first one has become the sum
             if begin + thread < groups:
-                # The first vector has become the sum.
-                self.run_group(thread, place, iteration, begin + thread, groups, thread + (begin > 0), learns)
+                self.run_group(thread, place, iteration, begin + thread, groups, vector, learns)
             begin += threads
 
     cdef void run_group(
         self, Py_ssize_t thread, const Place* place, uint64_t iteration, Py_ssize_t group, Py_ssize_t groups,
         Py_ssize_t vector, bint learns,
     ) noexcept nogil:
-        """Run one group of blocks, and sum its gradients in a vector."""
+        """Run one group of blocks, and sum its gradients in a vector, or add them to those of the groups before it."""
+        cdef bint adds = group > 0 and vector == 0
         cdef Py_ssize_t rows = place.rows, count = block_count(rows, self.contexts.block_capacity), i, begin, end
         cdef Py_ssize_t first = larger_first(count, groups, group)
         for i in range(first, larger_first(count, groups, group + 1)):
             begin = block_begin(rows, self.contexts.block_step, i, count)
             end = block_begin(rows, self.contexts.block_step, i + 1, count)
             self.run_samples(thread, <Context>self.contexts.blocks[thread], 0, place, begin, end - begin, iteration)
-            if learns:
+            if learns and adds:
+                self.network.gradients.add_block(&(<Context>self.contexts.blocks[thread]).batch)
+            elif learns:
                 self.network.gradients.collect_block(
                     &(<Context>self.contexts.blocks[thread]).batch, vector, i > first
                 )

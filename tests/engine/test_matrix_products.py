@@ -28,6 +28,28 @@ model.fit([x, x], x[:, :1], epochs=2, verbose=0)
 model.evaluate([x, x], x[:, :1], verbose=0)
 model.predict([x, x], verbose=0)
 """
+BLOCKS = """
+import numpy as np
+import cbackprop as cb
+from cbackprop import layers
+from cbackprop.engine import gradient_work, thread_trials
+from cbackprop.engine.room import Room
+
+Room.samples_of_block = lambda self: 48
+thread_trials.LEAST_WORK = gradient_work.PORTION = gradient_work.PART_STEP = 1
+rng = np.random.default_rng(0)
+x, y = rng.normal(size=(200, 30)).astype("float32"), rng.normal(size=(200, 1)).astype("float32")
+results = []
+for count in (1, 2, 3, 8):
+    cb.config.set_num_threads(count)
+    cb.utils.set_random_seed(1)
+    model = cb.Sequential([cb.Input((30,)), layers.Dense(17, "tanh"), layers.Dense(40), layers.Dense(1)])
+    model.compile("adam", "mse")
+    model.fit(x, y, 200, 2, verbose=0)
+    assert len(model._engine.learner.passes.groups_of_blocks(200)) > 3
+    results.append([array.tobytes() for array in model.get_weights()])
+assert all(result == results[0] for result in results[1:])
+"""
 LOADED = """
 loaded = [name for name in sys.modules if "cython_blas" in name or name == "cbackprop.compiled.kernels.blas"]
 """
@@ -188,6 +210,12 @@ def test_the_same_bits_on_any_number_of_threads(units, inputs, monkeypatch):
         model.fit(x, y, 131, 2, verbose=0)
         results.append([array.tobytes() for array in (*model.get_weights(), model.predict(x, verbose=0))])
     assert all(result == results[0] for result in results[1:])
+
+
+def test_the_same_bits_of_blocks_on_any_number_of_threads():
+    """With the code of OpenBLAS for older processors, whose sums depend on the number of rows."""
+    done = run(BLOCKS, CBACKPROP_PRODUCTS="blas", OPENBLAS_CORETYPE="Prescott")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("optimizer", [muon.Muon, cb.optimizers.Adam])

@@ -92,6 +92,19 @@ def test_every_layer_with_gradients_in_parts(make, shapes, monkeypatch):
     assert_as_twin(lambda: layer_cases.around(make, shapes), threads=16)
 
 
+@pytest.mark.parametrize(("make", "shapes"), layer_cases.EACH)
+def test_every_layer_with_gradients_of_blocks_in_portions(make, shapes, monkeypatch):
+    """The gradient of a block is added to the sum in the smallest portions. The bits are those of whole gradients."""
+    monkeypatch.setattr(Room, "samples_of_block", lambda self: 48)
+    monkeypatch.setattr(gradient_work, "PART_STEP", 1)
+    found = []
+    for portion in (gradient_work.PORTION, 1):
+        monkeypatch.setattr(gradient_work, "PORTION", portion)
+        found.append(trained(lambda: layer_cases.around(make, shapes), threads=1))
+    for whole, in_portions in zip(*found, strict=True):
+        assert whole.tobytes() == in_portions.tobytes()
+
+
 @pytest.mark.parametrize("name", masked_models.MASKED)
 def test_masks(name, in_blocks):
     assert_same(masked_models.MASKED[name], weighted_metrics=["mae"])
@@ -168,9 +181,9 @@ def test_a_workspace_is_one_threads_and_as_large_as_layers_want_it():
     assert min(sizes["product"]) > 0
 
 
-@pytest.mark.parametrize("rows", [1, 3, 20, 47])
+@pytest.mark.parametrize("rows", [1, 3, 8, 20, 47])
 def test_blocks_of_few_rows(rows, monkeypatch):
-    """As many rows as fit into the cache if samples are large."""
+    """As many rows as fit into the cache if samples are large. Blocks of 8: only a full batch has groups of several."""
     monkeypatch.setattr(Room, "samples_of_block", lambda self: rows)
     assert_same(lambda: random_models.random_model(4, cb.config.floatx()))
 
@@ -237,7 +250,11 @@ def test_every_reduction(reduction, in_blocks):
     assert_same(classifier, optimizer=lambda: cb.optimizers.SGD(1e-4), loss=loss)
 
 
-def test_shared_layer(in_blocks):
+def test_shared_layer(in_blocks, monkeypatch):
+    """Gradients of its uses are added up before a portion is complete."""
+    monkeypatch.setattr(gradient_work, "PORTION", 100)
+    monkeypatch.setattr(gradient_work, "PART_STEP", 1)
+
     def make():
         shared = layers.Dense(20, activation="tanh")
         x, z = cb.Input((20,)), cb.Input((20,))

@@ -42,6 +42,10 @@ cdef class Gradients:
     cdef Py_ssize_t n_parameters
     cdef Part* parts                # finer parts, to share a batch among threads
     cdef Py_ssize_t n_parts
+    cdef Part* portions             # parts that are small enough to be added from the scratch
+    cdef Py_ssize_t n_portions
+    cdef object scratch_memory      # kept alive here
+    cdef char* scratch              # a portion of a block's gradient; NULL until batches pass in blocks
     cdef double* work               # (n_parts + 1,): floating point operations in front of each part
     cdef readonly Py_ssize_t n_points   # points of a backward pass at which gradients are computed; the last is its end
     cdef Py_ssize_t* first_parameter    # (n_points + 1,): of each point, among the parameters
@@ -57,7 +61,8 @@ cdef class Gradients:
     cdef readonly Py_ssize_t n_groups
 
     cdef bint sums_everything(self)
-    cdef fill(self, Part* parts, Py_ssize_t* firsts, list described)
+    cdef fill(self, Part* parts, list described)
+    cdef find_firsts(self, Py_ssize_t* firsts, list described)
     cdef Py_ssize_t chunks(self, const LongSum* sum, Py_ssize_t rows) noexcept nogil
     cdef Py_ssize_t chunk_begin(self, Py_ssize_t chunk, Py_ssize_t n, Py_ssize_t rows) noexcept nogil
     cdef void clear(self, const Part* part, char* out) noexcept nogil
@@ -66,7 +71,9 @@ cdef class Gradients:
     cdef Py_ssize_t owner(
         self, Py_ssize_t i, Py_ssize_t point, Py_ssize_t chunk, Py_ssize_t chunks, Py_ssize_t threads
     ) noexcept nogil
+    cdef reserve_scratch(self)
     cdef void collect_block(self, const Batch* batch, Py_ssize_t group, bint add) noexcept nogil
+    cdef void add_block(self, const Batch* batch) noexcept nogil
     cdef void collect_share(
         self, const Batch* batch, Context own, const Samples* samples, Py_ssize_t point
     ) noexcept nogil
@@ -80,6 +87,9 @@ cdef class Gradients:
     cdef bint joins(self, Py_ssize_t i, Py_ssize_t last, Py_ssize_t rows) noexcept nogil
     cdef Segment everything(self) noexcept nogil
     cdef void collect_all(self, const Batch* batch, char* vector, bint add) noexcept nogil
+    cdef void collect_each(
+        self, const Batch* batch, const Part* parts, Py_ssize_t n, char* vector, bint add
+    ) noexcept nogil
     cdef void merge_share(self, Py_ssize_t thread, Py_ssize_t threads, Py_ssize_t groups) noexcept nogil
     cdef void merge(self, const Segment* segment, Py_ssize_t groups) noexcept nogil
     cdef void merge_chunks(self, const Segment* segment, Py_ssize_t rows) noexcept nogil

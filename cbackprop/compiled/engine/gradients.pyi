@@ -14,6 +14,7 @@ class Gradients:
         vector: NDArray[Any],
         parameters: list[_Part],
         parts: list[_Part],
+        portions: list[_Part],
         sums: list[_Sum],
     ) -> None: ...
     def cut(self, begins: NDArray[Any]) -> None: ...

@@ -24,11 +24,13 @@ cdef class Passes:
     # How the batches of a run pass
     cdef const int64_t* order
     cdef bint training, in_blocks, backwards
+    cdef bint adds_blocks               # each group is one block, which thread 0 adds to the first gradient vector
     cdef bint meets                     # some layer or loss needs more than the rows of one thread
     cdef Schedule forward_schedule, backward_schedule
 
     cdef prepare(self, bint in_blocks, bint backwards, bint training)
     cdef Py_ssize_t group_count(self, Py_ssize_t rows) noexcept nogil
+    cdef reserve_vectors(self, Py_ssize_t rows, Py_ssize_t threads)
     cdef Py_ssize_t vectors_left(self, Py_ssize_t groups) noexcept nogil
     cdef void run_rows(self, Py_ssize_t thread, const Place* place, uint64_t iteration) noexcept nogil
     cdef void run_blocks(
