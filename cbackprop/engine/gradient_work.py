@@ -19,7 +19,7 @@ MOST_PARTS, LEAST_PART = 16, 2048
 # Parts begin at multiples of this number of elements, which suits all register tiles. The same as in division.pxd.
 PART_STEP = 24
 # The gradient of a block is added to the sum in portions of about this many elements, which stay in the cache.
-PORTION = 1 << 16
+PORTION = 1 << 17
 
 # A use of a variable: the number of the step, and the variable's number in that step.
 Use = tuple[int, int]

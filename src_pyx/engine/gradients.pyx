@@ -3,27 +3,33 @@
 If a batch is held in memory as a whole, the vector is divided into parts, and each thread computes some parts from all
 samples. The gradient of a small kernel that is used at many positions has few elements, but each is a long sum. Such a
 sum is also divided into chunks of samples, each with a partial sum for this variable only. A larger batch passes
-through the layers in blocks. Groups of blocks have gradient vectors of their own, which are added up in order. If
-a group is a single block, its gradient can instead be added to the gradient vector in portions, without a vector of its
-own. Parts, chunks, groups and portions do not depend on the number of threads.
+through the layers in blocks. Groups of blocks are summed apart and added up in order: in vectors of their own or, if a
+group is a single block, in portions. Parts, chunks, groups and portions do not depend on the number of threads.
 """
 
 import numpy as np
 
+from cbackprop.compiled.kernels.memory import aligned_zeros
+
 from cpython.ref cimport PyObject
 from cython cimport floating
+from libc.stdint cimport int32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from cbackprop.compiled.engine.context cimport Context, describe
-from cbackprop.compiled.engine.division cimport PARAMETER_STEP, share
 from cbackprop.compiled.kernels.memory cimport address
-from cbackprop.compiled.kernels.memory import aligned_zeros
 from cbackprop.compiled.layers.layer cimport Batch, Layer
 from cbackprop.compiled.optimizers.optimizer cimport Segment
 
+cdef extern from "atomics.h" nogil:
+    int32_t ATOMIC_SWAP(int32_t* p, int32_t n)
+
 # The least floating point operations of a chunk. They take some 40 microseconds, much longer than adding the chunk up.
 cdef double CHUNK_FLOPS = 4e6
+
+cdef enum:
+    LARGE_BYTES = 1024 * 1024   # of a gradient vector that should not be there once more than needed
 
 
 cdef void add_vectors(Py_ssize_t n, const floating* x, floating* total) noexcept nogil:
@@ -82,7 +88,7 @@ cdef class Gradients:
         self.find_firsts(self.first_part, parts)
         for i in range(self.n_parts):
             self.work[i + 1] = self.work[i] + max(<double>parts[i][6], 1.0)
-        self.set_groups(1)
+        self.set_vectors(1)
 
     def __dealloc__(self):
         free(self.parameters)
@@ -92,7 +98,8 @@ cdef class Gradients:
         free(self.sums)
         free(self.first_parameter)
         free(self.first_part)
-        free(self.groups)
+        free(self.vectors)
+        free(self.in_use)
 
     cdef fill(self, Part* parts, list described):
         """Fill an array of parts."""
@@ -184,23 +191,25 @@ cdef class Gradients:
                 return False
         return True
 
-    def set_groups(self, Py_ssize_t n):
-        """Allocate vectors for `n` groups of blocks. The first one is the gradient vector itself."""
+    def set_vectors(self, Py_ssize_t n):
+        """Allocate up to `n` vectors for groups of blocks. The first one is the gradient vector itself."""
         cdef Py_ssize_t i
-        if n <= self.n_groups:
+        if n <= self.n_vectors:
             return
         memory = [self.vector, *[np.zeros_like(self.vector) for _ in range(n - 1)]]
-        free(self.groups)
-        self.n_groups = 0
-        self.groups = <char**>calloc(n, sizeof(char*))
-        if self.groups == NULL:
+        free(self.vectors)
+        self.n_vectors = 0
+        free(self.in_use)
+        self.vectors = <char**>calloc(n, sizeof(char*))
+        self.in_use = <int32_t*>calloc(n, sizeof(int32_t))
+        if self.vectors == NULL or self.in_use == NULL:
             raise MemoryError()
         for i in range(n):
-            self.groups[i] = <char*>address(memory[i], self.vector.dtype, self.size)
+            self.vectors[i] = <char*>address(memory[i], self.vector.dtype, self.size)
         self.memory = memory
-        self.n_groups = n
+        self.n_vectors = n
 
-    cdef reserve_scratch(self):
+    def reserve_scratch(self):
         """Allocate memory for the largest portion of a block's gradient."""
         cdef Py_ssize_t i, size = 1
         if self.scratch != NULL:
@@ -210,21 +219,25 @@ cdef class Gradients:
         self.scratch_memory = aligned_zeros(size, self.vector.dtype)
         self.scratch = <char*>address(self.scratch_memory, self.vector.dtype, size)
 
-    cdef void collect_block(self, const Batch* batch, Py_ssize_t group, bint add) noexcept nogil:
-        """Compute all gradients of a block, and add them to its group's vector unless it is the first.
+    cdef bint is_large(self) noexcept nogil:
+        """Whether another vector takes much memory."""
+        return self.size * self.itemsize >= LARGE_BYTES
+
+    cdef void collect_block(self, const Batch* batch, Py_ssize_t vector, bint add) noexcept nogil:
+        """Compute all gradients of a block, and write them to a vector or add them to it.
 
         With BLAS this takes the same calls as `add_block`, because the bits of BLAS's results may depend on the number
         of rows.
         """
         if batch.blas_rows:
-            self.collect_each(batch, self.portions, self.n_portions, self.groups[group], add)
+            self.collect_each(batch, self.portions, self.n_portions, self.vectors[vector], add)
         else:
-            self.collect_all(batch, self.groups[group], add)
+            self.collect_all(batch, self.vectors[vector], add)
 
     cdef void add_block(self, const Batch* batch) noexcept nogil:
         """Compute all gradients of a block, portion by portion, and add each to the gradient vector.
 
-        Each portion is complete when it is added, so the bits are those of a vector of its own that is added later.
+        This gives the same bits as a vector of their own that is added later: what is added is the sum over the block.
         """
         cdef Py_ssize_t i
         cdef Part* part
@@ -285,7 +298,7 @@ cdef class Gradients:
                 end = self.parts[i].end
                 i += 1
             (<Layer>part.layer).collect(
-                batch, part.k, part.begin, end, part.add, self.groups[0] + part.offset * self.itemsize
+                batch, part.k, part.begin, end, part.add, self.vectors[0] + part.offset * self.itemsize
             )
 
     cdef void collect_parameters(
@@ -300,7 +313,7 @@ cdef class Gradients:
                 self.collect_chunks(0, point, part, batch, own, samples)
             else:
                 (<Layer>part.layer).collect(
-                    batch, part.k, part.begin, part.end, part.add, self.groups[0] + part.offset * self.itemsize
+                    batch, part.k, part.begin, part.end, part.add, self.vectors[0] + part.offset * self.itemsize
                 )
 
     cdef void collect_chunks(
@@ -316,7 +329,7 @@ cdef class Gradients:
             if samples.threads > 1 and self.owner(i, point, chunk, n, samples.threads) != samples.thread:
                 continue
             begin, end = self.chunk_begin(chunk, n, rows), self.chunk_begin(chunk + 1, n, rows)
-            out = self.groups[0] + part.offset * self.itemsize
+            out = self.vectors[0] + part.offset * self.itemsize
             if chunk:
                 out = sum.partials + ((chunk - 1) * sum.size + part.offset - sum.offset) * self.itemsize
             if begin == end:
@@ -340,7 +353,7 @@ cdef class Gradients:
 
     cdef void clear_all(self) noexcept nogil:
         """Write all gradients of a batch without rows."""
-        memset(self.groups[0], 0, self.size * self.itemsize)
+        memset(self.vectors[0], 0, self.size * self.itemsize)
 
     cdef bint is_cut(self, const Part* part, Py_ssize_t rows) noexcept nogil:
         """Whether a part of the gradient is summed in chunks, for a batch of `rows` samples."""
@@ -368,25 +381,25 @@ cdef class Gradients:
         """The whole gradient vector, without parameters."""
         cdef Segment segment
         memset(&segment, 0, sizeof(Segment))
-        segment.size, segment.gradients = self.size, self.groups[0]
+        segment.size, segment.gradients = self.size, self.vectors[0]
         return segment
 
-    cdef void merge_share(self, Py_ssize_t thread, Py_ssize_t threads, Py_ssize_t groups) noexcept nogil:
-        """Add the vectors of groups to the first one, in a thread's share of it. This frees them for other groups."""
-        cdef Py_ssize_t begin = share(self.size, PARAMETER_STEP, thread, threads), i
-        cdef Py_ssize_t end = share(self.size, PARAMETER_STEP, thread + 1, threads)
-        for i in range(1, groups):
-            self.add_to(begin, end, self.groups[i] + begin * self.itemsize)
+    cdef Py_ssize_t take_vector(self) noexcept nogil:
+        """The number of a vector that no thread uses, which the caller may use from now on; 0 if there is none."""
+        cdef Py_ssize_t i
+        for i in range(1, self.n_vectors):
+            if not ATOMIC_SWAP(&self.in_use[i], True):
+                return i
+        return 0
 
-    cdef void merge(self, const Segment* segment, Py_ssize_t groups) noexcept nogil:
-        """Add the vectors of groups of blocks to the first, over a segment of it."""
-        cdef Py_ssize_t begin = (<char*>segment.gradients - self.groups[0]) // self.itemsize, i
-        for i in range(1, groups):
-            self.add_to(begin, begin + segment.size, self.groups[i] + begin * self.itemsize)
+    cdef void add_and_free(self, Py_ssize_t vector) noexcept nogil:
+        """Add a vector to the first one; then other threads may use it."""
+        self.add_to(0, self.size, self.vectors[vector])
+        ATOMIC_SWAP(&self.in_use[vector], False)
 
     cdef void merge_chunks(self, const Segment* segment, Py_ssize_t rows) noexcept nogil:
         """Add the chunks up over a segment of the vector, for a batch of `rows` samples that is held as a whole."""
-        cdef Py_ssize_t begin = (<char*>segment.gradients - self.groups[0]) // self.itemsize, first, end, i, chunk
+        cdef Py_ssize_t begin = (<char*>segment.gradients - self.vectors[0]) // self.itemsize, first, end, i, chunk
         cdef LongSum* sum
         for i in range(self.n_sums):
             sum = &self.sums[i]
@@ -408,7 +421,7 @@ cdef class Gradients:
         So the sums of pieces 0:n/2 and n/2:n have the same bits, whichever ranks compute them.
         """
         cdef Py_ssize_t step = 1, pair, i
-        cdef char* vector = self.groups[0] + first * self.itemsize
+        cdef char* vector = self.vectors[0] + first * self.itemsize
         while step < self.n_pieces:
             for pair in range(self.n_pieces // (2 * step)):
                 i = pair * 2 * step
@@ -421,7 +434,7 @@ cdef class Gradients:
 
     cdef void add_to(self, Py_ssize_t begin, Py_ssize_t end, const char* sum) noexcept nogil:
         """Add to the elements begin:end of the vector."""
-        self.add(end - begin, sum, self.groups[0] + begin * self.itemsize)
+        self.add(end - begin, sum, self.vectors[0] + begin * self.itemsize)
 
     cdef void add(self, Py_ssize_t n, const char* x, char* total) noexcept nogil:
         """total += x."""

@@ -256,7 +256,6 @@ cdef class Learner:
     cdef bint run_batch(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration) noexcept nogil:
         """Run this thread's share of a batch. False, in all threads, if the step failed and has changed nothing."""
         cdef Place place = self.pieces.place_of(start, rows, self.batch_size)
-        cdef Py_ssize_t groups = self.passes.group_count(place.rows) if self.passes.in_blocks else 1
         self.divisors.set_batch(thread, self.passes.order, place.batch_start, place.batch_rows)
         if self.pieces.shared:
             if thread == 0:
@@ -264,7 +263,7 @@ cdef class Learner:
             if not self.network.masked and self.pieces.own or self.network.masked and place.rows == 0:
                 self.passes.add_counts(thread, &place)
         if self.passes.in_blocks:
-            self.passes.run_blocks(thread, &place, iteration, groups)
+            self.passes.run_blocks(thread, &place, iteration)
         elif place.rows:
             self.passes.run_rows(thread, &place, iteration)
         if self.network.penalties is not None:      # their divisor may depend on a mask
@@ -276,6 +275,8 @@ cdef class Learner:
         if thread == 0 and self.update and self.network.optimizer is not None:
             self.network.optimizer.begin_batch(iteration, &self.run.failure)
         self.run.team.meet(thread)
+        if thread == 0:
+            self.run.team.restart()
         if self.any_python:     # a metric may fail, so it runs before the batch changes anything
             if thread == 0 and self.run.failure.error == NULL:
                 self.add_up(&place)
@@ -284,13 +285,13 @@ cdef class Learner:
             return False
         if thread == 0 and not self.any_python:
             self.add_up(&place)
-        if self.passes.backwards and self.network.gradients is not None and not self.learn(thread, &place, groups):
+        if self.passes.backwards and self.network.gradients is not None and not self.learn(thread, &place):
             return False
         if thread == 0 and self.update and self.passes.meets and place.rows:
             self.passes.finish()
         return True
 
-    cdef bint learn(self, Py_ssize_t thread, const Place* place, Py_ssize_t groups) noexcept nogil:
+    cdef bint learn(self, Py_ssize_t thread, const Place* place) noexcept nogil:
         """Compute this thread's parts of the gradients, and update its share of the weights.
 
         False, in all threads, if ranks or the exchange hook failed: then no weight has changed.
@@ -303,10 +304,7 @@ cdef class Learner:
             if not self.passes.in_blocks:
                 self.passes.collect(thread, place.start, self.network.n_points)
                 self.run.team.meet(thread)
-            merge(
-                self.network, thread, self.run.team.size, self.passes.vectors_left(groups),
-                0 if self.passes.in_blocks else place.rows,
-            )
+                merge(self.network, thread, self.run.team.size, place.rows)
         if self.pieces.shared and not self.agree(thread, place.batch_rows):
             return False
         add_penalties(self.network, thread, self.run.team.size)

@@ -22,7 +22,7 @@ from cbackprop.compiled.engine.tables cimport Table
 from cbackprop.compiled.layers.layer cimport Batch, couples, ITEMS, Layer
 
 cdef enum:
-    MOST_GROUPS = 16        # groups of blocks with gradient vectors of their own
+    MOST_GROUPS = 16        # groups of blocks whose gradients are summed apart
 
 
 cdef class Passes:
@@ -77,20 +77,17 @@ cdef class Passes:
         return min(block_count(rows, self.contexts.block_capacity), <Py_ssize_t>MOST_GROUPS)
 
     cdef reserve_vectors(self, Py_ssize_t rows, Py_ssize_t threads):
-        """Decide how the gradients of groups are added up if batches have up to `rows` rows, and reserve memory."""
-        cdef Py_ssize_t groups = self.group_count(rows)
-        self.adds_blocks = block_count(rows, self.contexts.block_capacity) == groups
-        self.network.gradients.set_groups(min(groups, threads + (not self.adds_blocks)))
-        if self.adds_blocks and groups > threads:
-            self.network.gradients.reserve_scratch()
+        """Reserve memory for the gradients of batches of up to `rows` rows, and decide how groups are added up.
 
-    cdef Py_ssize_t vectors_left(self, Py_ssize_t groups) noexcept nogil:
-        """How many gradient vectors must be added up after so many groups of a batch.
-
-        Those are the first vector and the vectors of the last round.
+        Beside the gradient vector, each thread needs one for its group. If groups are single blocks, a thread whose
+        turn it is can do without. So a large network has one vector less, and a thread seldom has to wait for one.
         """
-        cdef Py_ssize_t rest = (groups - 1) % self.run.team.size + 1
-        return rest + (groups > rest and not self.adds_blocks)
+        cdef Py_ssize_t groups = self.group_count(rows), vectors = threads + 1
+        self.adds_blocks = groups == block_count(rows, self.contexts.block_capacity)
+        if self.adds_blocks:
+            self.network.gradients.reserve_scratch()
+            vectors -= self.network.gradients.is_large()
+        self.network.gradients.set_vectors(min(groups, vectors))
 
     cdef void run_rows(self, Py_ssize_t thread, const Place* place, uint64_t iteration) noexcept nogil:
         """Run this thread's rows of a batch that is held as a whole."""
@@ -108,46 +105,53 @@ cdef class Passes:
         if begin < end or self.meets or self.network.masked:
             self.run_samples(thread, <Context>self.contexts.shares[thread], begin, place, begin, end - begin, iteration)
 
-    cdef void run_blocks(
-        self, Py_ssize_t thread, const Place* place, uint64_t iteration, Py_ssize_t groups
-    ) noexcept nogil:
-        """Run this thread's groups of blocks, and sum their gradients.
+    cdef void run_blocks(self, Py_ssize_t thread, const Place* place, uint64_t iteration) noexcept nogil:
+        """Run groups of blocks until none is left. A thread that is disturbed by other programs has fewer of them.
 
-        In each round every thread has one group. Before the next round, the vectors of these groups are added to the
-        first vector, in order. From then on, thread 0 adds its groups to the first vector at once. So as many vectors
-        as there are threads are enough. But a group of several blocks must be summed before it is added. So if batches
-        have such groups, thread 0 needs a vector more. `merge` adds the vectors of the last round.
+        The gradients of a group are added to the gradient vector when those of all groups before it have been. So the
+        order of additions is the same with any number of threads.
         """
-        cdef Py_ssize_t threads = self.run.team.size, begin = 0, vector = thread
-        cdef bint learns = self.backwards and self.network.gradients is not None
-        while begin < groups:
-            if begin and learns:
-                self.run.team.meet(thread)
-                self.network.gradients.merge_share(thread, threads, self.vectors_left(begin))
-                self.run.team.meet(thread)
-                vector = thread + (not self.adds_blocks)        # the first one has become the sum
-            if begin + thread < groups:
-                self.run_group(thread, place, iteration, begin + thread, groups, vector, learns)
-            begin += threads
+        cdef Py_ssize_t groups = self.group_count(place.rows), group = self.run.team.take()
+        while group < groups:
+            self.run_group(thread, place, iteration, group, groups)
+            group = self.run.team.take()
 
     cdef void run_group(
-        self, Py_ssize_t thread, const Place* place, uint64_t iteration, Py_ssize_t group, Py_ssize_t groups,
-        Py_ssize_t vector, bint learns,
+        self, Py_ssize_t thread, const Place* place, uint64_t iteration, Py_ssize_t group, Py_ssize_t groups
     ) noexcept nogil:
-        """Run one group of blocks, and sum its gradients in a vector, or add them to those of the groups before it."""
-        cdef bint adds = group > 0 and vector == 0
+        """Run one group of blocks and, in training, add up its gradients."""
+        cdef bint learns = self.backwards and self.network.gradients is not None
         cdef Py_ssize_t rows = place.rows, count = block_count(rows, self.contexts.block_capacity), i, begin, end
-        cdef Py_ssize_t first = larger_first(count, groups, group)
-        for i in range(first, larger_first(count, groups, group + 1)):
+        cdef Py_ssize_t first = larger_first(count, groups, group), last = larger_first(count, groups, group + 1)
+        cdef Py_ssize_t vector = 0
+        cdef const Batch* batch = &(<Context>self.contexts.blocks[thread]).batch
+        for i in range(first, last):
             begin = block_begin(rows, self.contexts.block_step, i, count)
             end = block_begin(rows, self.contexts.block_step, i + 1, count)
             self.run_samples(thread, <Context>self.contexts.blocks[thread], 0, place, begin, end - begin, iteration)
-            if learns and adds:
-                self.network.gradients.add_block(&(<Context>self.contexts.blocks[thread]).batch)
-            elif learns:
-                self.network.gradients.collect_block(
-                    &(<Context>self.contexts.blocks[thread]).batch, vector, i > first
-                )
+            if not learns:
+                continue
+            if i == first and group:
+                vector = self.take_vector(group)
+            if group and vector == 0:
+                self.network.gradients.add_block(batch)
+            else:
+                self.network.gradients.collect_block(batch, vector, i > first)
+        if learns:
+            self.run.team.await_turn(group)
+            if vector:
+                self.network.gradients.add_and_free(vector)
+            self.run.team.pass_turn()
+
+    cdef Py_ssize_t take_vector(self, Py_ssize_t group) noexcept nogil:
+        """Take a vector for the gradients of a group. Return 0 if they can be added to the gradient vector at once."""
+        cdef Py_ssize_t turn = self.run.team.turn(), vector
+        while turn < group or not self.adds_blocks:
+            vector = self.network.gradients.take_vector()
+            if vector:
+                return vector
+            turn = self.run.team.await_turn(turn + 1)       # a vector becomes free before the turn passes on
+        return 0
 
     cdef void run_samples(
         self, Py_ssize_t thread, Context context, Py_ssize_t shown, const Place* place, Py_ssize_t begin,

@@ -5,17 +5,7 @@
 
 #include <stdint.h>
 
-#if defined(_MSC_VER)
-#include <windows.h>
-#include <intrin.h>
-#define ATOMIC_ADD(p, n) ((int32_t)_InterlockedExchangeAdd((volatile long*)(p), (n)) + (n))
-#define ATOMIC_LOAD(p) ATOMIC_ADD(p, 0)
-#define ATOMIC_STORE(p, n) ((void)_InterlockedExchange((volatile long*)(p), (n)))
-#else
-#define ATOMIC_ADD(p, n) __atomic_add_fetch((p), (n), __ATOMIC_SEQ_CST)
-#define ATOMIC_LOAD(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
-#define ATOMIC_STORE(p, n) __atomic_store_n((p), (n), __ATOMIC_SEQ_CST)
-#endif
+#include "atomics.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
 #include <emmintrin.h>
@@ -64,8 +54,10 @@ typedef struct {
     char gap_7[60];
     int32_t running;            /* helpers that have not left */
     char gap_4[60];
-    int32_t taken;              /* pieces of work that threads have taken, in the current call */
+    int32_t taken;              /* pieces of work that threads have taken */
     char gap_8[60];
+    int32_t turn;               /* the piece of work that may be added to the result: all before it have been */
+    char gap_9[60];
 } Barrier;
 
 /* Linux wakes a thread where the one runs that wakes it, and may leave both there, one at a time, beside an idle
@@ -158,6 +150,17 @@ static int32_t await_call(Barrier* b, int32_t number, int32_t seen) {
         seen = ATOMIC_LOAD(&b->calls);
     } while (number >= threads_of(seen));
     return seen;
+}
+
+/* Wait for the turn of a piece of work, and return whose turn it is then; let the next piece have its turn. */
+static int32_t await_turn(Barrier* b, int32_t number) {
+    int32_t turn;
+    while ((turn = ATOMIC_LOAD(&b->turn)) < number) wait_while(&b->turn, turn, &b->sleepers);
+    return turn;
+}
+static void pass_turn(Barrier* b) {
+    ATOMIC_ADD(&b->turn, 1);
+    if (ATOMIC_LOAD(&b->sleepers)) wake_all(&b->turn);
 }
 
 static void count_down(int32_t* counter) {

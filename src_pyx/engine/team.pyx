@@ -18,10 +18,13 @@ cdef extern from "team.h" nogil:
         int32_t calls
         int32_t running
         int32_t taken
+        int32_t turn
     int32_t ATOMIC_ADD(int32_t* p, int32_t n)
     void barrier_wait(Barrier* barrier, int32_t number)
     void call_helpers(Barrier* barrier, int32_t size, int32_t fresh)
     int32_t await_call(Barrier* barrier, int32_t number, int32_t seen)
+    int32_t await_turn(Barrier* barrier, int32_t number)
+    void pass_turn(Barrier* barrier)
     void end_work(Barrier* barrier)
     void leave(Barrier* barrier)
     void await_work(Barrier* barrier)
@@ -68,7 +71,7 @@ cdef class Team:
         self.size = min(threads, self.engaged)
         self.work = work
         self.argument = argument
-        (<Barrier*>self.barrier).taken = 0
+        self.restart()
         if self.size > 1:
             call_helpers(<Barrier*>self.barrier, <int32_t>self.size, <int32_t>fresh)
 
@@ -89,9 +92,25 @@ cdef class Team:
         if self.size > 1:
             barrier_wait(<Barrier*>self.barrier, number)
 
+    cdef void restart(self) noexcept nogil:
+        """Begin again with piece 0 of some work, while no other thread takes one."""
+        (<Barrier*>self.barrier).taken = (<Barrier*>self.barrier).turn = 0
+
     cdef Py_ssize_t take(self) noexcept nogil:
-        """The number of a piece of work, 0, 1, 2, ..., that no other thread has taken in this call."""
+        """The number of a piece of work, 0, 1, 2, ..., that no other thread has taken."""
         return ATOMIC_ADD(&(<Barrier*>self.barrier).taken, 1) - 1
+
+    cdef Py_ssize_t turn(self) noexcept nogil:
+        """The piece of work whose turn it is: all pieces before it have passed their turn on."""
+        return await_turn(<Barrier*>self.barrier, 0)
+
+    cdef Py_ssize_t await_turn(self, Py_ssize_t piece) noexcept nogil:
+        """Return when the turn of this piece has come. The result is whose turn it is."""
+        return await_turn(<Barrier*>self.barrier, piece)
+
+    cdef void pass_turn(self) noexcept nogil:
+        """Let the next piece of work have its turn."""
+        pass_turn(<Barrier*>self.barrier)
 
     cdef void finish(self) noexcept nogil:
         """Return when all helpers have done their work."""

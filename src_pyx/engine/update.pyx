@@ -39,23 +39,16 @@ cdef Segment share_of(
     return network.segments.part(i, begin, end)
 
 
-cdef void merge(
-    Network network, Py_ssize_t thread, Py_ssize_t threads, Py_ssize_t groups, Py_ssize_t rows
-) noexcept nogil:
-    """Add up groups or chunks in this thread's share of the gradients.
-
-    rows : the samples of a batch that is held as a whole; 0 if the batch passed in `groups` groups of blocks.
-    """
+cdef void merge(Network network, Py_ssize_t thread, Py_ssize_t threads, Py_ssize_t rows) noexcept nogil:
+    """Add up chunks in this thread's share of the gradients, for a batch of `rows` rows that is held as a whole."""
     cdef Segment part
     cdef Py_ssize_t i
-    if groups == 1 and not (rows and network.gradients.cuts):
+    if not network.gradients.cuts:
         return
     for i in range(share_count(network, thread)):
         part = merged_share(network, i, thread, threads)
         if part.size:
-            network.gradients.merge(&part, groups)
-            if rows:
-                network.gradients.merge_chunks(&part, rows)
+            network.gradients.merge_chunks(&part, rows)
 
 
 cdef void add_penalties(Network network, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil:

@@ -43,19 +43,6 @@ def test_groups_of_blocks_are_even(blocks, expected, monkeypatch):
     assert [len(group) for group in groups_of(24 * blocks, 24, monkeypatch)] == expected
 
 
-@pytest.mark.usefixtures("every_step_is_shared")
-@pytest.mark.parametrize(
-    ("blocks", "threads", "expected"),
-    [(4, 1, 1), (4, 2, 2), (4, 3, 3), (4, 8, 4), (16, 2, 2), (22, 1, 2), (22, 2, 3), (22, 8, 9), (22, 20, 16)],
-)
-def test_a_gradient_vector_for_each_thread(blocks, threads, expected, monkeypatch):
-    """And one more if groups have several blocks, whose sums are complete before they are added."""
-    monkeypatch.setattr(Room, "samples_of_block", lambda self: 24)
-    cb.config.set_num_threads(threads)
-    engine = fitted([cb.Input((3,)), layers.Dense(1)], 24 * blocks)
-    assert engine.weights.gradients.n_groups == expected
-
-
 def test_a_block_of_a_network_that_uses_its_weights_often_stays_in_the_cache():
     """Dense layers read all weights for each block, so it has 48 samples or more. Recurrent layers need fewer."""
     dense = fitted([cb.Input((2000,)), layers.Dense(2000), layers.Dense(1)], 200)

@@ -147,19 +147,31 @@ def test_tables_cannot_be_exchanged():
         model._engine.learner.set_exchange(print)
 
 
-def test_one_gradient_vector_more_than_threads_is_enough_for_a_batch_in_blocks(monkeypatch):
-    """Whatever vectors they pass through, groups of blocks are added up in the same order."""
-    monkeypatch.setattr(Room, "samples_of_block", lambda self: 48)
+@pytest.mark.parametrize(
+    ("block", "batch", "large", "vectors"),
+    [
+        # 413 blocks in 16 groups, whose gradients must be summed before they are added to those of other groups.
+        (48, 19_800, True, {1: 2, 2: 3, 3: 4, 7: 8, 15: 16, 16: 16}),
+        (48, 19_800, False, {1: 2, 2: 3, 3: 4, 7: 8, 15: 16, 16: 16}),
+        # 10 groups of one block, whose gradients may be added at once.
+        (48, 470, True, {1: 1, 2: 2, 3: 3, 7: 7, 10: 10, 16: 10}),
+        (48, 470, False, {1: 2, 2: 3, 3: 4, 7: 8, 10: 10, 16: 10}),
+    ],
+)
+def test_gradient_vectors_of_a_batch_in_blocks(monkeypatch, block, batch, large, vectors):
+    """Whatever vectors they pass through, and whoever is first, groups of blocks are added up in the same order."""
+    monkeypatch.setattr(Room, "samples_of_block", lambda self: block)
+    width = 1100 if large else 64  # with 1,100 units, the gradient vector takes more than a megabyte
     rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(20_000, 30)).astype("float32"), rng.normal(size=20_000).astype("float32")
+    x, y = rng.normal(size=(batch + 200, 300)).astype("float32"), rng.normal(size=batch + 200).astype("float32")
     trained = {}
-    for threads, vectors in {1: 2, 2: 3, 3: 4, 7: 8, 15: 16, 16: 16}.items():
+    for threads, expected in vectors.items():
         cb.utils.set_random_seed(1)
         with cb.config.num_threads(threads):
-            model = cb.Sequential([cb.Input((30,)), layers.Dense(64, "relu"), layers.Dense(1)])
+            model = cb.Sequential([cb.Input((300,)), layers.Dense(width, "relu"), layers.Dense(1)])
             model.compile("adam", "mse")
-            model.fit(x, y, batch_size=19_800, epochs=2, verbose=0)  # 16 groups of blocks, and 5 in the last batch
-        assert model._engine.weights.gradients.n_groups == vectors
+            model.fit(x, y, batch_size=batch, epochs=2, verbose=0)
+        assert model._engine.weights.gradients.n_vectors == expected
         trained[threads] = model.get_weights()
     for threads, weights in trained.items():
         for one, other in zip(trained[1], weights, strict=True):

@@ -1,7 +1,7 @@
 """The flat gradient vector, and who computes which part of it."""
 
 from cpython.ref cimport PyObject
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 
 from cbackprop.compiled.engine.context cimport Context, Feed
 from cbackprop.compiled.layers.layer cimport Batch
@@ -44,7 +44,7 @@ cdef class Gradients:
     cdef Py_ssize_t n_parts
     cdef Part* portions             # parts that are small enough to be added from the scratch
     cdef Py_ssize_t n_portions
-    cdef object scratch_memory      # kept alive here
+    cdef object scratch_memory
     cdef char* scratch              # a portion of a block's gradient; NULL until batches pass in blocks
     cdef double* work               # (n_parts + 1,): floating point operations in front of each part
     cdef readonly Py_ssize_t n_points   # points of a backward pass at which gradients are computed; the last is its end
@@ -57,8 +57,9 @@ cdef class Gradients:
     cdef bint cuts                  # some sums are cut, in batches of the size that there is memory for
     cdef Py_ssize_t n_pieces        # pieces of every batch's rows, each with its own sums; 0: chunks are cut by work
     cdef const Py_ssize_t* pieces   # (n_pieces + 1,): where they begin in the current batch
-    cdef char** groups              # vectors for groups of blocks; the first is the gradient vector itself
-    cdef readonly Py_ssize_t n_groups
+    cdef char** vectors             # vectors for groups of blocks; the first is the gradient vector itself
+    cdef int32_t* in_use            # (n_vectors,): whether a thread uses a vector
+    cdef readonly Py_ssize_t n_vectors
 
     cdef bint sums_everything(self)
     cdef fill(self, Part* parts, list described)
@@ -71,8 +72,8 @@ cdef class Gradients:
     cdef Py_ssize_t owner(
         self, Py_ssize_t i, Py_ssize_t point, Py_ssize_t chunk, Py_ssize_t chunks, Py_ssize_t threads
     ) noexcept nogil
-    cdef reserve_scratch(self)
-    cdef void collect_block(self, const Batch* batch, Py_ssize_t group, bint add) noexcept nogil
+    cdef bint is_large(self) noexcept nogil
+    cdef void collect_block(self, const Batch* batch, Py_ssize_t vector, bint add) noexcept nogil
     cdef void add_block(self, const Batch* batch) noexcept nogil
     cdef void collect_share(
         self, const Batch* batch, Context own, const Samples* samples, Py_ssize_t point
@@ -90,8 +91,8 @@ cdef class Gradients:
     cdef void collect_each(
         self, const Batch* batch, const Part* parts, Py_ssize_t n, char* vector, bint add
     ) noexcept nogil
-    cdef void merge_share(self, Py_ssize_t thread, Py_ssize_t threads, Py_ssize_t groups) noexcept nogil
-    cdef void merge(self, const Segment* segment, Py_ssize_t groups) noexcept nogil
+    cdef Py_ssize_t take_vector(self) noexcept nogil
+    cdef void add_and_free(self, Py_ssize_t vector) noexcept nogil
     cdef void merge_chunks(self, const Segment* segment, Py_ssize_t rows) noexcept nogil
     cdef void clear_all(self) noexcept nogil
     cdef void add_to(self, Py_ssize_t begin, Py_ssize_t end, const char* sum) noexcept nogil

@@ -24,22 +24,19 @@ cdef class Passes:
     # How the batches of a run pass
     cdef const int64_t* order
     cdef bint training, in_blocks, backwards
-    cdef bint adds_blocks               # each group is one block, which thread 0 adds to the first gradient vector
     cdef bint meets                     # some layer or loss needs more than the rows of one thread
+    cdef bint adds_blocks               # groups are single blocks, whose gradients may be added at once
     cdef Schedule forward_schedule, backward_schedule
 
     cdef prepare(self, bint in_blocks, bint backwards, bint training)
     cdef Py_ssize_t group_count(self, Py_ssize_t rows) noexcept nogil
     cdef reserve_vectors(self, Py_ssize_t rows, Py_ssize_t threads)
-    cdef Py_ssize_t vectors_left(self, Py_ssize_t groups) noexcept nogil
     cdef void run_rows(self, Py_ssize_t thread, const Place* place, uint64_t iteration) noexcept nogil
-    cdef void run_blocks(
-        self, Py_ssize_t thread, const Place* place, uint64_t iteration, Py_ssize_t groups
-    ) noexcept nogil
+    cdef void run_blocks(self, Py_ssize_t thread, const Place* place, uint64_t iteration) noexcept nogil
     cdef void run_group(
-        self, Py_ssize_t thread, const Place* place, uint64_t iteration, Py_ssize_t group, Py_ssize_t groups,
-        Py_ssize_t vector, bint learns,
+        self, Py_ssize_t thread, const Place* place, uint64_t iteration, Py_ssize_t group, Py_ssize_t groups
     ) noexcept nogil
+    cdef Py_ssize_t take_vector(self, Py_ssize_t group) noexcept nogil
     cdef void run_samples(
         self, Py_ssize_t thread, Context context, Py_ssize_t shown, const Place* place, Py_ssize_t begin,
         Py_ssize_t rows, uint64_t iteration,

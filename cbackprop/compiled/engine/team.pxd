@@ -21,4 +21,8 @@ cdef class Team:
     cdef void dismiss(self) noexcept nogil
     cdef void forget(self) noexcept nogil
     cdef void meet(self, Py_ssize_t number) noexcept nogil
+    cdef void restart(self) noexcept nogil
     cdef Py_ssize_t take(self) noexcept nogil
+    cdef Py_ssize_t turn(self) noexcept nogil
+    cdef Py_ssize_t await_turn(self, Py_ssize_t piece) noexcept nogil
+    cdef void pass_turn(self) noexcept nogil
