@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop import losses
+from cbackprop.callbacks.progress import Display
 from cbackprop.config_reading import from_config
 from cbackprop.config_writing import to_config
 from cbackprop.layers import Activation, Input
 from cbackprop.models.fit_many import fit_many
 from cbackprop.models.model import Model
+from cbackprop.models.prediction import predict_by_all
+from cbackprop.models.sources import is_dataset
 from cbackprop.saving.contents import Path
 from cbackprop.saving.ensemble_file import load_members, save_members
 from cbackprop.tensor import flatten, map_structure
@@ -128,7 +131,8 @@ class Ensemble:
         Parameters
         ----------
         x, batch_size, verbose
-            As in `Model.predict`. Iterators of batches can be read only once, and are refused.
+            As in `Model.predict`. A dataset is read once, and each batch is predicted by all models, because its next
+            pass may have another order; no progress is shown then.
 
         Returns
         -------
@@ -140,10 +144,12 @@ class Ensemble:
         TypeError, ValueError
             See `Model.predict`.
         """
-        if isinstance(x, Iterator):
-            raise ArgumentTypeError("x must be arrays, or a dataset that can be read again for each model.")
         self._check_shapes()
-        found = [model.predict(x, batch_size, verbose) for model in self.models]
+        if is_dataset(x):
+            Display.check(verbose)
+            found = predict_by_all(self.models, x, batch_size)
+        else:
+            found = [model.predict(x, batch_size, verbose) for model in self.models]
         by_output = zip(*map(flatten, found), strict=True)
         stacked = iter([np.stack(parts) for parts in by_output])
         return map_structure(lambda _: next(stacked), found[0])

@@ -14,7 +14,7 @@ from cbackprop.distribution.setting import distribution
 from cbackprop.layers.layer import Layer
 from cbackprop.layers.tracking import layers_within
 from cbackprop.models.many_runs import ManyRuns
-from cbackprop.models.sources import ArraySource, open_source
+from cbackprop.models.sources import is_dataset
 from cbackprop.optimizers import Optimizer
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_integer
 from cbackprop.variable import Variable
@@ -240,7 +240,7 @@ def _check_shared_data(given: dict[str, Any], count: int) -> None:
         value = given[name]
         seen: set[int] = set()
         for entry in value if isinstance(value, list) else [value] * min(count, 2):
-            if entry is None or isinstance(entry, (tuple, dict)) or isinstance(open_source(entry), ArraySource):
+            if not is_dataset(entry):
                 continue
             if id(entry) in seen and not hasattr(entry, "__array__"):
                 raise ValueError(

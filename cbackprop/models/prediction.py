@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,7 @@ __all__ = [
     "as_output",
     "inputs_alone",
     "predict_all",
+    "predict_by_all",
     "predict_now",
     "predict_watched",
     "run_batch",
@@ -77,6 +79,21 @@ def predict_all(
         # Not a comprehension: those have a frame before Python 3.12 only, and warnings count frames.
         results.extend(_predict_piece(model, piece, training, given, together) for piece in source.sweep())
     return as_output(model, _joined(results))
+
+
+def predict_by_all(models: Sequence[Any], x: Any, batch_size: int | None) -> list[Any]:
+    """The outputs of several models for a dataset, which is read once: its order may change with each pass."""
+    with open_source(x, batch_size=batch_size) as source:
+        source.purpose = "prediction"
+        for model in models:
+            model._build_for(source)
+        source.prepare(partial(inputs_alone, models[0]))
+        source.limit(None, None)
+        results: list[list[list[NDArray[Any]]]] = [[] for _ in models]
+        for piece in source.sweep():
+            for model, found in zip(models, results, strict=True):
+                found.append(_predict_piece(model, piece, False, None, together=False))
+    return [as_output(model, _joined(found)) for model, found in zip(models, results, strict=True)]
 
 
 def predict_watched(model: Any, x: Any, batch_size: int | None, steps: int | None, run: CallbackList) -> Any:

@@ -227,10 +227,47 @@ def test_wrong_models(models, error, message):
         cb.Ensemble(made)
 
 
+class Shuffled(cb.utils.PyDataset):
+    """Batches of X, which have another order in each pass."""
+
+    def __init__(self, with_targets):
+        super().__init__()
+        self.with_targets, self.passes = with_targets, 0
+        self.on_epoch_end()
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        rows = self.order[10 * index : 10 * index + 10]
+        return (X[rows], CLASSES[rows]) if self.with_targets else X[rows]
+
+    def on_epoch_end(self):
+        self.order = np.random.default_rng(self.passes).permutation(len(X))
+        self.passes += 1
+
+
+@pytest.mark.parametrize("with_targets", [False, True])
+def test_a_dataset_is_read_once(with_targets):
+    """If each model read it, means would be taken over different samples."""
+    ensemble = cb.Ensemble([classifier(), classifier(5), classifier()])
+    rows = Shuffled(with_targets).order
+    for method in ("predict", "predict_each", "spread", "vote"):
+        expected = getattr(ensemble, method)(X[rows])
+        np.testing.assert_allclose(getattr(ensemble, method)(Shuffled(with_targets)), expected, rtol=0, atol=1e-6)
+    batches = (X[rows[begin : begin + 10]] for begin in range(0, len(X), 10))
+    np.testing.assert_allclose(ensemble.predict(batches), ensemble.predict(X[rows]), rtol=0, atol=1e-6)
+
+
+def test_a_dataset_for_several_outputs():
+    ensemble = cb.Ensemble([two_outputs(), two_outputs()])
+    found, expected = ensemble.predict(iter([X[:20], X[20:]])), ensemble.predict(X)
+    for name in ("a", "b"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-6)
+
+
 def test_wrong_calls():
     ensemble = cb.Ensemble([regressor()])
-    with pytest.raises(TypeError, match="x must be arrays"):
-        ensemble.predict(iter([X]))
     with pytest.raises(RuntimeError, match="Call compile before evaluate"):
         cb.Ensemble([constant([1.0])]).evaluate(X, X[:, :1])
     with pytest.raises(ValueError, match="x"):

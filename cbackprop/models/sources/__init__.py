@@ -5,7 +5,7 @@ in one call. Arrays are a single piece; data that is read or made during trainin
 """
 
 from cbackprop.models.sources.arrays import ArraySource
-from cbackprop.models.sources.choose import open_source
+from cbackprop.models.sources.choose import is_dataset, open_source
 from cbackprop.models.sources.source import Check, Piece, Source
 
-__all__ = ["ArraySource", "Check", "Piece", "Source", "open_source"]
+__all__ = ["ArraySource", "Check", "Piece", "Source", "is_dataset", "open_source"]

@@ -11,7 +11,7 @@ from cbackprop.models.sources.blocks import BlockSource, holds_files
 from cbackprop.models.sources.source import Source
 from cbackprop.row_batches import RowBatches
 
-__all__ = ["open_source"]
+__all__ = ["is_dataset", "open_source"]
 
 # An object with one of these attributes is an array, table or matrix of samples, not an iterable of batches.
 ARRAY_SIGNS = ("__array__", "__array_interface__", "__dlpack__", "__dataframe__", "toarray")
@@ -58,6 +58,11 @@ def open_source(
                 "(x, y, sample_weight)."
             )
     return BatchSource(dataset, class_weight, steps, shuffle, epochs, at_once)
+
+
+def is_dataset(x: Any) -> bool:
+    """Whether `x` yields batches, so that it must be iterated."""
+    return _dataset(x) is not None
 
 
 def _dataset(x: Any) -> Once | None:
