@@ -14,6 +14,12 @@ from cbackprop.losses.crossentropy import (
     sparse_categorical_crossentropy,
 )
 from cbackprop.losses.ctc import CTC, ctc
+from cbackprop.losses.focal import (
+    BinaryFocalCrossentropy,
+    CategoricalFocalCrossentropy,
+    binary_focal_crossentropy,
+    categorical_focal_crossentropy,
+)
 from cbackprop.losses.likelihood import (
     GaussianNegativeLogLikelihood,
     StudentTNegativeLogLikelihood,
@@ -31,33 +37,30 @@ from cbackprop.losses.margin import (
 )
 from cbackprop.losses.overlap import CosineSimilarity, Dice, Tversky, cosine_similarity, dice, tversky
 from cbackprop.losses.probabilistic import (
-    BinaryFocalCrossentropy,
-    CategoricalFocalCrossentropy,
     CategoricalGeneralizedCrossEntropy,
     KLDivergence,
     Poisson,
-    binary_focal_crossentropy,
-    categorical_focal_crossentropy,
     categorical_generalized_cross_entropy,
     kl_divergence,
     poisson,
 )
 from cbackprop.losses.python_loss import FunctionLoss
+from cbackprop.losses.quantiles import Quantile, quantile
 from cbackprop.losses.regression import (
     Huber,
     LogCosh,
     MeanAbsoluteError,
-    MeanAbsolutePercentageError,
     MeanSquaredError,
-    MeanSquaredLogarithmicError,
-    Quantile,
     huber,
     log_cosh,
     mean_absolute_error,
-    mean_absolute_percentage_error,
     mean_squared_error,
+)
+from cbackprop.losses.relative_errors import (
+    MeanAbsolutePercentageError,
+    MeanSquaredLogarithmicError,
+    mean_absolute_percentage_error,
     mean_squared_logarithmic_error,
-    quantile,
 )
 from cbackprop.losses.row_function import owner
 

@@ -11,21 +11,16 @@ from cbackprop.losses.crossentropy import (
     categorical_crossentropy,
     sparse_categorical_crossentropy,
 )
+from cbackprop.losses.focal import binary_focal_crossentropy, categorical_focal_crossentropy
 from cbackprop.losses.margin import categorical_hinge, hinge, squared_hinge
-from cbackprop.losses.probabilistic import (
-    binary_focal_crossentropy,
-    categorical_focal_crossentropy,
-    kl_divergence,
-    poisson,
-)
+from cbackprop.losses.probabilistic import kl_divergence, poisson
 from cbackprop.losses.regression import (
     huber,
     log_cosh,
     mean_absolute_error,
-    mean_absolute_percentage_error,
     mean_squared_error,
-    mean_squared_logarithmic_error,
 )
+from cbackprop.losses.relative_errors import mean_absolute_percentage_error, mean_squared_logarithmic_error
 from cbackprop.losses.row_function import owner
 from cbackprop.metrics.accuracy import (
     Accuracy,
