@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
@@ -12,7 +12,8 @@ import numpy as np
 import cbackprop as cb
 from cbackprop import layers, tables
 from cbackprop.cli.confusion import confusion_text
-from cbackprop.cli.console import EpochBar, counted, note, number, say, show_grid, tracked
+from cbackprop.cli.console import counted, note, number, say, show_grid, tracked
+from cbackprop.cli.early_stopping import fit_until_best
 from cbackprop.cli.files import listed
 from cbackprop.cli.image_files import images_in
 from cbackprop.cli.image_model import INTERPOLATION, ImageModel
@@ -136,25 +137,10 @@ def in_memory(images: ImageBatches | None, options: Any) -> Any:
 
 def fit(model: Any, train: Any, held_out: Any, options: Any) -> tuple[Any, float]:
     """Train until the validation loss no longer falls, and keep the weights of its lowest value."""
-    stop = cb.callbacks.EarlyStopping(
-        "loss" if held_out is None else "val_loss",
-        patience=options.patience or options.epochs,
-        restore_best_weights=True,
-    )
-    logs = [cb.callbacks.TensorBoard(options.tensorboard)] if options.tensorboard else []
     arrays = {"x": train} if isinstance(train, ImageBatches) else {"x": train[0], "y": train[1]}
     batch_size = None if isinstance(train, ImageBatches) else options.batch_size
-    start = time.perf_counter()
-    with EpochBar(options.epochs, options.quiet) as bar:
-        history = model.fit(
-            **arrays,
-            validation_data=held_out,
-            batch_size=batch_size,
-            epochs=options.epochs,
-            verbose=0,
-            callbacks=[stop, bar, *logs],
-        )
-    return history, time.perf_counter() - start
+    train_model = partial(model.fit, **arrays, validation_data=held_out, batch_size=batch_size)
+    return fit_until_best(train_model, held_out, options)
 
 
 def tell(model: ImageModel, train: ImageBatches, held_out: ImageBatches | None, history: Any, seconds: float) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import click
 
 import cbackprop as cb
 from cbackprop import tables
-from cbackprop.cli.console import EpochBar, counted, note, say, show_scores
+from cbackprop.cli.console import counted, note, say, show_scores
+from cbackprop.cli.early_stopping import fit_until_best
 from cbackprop.cli.files import listed
 from cbackprop.cli.reading import show_columns, source_of, tell_readings
 from cbackprop.cli.settings import check_outputs, plot_history, settings
@@ -150,23 +151,7 @@ def tell_dropped(model: tables.TableModel, tell: Any) -> None:
 
 def fit(model: tables.TableModel, train: Table, held_out: Table | None, options: Any) -> tuple[Any, float]:
     """Train until the validation loss no longer falls, and keep the weights of its lowest value."""
-    stop = cb.callbacks.EarlyStopping(
-        "loss" if held_out is None else "val_loss",
-        patience=options.patience or options.epochs,
-        restore_best_weights=True,
-    )
-    logs = [cb.callbacks.TensorBoard(options.tensorboard)] if options.tensorboard else []
-    start = time.perf_counter()
-    with EpochBar(options.epochs, options.quiet) as bar:
-        history = model.fit(
-            train,
-            held_out,
-            batch_size=options.batch_size,
-            epochs=options.epochs,
-            verbose=0,
-            callbacks=[stop, bar, *logs],
-        )
-    return history, time.perf_counter() - start
+    return fit_until_best(partial(model.fit, train, held_out, batch_size=options.batch_size), held_out, options)
 
 
 def report(model: tables.TableModel, train: Table, held_out: Table | None, history: Any, seconds: float) -> None:

@@ -13,8 +13,8 @@ from cbackprop.layers.attention_step import AttentionSizes, AttentionStep, Sight
 from cbackprop.layers.call_arguments import CallArguments, is_array
 from cbackprop.layers.layer import registry
 from cbackprop.layers.masks import Chosen
+from cbackprop.layers.parts import parts_of
 from cbackprop.layers.random_layer import RandomLayer
-from cbackprop.layers.recurrent_cell import split_states
 from cbackprop.tensor import Shape, is_symbolic
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_choice, check_number
 from cbackprop.variable import Variable
@@ -259,7 +259,7 @@ class Attention(RandomLayer):
             return self._cleared(steps, output._replace(shape=shape), query.mask)
         count = math.prod(step.value_shape) + step.score_count
         whole = steps.add(step, read, (count,))
-        output, weights = split_states(steps, step, whole, list(shape))
+        output, weights = parts_of(steps, step, whole, list(shape))
         return [self._cleared(steps, output, query.mask), weights]
 
     @property

@@ -157,28 +157,8 @@ class ConvLSTMCell(LSTMCell):
         shape = self.image_shape(input_shape)
         self.built_state_shape = self.channels_in_place(tuple(shape[1:]))
         taps, width = self.kernel_size, 4 * self.filters
-        self.kernel = self.add_weight(
-            (*taps, self.channels_last(input_shape)[-1], width),
-            self.kernel_initializer,
-            name="kernel",
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        self.recurrent_kernel = self.add_weight(
-            (*taps, self.filters, width),
-            self.recurrent_initializer,
-            name="recurrent_kernel",
-            regularizer=self.recurrent_regularizer,
-            constraint=self.recurrent_constraint,
-        )
-        if self.use_bias:
-            self.bias = self.add_weight(
-                (width,),
-                self.first_bias,
-                name="bias",
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+        channels = self.channels_last(input_shape)[-1]
+        self.add_cell_weights((*taps, channels, width), (*taps, self.filters, width), (width,))
 
     def to_last(self, steps: Steps, value: Value, leading: int = 0) -> Value:
         """An image, or with a `leading` axis several, with the channels as last axis."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from cbackprop import activations, constraints, initializers, regularizers
+from cbackprop import activations
 from cbackprop.contract.convolution import AXES, Geometry, three
+from cbackprop.layers.kernel_and_bias import KernelAndBias
 from cbackprop.layers.layer import registry
 from cbackprop.layers.spatial import SpatialLayer, sizes_for_axes
 from cbackprop.tensor import Shape
 from cbackprop.validation import check_boolean, check_choice, check_integer, named
 
 if TYPE_CHECKING:
-    from cbackprop.variable import Variable
+    pass
 
 __all__ = [
     "Conv1D",
@@ -29,7 +30,7 @@ __all__ = [
 LARGEST, FARTHEST = 2**52, 2**31
 
 
-class KernelLayer(SpatialLayer):
+class KernelLayer(KernelAndBias, SpatialLayer):
     """Base of layers that sum over the positions of a kernel, and may add a bias.
 
     Parameters
@@ -74,14 +75,14 @@ class KernelLayer(SpatialLayer):
             )
         self.activation = named("activation", activations.get, activation)
         self.use_bias = check_boolean("use_bias", use_bias)
-        self.kernel_initializer = named("kernel_initializer", initializers.get, kernel_initializer)
-        self.bias_initializer = named("bias_initializer", initializers.get, bias_initializer)
-        self.kernel_regularizer = named("kernel_regularizer", regularizers.get, kernel_regularizer)
-        self.bias_regularizer = named("bias_regularizer", regularizers.get, bias_regularizer)
-        self.kernel_constraint = named("kernel_constraint", constraints.get, kernel_constraint)
-        self.bias_constraint = named("bias_constraint", constraints.get, bias_constraint)
-        self.kernel: Variable | None = None
-        self.bias: Variable | None = None
+        self._set_kernel_and_bias(
+            kernel_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            bias_constraint,
+        )
 
     def check_reach(self, sizes: tuple[int, ...], channels: int) -> None:
         """Refuse kernels that are so large that addresses would overflow. `sizes` are the sizes of the image."""
@@ -141,25 +142,9 @@ class KernelLayer(SpatialLayer):
         """Create kernel and bias."""
         self.compute_output_shape(input_shape)  # refuses what the layer cannot take
         channels = int(self.channels_last(input_shape)[-1] or 0)
-        self.kernel = self.add_weight(
-            self.kernel_shape(channels),
-            self.kernel_initializer,
-            name="kernel",
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        self.bias = self._add_bias(self.out_channels(channels))
-
-    def _add_bias(self, size: int) -> Variable | None:
-        if not self.use_bias:
-            return None
-        return self.add_weight(
-            (size,),
-            self.bias_initializer,
-            name="bias",
-            regularizer=self.bias_regularizer,
-            constraint=self.bias_constraint,
-        )
+        self._add_kernel(self.kernel_shape(channels), self.kernel_initializer)
+        if self.use_bias:
+            self._add_bias((self.out_channels(channels),))
 
     def check_built_for(self, input_shape: Shape) -> None:
         """Refuse an input with another number of channels than that of the first one."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cbackprop import activations, constraints, initializers, regularizers
-from cbackprop.layers.layer import Layer, registry
+from cbackprop import activations
+from cbackprop.layers.kernel_and_bias import KernelAndBias
+from cbackprop.layers.layer import registry
 from cbackprop.tensor import Shape
 from cbackprop.validation import check_boolean, check_integer, named
-from cbackprop.variable import Variable
 
 __all__ = ["Dense"]
 
 
 @registry.register()
-class Dense(Layer):
+class Dense(KernelAndBias):
     """Densely connected layer: ``output = activation(input @ kernel + bias)``.
 
     Parameters
@@ -76,14 +76,6 @@ class Dense(Layer):
 
     units: int
     use_bias: bool
-    kernel_initializer: Any
-    bias_initializer: Any
-    kernel_regularizer: Any
-    bias_regularizer: Any
-    kernel_constraint: Any
-    bias_constraint: Any
-    kernel: Variable | None = None
-    bias: Variable | None = None
 
     def __init__(
         self,
@@ -105,31 +97,21 @@ class Dense(Layer):
             units=check_integer("units", units, minimum=1),
             activation=named("activation", activations.get, activation),
             use_bias=check_boolean("use_bias", use_bias),
-            kernel_initializer=named("kernel_initializer", initializers.get, kernel_initializer),
-            bias_initializer=named("bias_initializer", initializers.get, bias_initializer),
-            kernel_regularizer=named("kernel_regularizer", regularizers.get, kernel_regularizer),
-            bias_regularizer=named("bias_regularizer", regularizers.get, bias_regularizer),
-            kernel_constraint=named("kernel_constraint", constraints.get, kernel_constraint),
-            bias_constraint=named("bias_constraint", constraints.get, bias_constraint),
+        )
+        self._set_kernel_and_bias(
+            kernel_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            bias_constraint,
         )
 
     def build(self, input_shape: Shape) -> None:
         """Create kernel and bias."""
-        self.kernel = self.add_weight(
-            (*input_shape[-1:], self.units),
-            self.kernel_initializer,
-            name="kernel",
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        self._add_kernel((*input_shape[-1:], self.units), self.kernel_initializer)
         if self.use_bias:
-            self.bias = self.add_weight(
-                (self.units,),
-                self.bias_initializer,
-                name="bias",
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            self._add_bias((self.units,))
 
     def gradient_flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> list[int | None]:
         """Each is a sum over samples and positions: of x^T dy for the kernel, of dy for the bias."""

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from cbackprop import activations, constraints, initializers, regularizers
+from cbackprop import activations, initializers
 from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.layers.equation import Contraction, Equation, Places
-from cbackprop.layers.layer import Layer, registry
+from cbackprop.layers.kernel_and_bias import KernelAndBias
+from cbackprop.layers.layer import registry
 from cbackprop.layers.operation import Operation
 from cbackprop.tensor import Shape
 from cbackprop.validation import check_integer, check_items, named
@@ -21,7 +22,7 @@ __all__ = ["EinsumDense"]
 
 
 @registry.register()
-class EinsumDense(Layer):
+class EinsumDense(KernelAndBias):
     """Sums of products of the input and a kernel: ``output = activation(einsum(equation, input, kernel) + bias)``.
 
     Parameters
@@ -115,14 +116,14 @@ class EinsumDense(Layer):
         self.activation = named("activation", activations.get, activation)
         self.bias_axes = None if bias_axes is None else _check_text("bias_axes", bias_axes)
         self._equation()
-        self.kernel_initializer = named("kernel_initializer", initializers.get, kernel_initializer)
-        self.bias_initializer = named("bias_initializer", initializers.get, bias_initializer)
-        self.kernel_regularizer = named("kernel_regularizer", regularizers.get, kernel_regularizer)
-        self.bias_regularizer = named("bias_regularizer", regularizers.get, bias_regularizer)
-        self.kernel_constraint = named("kernel_constraint", constraints.get, kernel_constraint)
-        self.bias_constraint = named("bias_constraint", constraints.get, bias_constraint)
-        self.kernel: Variable | None = None
-        self.bias: Variable | None = None
+        self._set_kernel_and_bias(
+            kernel_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            bias_constraint,
+        )
 
     def _equation(self) -> Equation:
         return Equation(self.equation, self.bias_axes)
@@ -144,21 +145,9 @@ class EinsumDense(Layer):
     def build(self, input_shape: Shape) -> None:
         """Create kernel and bias."""
         found = self.contraction(input_shape)
-        self.kernel = self.add_weight(
-            found.kernel_shape,
-            _with_axes(self.kernel_initializer, *found.fan_axes),
-            name="kernel",
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        self._add_kernel(found.kernel_shape, _with_axes(self.kernel_initializer, *found.fan_axes))
         if found.bias_shape is not None:
-            self.bias = self.add_weight(
-                found.bias_shape,
-                self.bias_initializer,
-                name="bias",
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            self._add_bias(found.bias_shape)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The sizes of the output's letters."""

@@ -17,8 +17,8 @@ from cbackprop.layers.attention_step import AttentionPast, AttentionSizes, Atten
 from cbackprop.layers.call_arguments import CallArguments, is_array
 from cbackprop.layers.einsum_dense import EinsumDense
 from cbackprop.layers.merging import Multiply
+from cbackprop.layers.parts import parts_of
 from cbackprop.layers.random_layer import RandomLayer
-from cbackprop.layers.recurrent_cell import split_states
 from cbackprop.layers.reshaping import Permute
 from cbackprop.tensor import Shape, is_symbolic
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_integer, check_number, named
@@ -292,7 +292,7 @@ class HeadAttention(RandomLayer):
             (math.prod(step.value_shape) + step.score_count,) if scores else step.value_shape,
         )
         parts = [(*q.shape[:-1], self.values), *([sizes.score_shape] if scores else [])]
-        outputs = split_states(steps, step, found, parts) if scores else [found._replace(shape=parts[0])]
+        outputs = parts_of(steps, step, found, parts) if scores else [found._replace(shape=parts[0])]
         y = self._permuted(steps, outputs[0], tuple(np.argsort(order)))
         if self.use_gate:
             gate = steps.call(made["gate"], plain[:1])

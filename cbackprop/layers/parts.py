@@ -1,12 +1,14 @@
-"""The step that a plan uses to take one of several outputs, which are side by side in one array."""
+"""The steps that a plan uses to take each of several outputs, which are side by side in one array."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from cbackprop.contract.expansion import Value
 from cbackprop.layers.operation import Operation
 
-__all__ = ["MaskPart", "Part"]
+__all__ = ["MaskPart", "Part", "parts_of"]
 
 
 class Part(Operation):
@@ -34,3 +36,13 @@ class MaskPart(Part):
     """As `Part`, for one of several masks."""
 
     makes_mask = True
+
+
+def parts_of(steps: Any, operation: Any, whole: Value, shapes: list[tuple[int, ...]]) -> list[Value]:
+    """The outputs of these shapes, for a sample, that an operation has written side by side into one buffer."""
+    found, begin = [], 0
+    for number, shape in enumerate(shapes):
+        part = Part(operation, number, begin, begin + math.prod(shape))
+        found.append(steps.add(part, [whole], shape))
+        begin = part.end
+    return found

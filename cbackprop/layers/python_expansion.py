@@ -7,7 +7,7 @@ from typing import Any
 
 from cbackprop.contract.expansion import Mask, Value
 from cbackprop.layers.connecting import sample_shape
-from cbackprop.layers.parts import Part
+from cbackprop.layers.parts import parts_of
 from cbackprop.layers.python_call import AddedLoss, PythonCall
 from cbackprop.tensor import KerasTensor, Node, flatten
 
@@ -34,21 +34,11 @@ def expand_python(steps: Any, node: Node, sources: list[Value], penalized: bool 
     whole = steps.add(step, read, shapes[0] if len(shapes) == 1 else (sum(map(math.prod, shapes)),))
     if step.adds_losses:
         whole = steps.add_activity(AddedLoss(step), whole, layer)
-    outputs = [whole] if len(shapes) == 1 else _split(steps, step, whole, shapes)
+    outputs = [whole] if len(shapes) == 1 else parts_of(steps, step, whole, shapes)
     if layer.activity_regularizer is not None and penalized:
         outputs = [steps.add_activity(layer.activity_regularizer, output, layer) for output in outputs]
     found_masks = _masks(steps, node, value_of, shapes)
     return [output._replace(mask=mask) for output, mask in zip(outputs, found_masks, strict=True)]
-
-
-def _split(steps: Any, step: PythonCall, whole: Value, shapes: list[SampleShape]) -> list[Value]:
-    """The outputs that are side by side in one buffer."""
-    found, begin = [], 0
-    for number, shape in enumerate(shapes):
-        part = Part(step, number, begin, begin + math.prod(shape))
-        found.append(steps.add(part, [whole], shape))
-        begin = part.end
-    return found
 
 
 def _masks(steps: Any, node: Node, value_of: dict[int, Value], shapes: list[SampleShape]) -> list[Mask | None]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cbackprop import activations, constraints, initializers, random, regularizers
 from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.layers.layer import Layer
-from cbackprop.layers.parts import Part
+from cbackprop.layers.parts import parts_of
 from cbackprop.layers.recurrence_step import RecurrenceStep, drop_inputs
 from cbackprop.tensor import Shape
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_integer, check_number, named
@@ -25,23 +25,12 @@ __all__ = [
     "check_states",
     "flat_sizes",
     "initial_states",
-    "split_states",
     "state_shapes_of",
 ]
 
 
 def _call(inputs: Any, states: Any, training: Any = None) -> None:
     """The arguments of a call of a cell."""
-
-
-def split_states(steps: Steps, step: Any, whole: Value, shapes: list[tuple[int, ...]]) -> list[Value]:
-    """The output of a step that returns states, and these, which are side by side."""
-    found, begin = [], 0
-    for number, shape in enumerate(shapes):
-        part = Part(step, number, begin, begin + math.prod(shape))
-        found.append(steps.add(part, [whole], shape))
-        begin = part.end
-    return found
 
 
 class RecurrentCell(Layer):
@@ -195,15 +184,20 @@ class RecurrentCell(Layer):
     def build(self, input_shape: Shape) -> None:
         """Create the kernels and the bias for inputs (batch, features)."""
         width = self.gates * self.units
+        bias = (2, width) if self.has_recurrent_bias else (width,)
+        self.add_cell_weights((*input_shape[-1:], width), (self.units, width), bias)
+
+    def add_cell_weights(self, kernel: Shape, recurrent_kernel: Shape, bias: Shape) -> None:
+        """Create the kernels and the bias, of these shapes."""
         self.kernel = self.add_weight(
-            (*input_shape[-1:], width),
+            kernel,
             self.kernel_initializer,
             name="kernel",
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
         )
         self.recurrent_kernel = self.add_weight(
-            (self.units, width),
+            recurrent_kernel,
             self.recurrent_initializer,
             name="recurrent_kernel",
             regularizer=self.recurrent_regularizer,
@@ -211,7 +205,7 @@ class RecurrentCell(Layer):
         )
         if self.use_bias:
             self.bias = self.add_weight(
-                (2, width) if self.has_recurrent_bias else (width,),
+                bias,
                 self.first_bias,
                 name="bias",
                 regularizer=self.bias_regularizer,
@@ -251,7 +245,7 @@ class RecurrentCell(Layer):
         step = self.make_step(self.name, sample, return_state=True, takes_states=True)
         shapes = self.state_shapes(sample)
         whole = steps.add(step, [x, *inputs[1:]], (sum(map(math.prod, [shapes[0], *shapes])),))
-        return split_states(steps, step, whole, [shapes[0], *shapes])
+        return parts_of(steps, step, whole, [shapes[0], *shapes])
 
 
 def check_cell(name: str, cell: Any, owner: Layer) -> Any:

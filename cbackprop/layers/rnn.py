@@ -12,6 +12,7 @@ import numpy as np
 
 from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.layers.layer import Layer, registry
+from cbackprop.layers.parts import parts_of
 from cbackprop.layers.python_recurrence import PythonRecurrence
 from cbackprop.layers.recurrence_step import drop_inputs
 from cbackprop.layers.recurrent_cell import (
@@ -21,7 +22,6 @@ from cbackprop.layers.recurrent_cell import (
     check_states,
     flat_sizes,
     initial_states,
-    split_states,
     state_shapes_of,
 )
 from cbackprop.layers.stacked_rnn_cells import StackedRNNCells
@@ -336,7 +336,7 @@ def _run_cell(
     if not options["return_state"]:
         return [steps.add(step, read, shape)]
     whole = steps.add(step, read, (sum(map(math.prod, [shape, *states])),))
-    return split_states(steps, step, whole, [shape, *states])
+    return parts_of(steps, step, whole, [shape, *states])
 
 
 def of_cell(name: str) -> Any:

@@ -191,7 +191,8 @@ class SeparableConvolution(ChannelwiseLayer):
             regularizer=self.pointwise_regularizer,
             constraint=self.pointwise_constraint,
         )
-        self.bias = self._add_bias(self.filters)
+        if self.use_bias:
+            self._add_bias((self.filters,))
 
     def expand_spatial(self, steps: Steps, value: Value, shape: tuple[int, ...]) -> Value:
         """Add the two steps."""

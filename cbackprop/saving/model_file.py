@@ -29,6 +29,7 @@ from cbackprop.saving.contents import (
     read_weights,
 )
 from cbackprop.saving.custom_objects import CustomObjectScope
+from cbackprop.saving.described_model import described_model
 from cbackprop.saving.kinds import FOR_KERAS, check_suffix, kind_of
 from cbackprop.saving.made_again import not_made_again
 from cbackprop.saving.not_compiled import warn_not_compiled
@@ -36,7 +37,6 @@ from cbackprop.saving.own_variables import load_store, read_stores
 from cbackprop.saving.training_state import restore_optimizer, restore_streams, resume
 from cbackprop.saving.weights_file import write_weights
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_path
-from cbackprop.variable import blank_variables
 
 __all__ = [
     "compile_config",
@@ -337,15 +337,7 @@ def read_model(file: Container, compiled: bool) -> Any:
 def _make_model(file: Container) -> Any:
     elements = sum(int(np.prod(file.shape(name), dtype=object)) for name in names_in(file, "weights"))
     config = read_json(file, "model")
-    try:
-        with blank_variables(elements):
-            model = layer_registry.deserialize(config)
-    except Exception as error:  # constructors may raise anything for the arguments in a file
-        kind = ArgumentTypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"{file.path!r} describes a model that cannot be made: {error}") from error
-    if not getattr(model, "is_model", False) or not (model.built or hasattr(model, "add")):
-        raise ValueError(f"{file.path!r} must describe a model, but describes a {type(model).__name__}.")
-    return model
+    return described_model(lambda: config, elements, f"{file.path!r} describes a model that cannot be made")
 
 
 def _compile(file: Container, model: Any) -> None:

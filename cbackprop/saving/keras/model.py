@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cbackprop.config_reading import from_config
-from cbackprop.layers.layer import registry as layer_registry
+from cbackprop.saving.described_model import described_model
 from cbackprop.saving.keras.architecture import model_config
 from cbackprop.saving.keras.archive import KerasFile, open_keras_file
 from cbackprop.saving.keras.noted import restore_noted
@@ -17,8 +17,6 @@ from cbackprop.saving.keras.plain import plain_object, plain_value
 from cbackprop.saving.keras.weights import read_keras_weights
 from cbackprop.saving.not_compiled import warn_not_compiled
 from cbackprop.saving.own_variables import load_store
-from cbackprop.validation import ArgumentTypeError
-from cbackprop.variable import blank_variables
 
 __all__ = ["load_keras_model", "read_keras_extras"]
 
@@ -78,15 +76,8 @@ def read_keras_extras(path: str, kind: str) -> dict[str, str]:
 
 def _make(file: KerasFile) -> Any:
     elements = SLACK + sum(int(np.prod(file.shape(name), dtype=object)) for name in file.datasets)
-    try:
-        with blank_variables(elements):
-            model = layer_registry.deserialize(model_config(file.config or {}))
-    except Exception as error:  # constructors may raise anything for the arguments in a file
-        kind = ArgumentTypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"{file.path!r} holds a model that cannot be made here: {error}") from error
-    if not getattr(model, "is_model", False) or not (model.built or hasattr(model, "add")):
-        raise ValueError(f"{file.path!r} holds a model that cannot be made here: {type(model).__name__} has no shape.")
-    return model
+    refusal = f"{file.path!r} holds a model that cannot be made here"
+    return described_model(lambda: model_config(file.config or {}), elements, refusal)
 
 
 def _compile_as_noted(file: KerasFile, model: Any) -> None:
