@@ -87,12 +87,14 @@ def predict_by_all(models: Sequence[Any], x: Any, batch_size: int | None) -> lis
         source.purpose = "prediction"
         for model in models:
             model._build_for(source)
-        source.prepare(partial(inputs_alone, models[0]))
+        source.prepare(partial(_inputs_of_all, models))
         source.limit(None, None)
         results: list[list[list[NDArray[Any]]]] = [[] for _ in models]
         for piece in source.sweep():
+            remaining = iter(piece.data.inputs)
             for model, found in zip(models, results, strict=True):
-                found.append(_predict_piece(model, piece, False, None, together=False))
+                own = piece._replace(data=Data([next(remaining) for _ in model.inputs]))
+                found.append(_predict_piece(model, own, False, None, together=False))
     return [as_output(model, _joined(found)) for model, found in zip(models, results, strict=True)]
 
 
@@ -134,6 +136,12 @@ def inputs_alone(model: Any, x: Any, *_: Any, check: bool = True) -> Samples:
     """The inputs of a batch, without targets."""
     inputs = make_inputs(model, x, check)
     data = Data(inputs)
+    return Samples(data, len(data))
+
+
+def _inputs_of_all(models: Sequence[Any], x: Any, *_: Any) -> Samples:
+    """The inputs of all models one after another: they may have other types, and other numbers that they refuse."""
+    data = Data([array for model in models for array in make_inputs(model, x)])
     return Samples(data, len(data))
 
 

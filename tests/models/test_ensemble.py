@@ -266,6 +266,14 @@ def test_a_dataset_for_several_outputs():
         np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-6)
 
 
+def test_each_model_checks_the_batches_of_a_dataset():
+    words = cb.Input((3,), dtype="int32")
+    models = [cb.Model(words, layers.Flatten()(layers.Embedding(size, 2)(words))) for size in (5, 2)]
+    for order in (models, models[::-1]):
+        with pytest.raises(ValueError, match=r"x must hold whole numbers in \[0, 2\), but got 4"):
+            cb.Ensemble(order).predict(iter([np.full((2, 3), 4)]))
+
+
 def test_wrong_calls():
     ensemble = cb.Ensemble([regressor()])
     with pytest.raises(RuntimeError, match="Call compile before evaluate"):
