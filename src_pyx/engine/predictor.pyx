@@ -8,6 +8,7 @@ import numpy as np
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_IsContiguous, PyBuffer_Release, PyObject_GetBuffer,
 )
+from libc.stdint cimport int32_t
 
 from cbackprop.compiled.engine.context cimport Context, describe
 from cbackprop.compiled.engine.contexts cimport Contexts
@@ -18,6 +19,10 @@ from cbackprop.compiled.engine.network cimport Network, run_forwards
 from cbackprop.compiled.kernels.memory cimport address
 from cbackprop.compiled.kernels.vectors cimport all_finite, all_whole
 from cbackprop.compiled.layers.layer cimport Layer
+
+cdef extern from "atomics.h" nogil:
+    int32_t ATOMIC_LOAD(int32_t* p)
+    int32_t ATOMIC_SWAP(int32_t* p, int32_t n)
 
 
 cdef void predict_thread(void* predictor, Py_ssize_t thread) noexcept nogil:
@@ -88,12 +93,12 @@ cdef class Predictor:
         cdef Py_ssize_t count = block_count(rows, self.contexts.block_capacity)
         while True:
             i = self.run.team.take()
-            if i >= count or self.run.halt:
+            if i >= count or ATOMIC_LOAD(&self.run.halt):
                 return
             begin = block_begin(rows, self.contexts.block_step, i, count)
             end = block_begin(rows, self.contexts.block_step, i + 1, count)
             self.predict_samples(<Context>self.contexts.blocks[thread], begin, end - begin)
-            if self.run.failure.error != NULL or self.found_infinite:
+            if self.run.failure.error != NULL or ATOMIC_LOAD(&self.found_infinite):
                 return
             if thread == 0:
                 self.run.look_up(end)
@@ -104,7 +109,7 @@ cdef class Predictor:
         context.show(0, rows)
         context.fetch(self.feeds.items, NULL, self.start + begin)
         if self.check and self.check_first and not self.inputs_finite(context):
-            self.found_infinite = True
+            ATOMIC_SWAP(&self.found_infinite, True)
             return
         for k in range(outputs):
             context.batch.buffers[self.result_buffers[k]].value = (
@@ -114,7 +119,7 @@ cdef class Predictor:
         for k in range(outputs):
             context.batch.buffers[self.result_buffers[k]].value = context.base[self.result_buffers[k]].value
         if self.check and not self.check_first and not self.inputs_finite(context):
-            self.found_infinite = True
+            ATOMIC_SWAP(&self.found_infinite, True)
 
     cdef bint inputs_finite(self, Context context) noexcept nogil:
         """Whether the inputs of these samples are all finite."""

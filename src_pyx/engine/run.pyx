@@ -2,10 +2,14 @@
 
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.pythread cimport PyThread_get_thread_ident
+from libc.stdint cimport int32_t
 
 from cbackprop.compiled.engine.clock cimport now
 from cbackprop.compiled.engine.failure cimport take_failure
 from cbackprop.compiled.engine.team cimport Team, Work
+
+cdef extern from "atomics.h" nogil:
+    int32_t ATOMIC_SWAP(int32_t* p, int32_t n)
 
 # Seconds between two checks for signals (and updates of the progress display).
 cdef double TICK = 0.05
@@ -81,4 +85,4 @@ cdef class Run:
                 self.tick(done)
         except BaseException as error:
             self.error = error
-            self.halt = True
+            ATOMIC_SWAP(&self.halt, True)

@@ -1,5 +1,7 @@
 """Runs a network forwards, in a team of threads."""
 
+from libc.stdint cimport int32_t
+
 from cbackprop.compiled.engine.context cimport Context
 from cbackprop.compiled.engine.contexts cimport Contexts
 from cbackprop.compiled.engine.feeds cimport Feeds
@@ -15,7 +17,8 @@ cdef class Predictor:
     # The run that threads are in
     cdef Py_ssize_t start, stop
     cdef bint training
-    cdef bint check, check_first, found_infinite    # whether and when to check inputs, and the result
+    cdef bint check, check_first        # whether and when to check inputs
+    cdef int32_t found_infinite         # whether some thread has found a number that is not finite
     cdef size_t[::1] results            # addresses of predictions
     cdef Py_ssize_t[::1] result_buffers, result_bytes
 

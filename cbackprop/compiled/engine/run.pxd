@@ -1,5 +1,7 @@
 """One run of the engine: its threads, checks for signals now and then, and the first exception."""
 
+from libc.stdint cimport int32_t
+
 from cbackprop.compiled.engine.failure cimport Failure
 from cbackprop.compiled.engine.team cimport Team, Work
 
@@ -9,7 +11,7 @@ cdef class Run:
     cdef readonly bint busy             # a run is going on; signal handlers or finalizers may call the engine meanwhile
     cdef unsigned long caller           # the thread that called the run
     cdef Failure failure                # the first exception of Python code inside a step
-    cdef bint halt                      # thread 0 to all: stop after this batch
+    cdef int32_t halt                   # thread 0 to all: stop after this batch
     cdef object tick, error
     cdef double last_tick
 
