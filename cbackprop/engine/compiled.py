@@ -193,12 +193,12 @@ class CompiledEngine(Engine):
 
     # Running
 
-    def _products(self, judged: bool = True) -> AbstractContextManager[None]:
+    def _products(self, with_losses: bool = True) -> AbstractContextManager[None]:
         """For a ``with`` block that runs the network: apply the setting of matrix products; BLAS gets one thread.
 
-        `judged`: losses and metrics are computed.
+        `with_losses`: losses and metrics are computed.
         """
-        self.arguments.follow(judged)
+        self.arguments.follow(with_losses)
         if not self.run.busy:  # if it is busy, the run will be refused
             self.network.use_blas(matrix_products.prepare())
         return matrix_products.held(self.network.blas or self.calls_blas)
@@ -339,7 +339,7 @@ class CompiledEngine(Engine):
         If layers need whole batches, all layers get `batch_size` samples at a time, and in training mode all samples.
         Otherwise results do not depend on `batch_size`.
         """
-        with self.lock, self._products(judged=False):
+        with self.lock, self._products(with_losses=False):
             samples = len(inputs[0])
             whole = self.sees_whole(training)
             most = 1 if whole else most_threads(self.flops * samples, starts=True)

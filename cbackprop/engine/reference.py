@@ -253,7 +253,7 @@ class ReferenceEngine(Engine):
         self, inputs: list[Any], batch_size: int, training: bool = False, tick: Tick = None, check: bool = False
     ) -> list[Array] | None:
         """The outputs for all samples; ``None`` if `check` finds that an input is not finite."""
-        with self.lock, limited(), self._running(judged=False):
+        with self.lock, limited(), self._running(with_losses=False):
             self._begin()
             self.iteration = self.draw_count(training)
             samples = len(inputs[0])
@@ -284,12 +284,12 @@ class ReferenceEngine(Engine):
         return [dense_rows(x, rows, self.dtype) for x in inputs]
 
     @contextmanager
-    def _running(self, judged: bool = True) -> Iterator[None]:
+    def _running(self, with_losses: bool = True) -> Iterator[None]:
         """For a ``with`` block in which the model's own code, such as that of a layer in Python, cannot run the model.
 
-        NumPy's warnings are off: `fit` warns once if training diverges. `judged`: losses and metrics are computed.
+        NumPy's warnings are off: `fit` warns once if training diverges. `with_losses`: losses and metrics are computed.
         """
-        self.arguments.follow(judged)
+        self.arguments.follow(with_losses)
         if self.busy:
             raise RuntimeError("The model is in the middle of a batch: its own code cannot use it now.")
         self.busy = True

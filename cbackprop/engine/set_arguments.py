@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from cbackprop.spec import Adjustable, arguments_of
@@ -29,53 +28,49 @@ class SetArguments:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.looked_at = -1
-        self._judging: list[Any] | None = arguments_of(_judges(engine))  # `None` while the engine is being made again
-        self._holding: list[Any] | None = None
+        self._of_objectives: list[Any] | None = _of_objectives(engine)  # `None` while `_renew` runs
+        self._of_weights: list[Any] | None = None
 
     def note_weights(self) -> None:
         """Remember the arguments of regularizers and constraints with which the weights are now bound."""
-        self._holding = arguments_of(_holders(self.engine))
+        self._of_weights = _of_weights(self.engine)
 
-    def judge_otherwise(self) -> bool:
+    def objectives_differ(self) -> bool:
         """Whether an argument of a loss, a metric or a penalty of outputs has changed."""
-        return self.looked_at != Adjustable.last_set and self._judging != arguments_of(_judges(self.engine))
+        return self.looked_at != Adjustable.last_set and self._of_objectives != _of_objectives(self.engine)
 
-    def follow(self, judged: bool = True) -> None:
+    def follow(self, with_losses: bool = True) -> None:
         """Take over what has changed since the last run.
 
-        If losses and metrics are not `judged`, only finish what was interrupted.
+        Where losses and metrics are not computed (`with_losses` false), only finish what was interrupted.
         """
         engine = self.engine
         last_set = Adjustable.last_set  # read first, because another thread may set more of them meanwhile
-        if self.looked_at == last_set or engine.is_busy() or not (judged or self._judging is None):
+        if self.looked_at == last_set or engine.is_busy() or not (with_losses or self._of_objectives is None):
             return
-        if engine.bound and self._holding != arguments_of(_holders(engine)):
+        if engine.bound and self._of_weights != _of_weights(engine):
             engine.bound, engine.problem = False, None
-        if self.judge_otherwise():
+        if self.objectives_differ():
             self._renew()
         self.looked_at = last_set
 
     def _renew(self) -> None:
-        engine, judging = self.engine, arguments_of(_judges(self.engine))
-        earlier, self._judging = self._judging, None  # until the end, because an interrupt may come at any line
+        engine, now = self.engine, _of_objectives(self.engine)
+        earlier, self._of_objectives = self._of_objectives, None  # to the end: an interrupt may come at any line
         try:
             engine.renew()
         except (TypeError, ValueError):  # a wrong argument
-            self._judging = earlier
+            self._of_objectives = earlier
             raise
-        self._judging = judging
+        self._of_objectives = now
 
 
-def _judges(engine: Engine) -> Iterable[Any]:
-    """Losses, metrics and penalties of outputs."""
-    for objective in engine.objectives:
-        yield objective.loss
-        yield from (metric for metric, _ in objective.metrics)
-    yield from (activity.regularizer for activity in engine.activities)
+def _of_objectives(engine: Engine) -> list[Any]:
+    """The arguments of losses, metrics and penalties of outputs."""
+    specs = [spec for objective in engine.objectives for spec in (objective.loss, *(m for m, _ in objective.metrics))]
+    return arguments_of([*specs, *(activity.regularizer for activity in engine.activities)])
 
 
-def _holders(engine: Engine) -> Iterable[Any]:
-    """Regularizers and constraints of weights."""
-    for variable in engine.trainable:
-        yield variable.regularizer
-        yield variable.constraint
+def _of_weights(engine: Engine) -> list[Any]:
+    """The arguments of regularizers and constraints of weights."""
+    return arguments_of(spec for variable in engine.trainable for spec in (variable.regularizer, variable.constraint))

@@ -50,7 +50,7 @@ def prepare(model: Any, x: Any, what: str) -> Engine:
         if model._engine is not None and model._engine.distribution is not shared:
             model._engine = None
         engine = own_engine(model) or make_engine(model, shared)
-    if isinstance(model.plans, Plan) and engine.arguments.judge_otherwise():
+    if isinstance(model.plans, Plan) and engine.arguments.objectives_differ():
         warn_of_double_links(model.plans, engine.objectives, 4)
     check_shareable(engine)
     if what not in ("evaluate", "test_on_batch"):
