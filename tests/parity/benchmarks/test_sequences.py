@@ -19,17 +19,19 @@ def modules(monkeypatch):
 
 @pytest.mark.parametrize("name", ["recurrent", "attention"])
 def test_all_peers_train_alike(modules, name):
-    """Some of the networks, because JAX compiles for each."""
+    """Some of the networks, because JAX compiles for each.
+
+    Not with Adam, which divides by the size of gradients: where they are almost 0, rounding decides whole steps.
+    """
     networks, peers = modules(f"{name}_nets"), modules("peers")
     names = getattr(peers, name.upper())
     for network in networks.TRAINING[::3]:
-        network = replace(network, batch=3, steps=2)
-        found = {}
-        for peer in names:
-            found[peer] = modules(f"peers.{peer}").Training(network).steps(2)
+        network = replace(network, batch=3, steps=2, optimizer="momentum")
+        found = {peer: modules(f"peers.{peer}").Training(network).steps(2) for peer in names}
         for peer in names[1:]:
-            for a, b in zip(found["cbackprop"], found[peer], strict=True):
-                np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5)
+            for start, ours, theirs in zip(network.weights(), found["cbackprop"], found[peer], strict=True):
+                moved = np.abs(ours - start).max()
+                np.testing.assert_allclose(ours - start, theirs - start, rtol=0, atol=1e-2 * moved + 1e-8, err_msg=peer)
 
 
 @pytest.mark.parametrize("name", ["recurrent", "attention"])
