@@ -197,17 +197,17 @@ cdef class Gradients:
         if n <= self.n_vectors:
             return
         memory = [self.vector, *[np.zeros_like(self.vector) for _ in range(n - 1)]]
-        free(self.vectors)
-        self.n_vectors = 0
-        free(self.in_use)
-        self.vectors = <char**>calloc(n, sizeof(char*))
-        self.in_use = <int32_t*>calloc(n, sizeof(int32_t))
-        if self.vectors == NULL or self.in_use == NULL:
-            raise MemoryError()
+        cdef char** vectors = <char**>calloc(n, sizeof(char*))
+        cdef int32_t* in_use = <int32_t*>calloc(n, sizeof(int32_t))
+        if vectors == NULL or in_use == NULL:
+            free(vectors)
+            free(in_use)
+            raise MemoryError()     # with everything as it was
         for i in range(n):
-            self.vectors[i] = <char*>address(memory[i], self.vector.dtype, self.size)
-        self.memory = memory
-        self.n_vectors = n
+            vectors[i] = <char*>address(memory[i], self.vector.dtype, self.size)
+        free(self.vectors)
+        free(self.in_use)
+        self.memory, self.vectors, self.in_use, self.n_vectors = memory, vectors, in_use, n
 
     def reserve_scratch(self):
         """Allocate memory for the largest portion of a block's gradient."""
