@@ -176,24 +176,19 @@ def _why_not_times(known: Counts, hints: Hints) -> str:
     reading = _tried(_times, known, hints)
     if reading is None or reading.kind != "time":
         return ""
-    total = sum(known.values())
-    odd = {text: count for text, count in _others(known, reading).items() if not is_mark(text)}
+    odd = [text for text in _others(known, reading) if not is_mark(text)]
     dates = reading.dates
     zone = replace(dates, zoned=not dates.zoned)
     same = [text for text in odd if zone.read(text) is not None]
     if same and 10 * (len(odd) - len(same)) <= len(known):
         which = "has none" if dates.zoned else "has one"
         return f"not read as dates or times, because only some have a zone: {same[0]!r:.60} {which}"
-    right = total - sum(odd.values())
-    if 2 * right <= total:
-        return ""
-    return f"not read as dates or times, though {right:,} of {total:,} values are: {next(iter(odd))!r:.60} is not"
+    return _most_are("dates or times", known, reading)
 
 
 def _why_not_numbers(known: Counts, hints: Hints) -> str:
     """Why texts that look like numbers are not read as numbers; empty if they do not look like numbers."""
-    total = sum(known.values())
-    if 2 * len(known) <= total:  # they may all be codes
+    if 2 * len(known) <= sum(known.values()):  # they may all be codes
         return ""
     some = _some(known)
     units = units_of(some)
@@ -201,13 +196,21 @@ def _why_not_numbers(known: Counts, hints: Hints) -> str:
     if len(units) > 1 and numerals >= (1 - FEW) * sum(some.values()):
         return f"not read as numbers, because {_several(units)}"
     reading = _tried(_numbers, known, hints)
-    if reading is None:
-        return ""
-    odd = {text: count for text, count in _others(known, reading).items() if not is_mark(text)}
-    right = total - sum(odd.values())
+    return "" if reading is None else _most_are("numbers", known, reading)
+
+
+def _most_are(what: str, known: Counts, reading: Reading) -> str:
+    """A sentence that most texts, but not all, can be read in this way; empty if that is not so.
+
+    Marks of missing values do not count on either side.
+    """
+    others = _others(known, reading)
+    odd = {text: count for text, count in others.items() if not is_mark(text)}
+    right = sum(known.values()) - sum(others.values())
+    total = right + sum(odd.values())
     if 2 * right <= total:
         return ""
-    return f"not read as numbers, though {right:,} of {total:,} values are: {next(iter(odd))!r:.60} is not"
+    return f"not read as {what}, though {right:,} of {total:,} values are: {next(iter(odd))!r:.60} is not"
 
 
 def _several(units: Sequence[str]) -> str:

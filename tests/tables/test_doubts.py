@@ -73,6 +73,9 @@ def test_texts_of_numbers_are_numbers():
         [1.5, None, 2.5],
         [True, None],
         ["1990-x", "b-2"],
+        ["", "", "INF"],
+        ["-", "?", "n/a", "-inf"],
+        ["INF", "INF", "x"],
     ],
 )
 def test_texts_are_in_no_doubt(values):

@@ -107,7 +107,7 @@ def test_extreme_numbers_stay_finite(numbers):
         assert np.isfinite(later).all()
 
 
-TEXT = st.text(max_size=4) | st.sampled_from(["a", "b", "NaN", "1", "true"])
+TEXT = st.text(max_size=4) | st.sampled_from(["a", "b", "NaN", "1", "true", "INF", "-", "1,5", "3 kg", "2020-01-31"])
 KINDS = [
     st.integers(-(2**70), 2**70),
     st.floats(),
