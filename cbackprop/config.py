@@ -12,6 +12,7 @@ from cbackprop import compiled, threads
 from cbackprop import matrix_products as products
 from cbackprop.absent import explain
 from cbackprop.compiled.kernels import epsilon as kernels
+from cbackprop.number_types import check_float_type
 from cbackprop.reference import epsilon as twin
 from cbackprop.validation import check_integer, check_number
 from cbackprop.version import __version__
@@ -39,9 +40,6 @@ __all__ = [
     "set_num_threads",
     "show",
 ]
-
-FLOAT_TYPES = ("float32", "float64")
-INTEGER_TYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 
 _floatx = "float32"
 _image_data_format = "channels_last"
@@ -96,32 +94,6 @@ def set_floatx(value: str) -> None:
     """
     global _floatx
     _floatx = check_float_type(value)
-
-
-def check_float_type(dtype: object) -> str:
-    """`dtype` as the name of one of the two float types of compiled code.
-
-    Raises
-    ------
-    ValueError
-        If it is neither ``"float32"`` nor ``"float64"``.
-    """
-    name = getattr(dtype, "__name__", None) or getattr(dtype, "name", None) or dtype
-    if not isinstance(name, str) or name not in FLOAT_TYPES:
-        raise ValueError(f"Expected dtype 'float32' or 'float64', but got {dtype!r}.")
-    return str(name)
-
-
-def check_input_type(dtype: object) -> str:
-    """`dtype` as the name of a float type or an integer type. Integers are passed between layers as floats.
-
-    Raises
-    ------
-    ValueError
-        If it is neither.
-    """
-    name = str(getattr(dtype, "__name__", None) or getattr(dtype, "name", None) or dtype)
-    return name if name in INTEGER_TYPES else check_float_type(dtype)
 
 
 def max_epochs() -> int | None:

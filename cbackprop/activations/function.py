@@ -17,6 +17,7 @@ from cbackprop.compiled.kernels.glu import glu
 from cbackprop.config_reading import from_config
 from cbackprop.config_writing import to_config
 from cbackprop.families import families
+from cbackprop.number_types import FLOAT_TYPES
 from cbackprop.own_objects import own_objects
 from cbackprop.registry import Registry
 from cbackprop.tensor import KerasTensor
@@ -185,7 +186,7 @@ def evaluate(kernel: Kernel, x: Any) -> NDArray[Any]:
     if array.dtype.kind not in "fiub":
         raise TypeError(f"x must hold real numbers, but got dtype {array.dtype}.")
     # a Python number gets the type `floatx`, although NumPy would make it float64
-    dtype = array.dtype.name if hasattr(x, "dtype") and array.dtype.name in config.FLOAT_TYPES else config.floatx()
+    dtype = array.dtype.name if hasattr(x, "dtype") and array.dtype.name in FLOAT_TYPES else config.floatx()
     axes = kernel.axes(array.shape)
     if _are_apart(axes):
         last = tuple(range(array.ndim - len(axes), array.ndim))

@@ -7,8 +7,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from cbackprop.callbacks.callback import Callback, Logs
+from cbackprop.parameter_store import AtRest
 from cbackprop.validation import check_boolean
-from cbackprop.variable import AtRest
 
 __all__ = ["SwapEMAWeights"]
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cbackprop import config
+from cbackprop.number_types import FLOAT_TYPES
 from cbackprop.registry import Registry
 from cbackprop.spec import Adjustable
 from cbackprop.validation import check_integer
@@ -55,7 +56,7 @@ def check_weight(w: Any) -> NDArray[Any]:
     array = np.asarray(w)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"w must hold real numbers, but got dtype {array.dtype}.")
-    return array if array.dtype.name in config.FLOAT_TYPES else array.astype(config.floatx())
+    return array if array.dtype.name in FLOAT_TYPES else array.astype(config.floatx())
 
 
 def check_axis(axis: Any) -> int | list[int]:

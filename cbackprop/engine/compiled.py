@@ -33,9 +33,10 @@ from cbackprop.engine.thread_trials import ThreadTrials, most_threads
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.optimizers.optimizer import Optimizer
 from cbackprop.optimizers.state import OptimizerState
+from cbackprop.parameter_store import ParameterStore
 from cbackprop.plan.plan import Plan
 from cbackprop.plan.step import Step
-from cbackprop.variable import ParameterStore, Variable
+from cbackprop.variable import Variable
 
 __all__ = ["CompiledEngine"]
 

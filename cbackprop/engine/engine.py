@@ -27,9 +27,10 @@ from cbackprop.layers.python_call import AddedLoss
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.optimizers.optimizer import Optimizer
 from cbackprop.optimizers.state import OptimizerState
+from cbackprop.parameter_store import ParameterStore
 from cbackprop.plan.backward import backward_steps, buffers_behind
 from cbackprop.plan.plan import Plan
-from cbackprop.variable import ParameterStore, Variable
+from cbackprop.variable import Variable
 
 __all__ = ["Array", "Engine", "Tick"]
 

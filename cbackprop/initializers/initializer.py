@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from cbackprop.compiled.kernels.vectors import is_finite
-from cbackprop.config import check_float_type, floatx
+from cbackprop.config import floatx
+from cbackprop.number_types import check_float_type
 from cbackprop.registry import Registry
 from cbackprop.spec import Spec
 from cbackprop.validation import check_integer

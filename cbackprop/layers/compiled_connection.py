@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cbackprop import config
 from cbackprop.layers.call_arguments import CallArguments, map_shapes
 from cbackprop.layers.connecting import check_masks
+from cbackprop.number_types import FLOAT_TYPES
 from cbackprop.tensor import KerasTensor, Node, Shape
 
 __all__ = ["check_float_types", "check_inputs", "connect_compiled"]
@@ -68,7 +68,7 @@ def check_inputs(layer: Any, tensors: list[Any]) -> None:
 def check_float_types(layer: Any, tensors: list[Any]) -> None:
     """Refuse inputs of another float type."""
     for tensor in tensors:
-        if tensor.dtype != layer.dtype and tensor.dtype in config.FLOAT_TYPES:
+        if tensor.dtype != layer.dtype and tensor.dtype in FLOAT_TYPES:
             raise ValueError(
                 f"Layer {layer.name!r} computes in {layer.dtype}, but its input {tensor.name!r} is {tensor.dtype}. "
                 "Give both the same dtype, or set config.set_floatx before making them."

@@ -9,6 +9,7 @@ from typing import Any
 from cbackprop import config
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.layers.shapes import check_sizes
+from cbackprop.number_types import check_input_type
 from cbackprop.tensor import KerasTensor, Node, Shape
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_integer, check_items, type_name
 
@@ -88,7 +89,7 @@ class InputLayer(Layer):
             _check_tensor(input_tensor, shape, batch_size, batch_shape, dtype)
             batch_shape, shape, batch_size, dtype = input_tensor.shape, None, None, input_tensor.dtype
         sizes, batch_size = _split(shape, batch_size, batch_shape)
-        known_dtype = config.floatx() if dtype is None else config.check_input_type(dtype)
+        known_dtype = config.floatx() if dtype is None else check_input_type(dtype)
         is_sparse = sparse is not None and check_boolean("sparse", sparse)
         if input_tensor is not None and sparse is not None and is_sparse != input_tensor.sparse:
             raise ValueError(f"sparse must be {input_tensor.sparse}, that of input_tensor, but got {sparse}.")
@@ -157,7 +158,7 @@ def _check_tensor(tensor: Any, shape: Any, batch_size: Any, batch_shape: Any, dt
         "shape": (shape, tensor.shape[1:]),
         "batch_size": (batch_size, tensor.shape[0]),
         "batch_shape": (batch_shape, tensor.shape),
-        "dtype": (None if dtype is None else config.check_input_type(dtype), tensor.dtype),
+        "dtype": (None if dtype is None else check_input_type(dtype), tensor.dtype),
     }
     for name, (given, known) in said.items():
         given = tuple(given) if isinstance(given, (list, tuple)) else given

@@ -28,6 +28,7 @@ from cbackprop.layers.shapes import check_sizes
 from cbackprop.layers.subclassing import prepare_subclass
 from cbackprop.layers.tracking import holds, sublayers
 from cbackprop.layers.weight_methods import WeightMethods
+from cbackprop.number_types import check_float_type
 from cbackprop.registry import Registry
 from cbackprop.spec import Adjustable, Spec
 from cbackprop.tensor import Node, Shape
@@ -168,7 +169,7 @@ class Layer(ConnectionMethods, WeightMethods, LossMethods, MaskMethods, Activate
         activity_regularizer = named("activity_regularizer", regularizers.get, activity_regularizer)
         name = check_name(name) or unique_name(type(self).__name__)
         trainable = check_boolean("trainable", trainable)
-        dtype = config.floatx() if dtype is None else config.check_float_type(dtype)
+        dtype = config.floatx() if dtype is None else check_float_type(dtype)
         if input_dim is not None:
             if input_shape is not None:
                 raise ValueError("Only one of input_shape and input_dim can be given.")

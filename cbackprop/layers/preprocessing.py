@@ -15,9 +15,10 @@ from cbackprop.layers.adaptation import adaptation_batches
 from cbackprop.layers.call_arguments import CallArguments
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.losses.target import as_array, blocks, without_repetition
+from cbackprop.parameter_store import AtRest
 from cbackprop.tensor import KerasTensor, Shape, is_symbolic
 from cbackprop.validation import check_boolean, check_choice, check_integer, type_name
-from cbackprop.variable import AtRest, Variable
+from cbackprop.variable import Variable
 
 __all__ = ["CategoryEncoding", "Normalization", "Rescaling"]
 

@@ -6,7 +6,6 @@ import inspect
 from typing import Any, ClassVar
 
 from cbackprop import activations
-from cbackprop.config import check_float_type
 from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.layers.applied_activation import applied
 from cbackprop.layers.einsum_dense import EinsumProduct
@@ -15,6 +14,7 @@ from cbackprop.layers.equation import Equation
 from cbackprop.layers.layer import registry
 from cbackprop.layers.operation import Operation
 from cbackprop.layers.preprocessing import Rescaling
+from cbackprop.number_types import check_float_type
 from cbackprop.validation import check_boolean, check_number, named
 from cbackprop.variable import Variable
 

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from cbackprop.families import families
 from cbackprop.layers.tracking import held_metrics, layers_within, own_variables, sublayers, variables_of
 from cbackprop.layers.weights import load_values, named_weight_arguments, new_weight, set_values
+from cbackprop.parameter_store import AtRest
 from cbackprop.part_of import part_of
 from cbackprop.validation import check_boolean
-from cbackprop.variable import AtRest, Variable
+from cbackprop.variable import Variable
 
 __all__ = ["WeightMethods"]
 

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop import config, constraints, initializers, regularizers
+from cbackprop import constraints, initializers, regularizers
 from cbackprop.layers.call_context import path_of
 from cbackprop.layers.shapes import check_shape
 from cbackprop.layers.tracking import own_variables
+from cbackprop.number_types import FLOAT_TYPES, check_float_type
+from cbackprop.parameter_store import AtRest
 from cbackprop.validation import check_name, check_number, named
-from cbackprop.variable import AtRest, Variable, are_blank
+from cbackprop.variable import Variable, are_blank
 
 __all__ = ["check_penalty", "load_values", "named_weight_arguments", "new_weight", "set_values"]
 
@@ -66,12 +68,12 @@ def new_weight(
 
 
 def _check_dtype(layer: Any, dtype: Any) -> None:
-    if isinstance(dtype, (bool, np.bool_)) or (isinstance(dtype, str) and dtype not in config.FLOAT_TYPES):
+    if isinstance(dtype, (bool, np.bool_)) or (isinstance(dtype, str) and dtype not in FLOAT_TYPES):
         raise ValueError(
             f"dtype of a weight must be {layer.dtype!r}, the layer's own, but got {dtype!r}. The arguments that "
             "follow dtype (trainable, name and others) are given by name."
         )
-    if config.check_float_type(dtype) != layer.dtype:
+    if check_float_type(dtype) != layer.dtype:
         raise ValueError(f"dtype of a weight must be {layer.dtype!r}, the layer's own, but got {dtype!r}.")
 
 

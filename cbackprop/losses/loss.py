@@ -14,6 +14,7 @@ from cbackprop.losses.built_in_call import values_and_gradient
 from cbackprop.losses.called_loss import DeltaOf, judge_in_python, values_of_arrays
 from cbackprop.losses.row_function import Function, RowFunction, row_function_of
 from cbackprop.losses.target import as_array, check_weights
+from cbackprop.number_types import check_float_type
 from cbackprop.registry import Registry, snake_case
 from cbackprop.validation import check_choice, check_name
 
@@ -119,7 +120,7 @@ class Loss(RowFunction):
             self.missing = check_choice("missing", missing, (None, "ignore"))
         self.reduction = reduction
         self.name = check_name(name) or snake_case(type(self).__name__)
-        self.dtype = config.floatx() if dtype is None else config.check_float_type(dtype)
+        self.dtype = config.floatx() if dtype is None else check_float_type(dtype)
 
     @property
     def reduction(self) -> str | None:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from cbackprop import config
 from cbackprop.contract.implementation import find
 from cbackprop.losses.target import MISSING, TargetRules, check_prediction, check_target
+from cbackprop.number_types import FLOAT_TYPES
 from cbackprop.spec import Adjustable
 
 __all__ = ["RowFunction", "float_type_of", "owner", "row_function_of"]
@@ -151,4 +152,4 @@ def owner(function: Any) -> type[RowFunction] | None:
 def float_type_of(array: Any) -> str:
     """The float type in which to compute with an array: its own, or `floatx` if it is not float32 or float64."""
     name = getattr(getattr(array, "dtype", None), "name", None)
-    return name if name in config.FLOAT_TYPES else config.floatx()
+    return name if name in FLOAT_TYPES else config.floatx()

@@ -15,6 +15,7 @@ from cbackprop.config_writing import to_config
 from cbackprop.losses.row_function import RowFunction
 from cbackprop.losses.target import as_array, check_weights
 from cbackprop.metrics.variable import MetricVariable
+from cbackprop.number_types import check_float_type
 from cbackprop.registry import Registry, snake_case
 from cbackprop.spec import Adjustable
 from cbackprop.validation import check_name
@@ -79,7 +80,7 @@ class Metric(Adjustable):
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = check_name(name) or snake_case(type(self).__name__)
-        self.dtype = config.floatx() if dtype is None else config.check_float_type(dtype)
+        self.dtype = config.floatx() if dtype is None else check_float_type(dtype)
 
     # Methods that a subclass defines
 

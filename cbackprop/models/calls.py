@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from cbackprop.config import FLOAT_TYPES
 from cbackprop.engine import Data, Engine, engine_class
 from cbackprop.layers import Identity, Input
 from cbackprop.layers.call_context import current_call
@@ -16,6 +15,7 @@ from cbackprop.layers.unknown_sizes import fits, has_unknown
 from cbackprop.models.data import inputs_in_order
 from cbackprop.models.inputs import checked_mask
 from cbackprop.models.prediction import as_output
+from cbackprop.number_types import FLOAT_TYPES
 from cbackprop.plan.graph import Graph
 from cbackprop.plan.plan import Plan
 from cbackprop.plan.sizes import MOST_SIZES, called_again

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.config import FLOAT_TYPES
 from cbackprop.engine import Data
 from cbackprop.losses.target import (
     MISSING,
@@ -27,6 +26,7 @@ from cbackprop.models.input_structure import assign_inputs
 from cbackprop.models.inputs import check_whole, is_sparse, make_input
 from cbackprop.models.large_targets import is_kept, keep_target, keep_weights
 from cbackprop.models.output_structure import is_deep, spread
+from cbackprop.number_types import FLOAT_TYPES
 from cbackprop.tensor import is_dict, is_optional
 from cbackprop.validation import contiguous, in_place_of_several
 

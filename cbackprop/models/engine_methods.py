@@ -16,9 +16,10 @@ from cbackprop.models.inputs import sample_shape
 from cbackprop.models.position import Position, Resumption, check_position
 from cbackprop.models.sources import Source
 from cbackprop.models.training_run import TrainingRun
+from cbackprop.parameter_store import AtRest
 from cbackprop.part_of import part_of
 from cbackprop.tensor import flatten, is_dict, map_structure
-from cbackprop.variable import AtRest, Variable
+from cbackprop.variable import Variable
 
 if TYPE_CHECKING:
     from cbackprop.plan.plan import Plan

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cbackprop.config import FLOAT_TYPES, floatx
+from cbackprop.config import floatx
 from cbackprop.engine.sizes import sizes_of
 from cbackprop.layers import Layer
 from cbackprop.layers.adjusting import note_plan
 from cbackprop.layers.unknown_sizes import has_unknown
+from cbackprop.number_types import FLOAT_TYPES
 from cbackprop.part_of import part_of
 from cbackprop.plan.graph import Graph
 from cbackprop.plan.plan import Plan

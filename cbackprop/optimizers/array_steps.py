@@ -14,8 +14,9 @@ from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.contract.segment import Segment
 from cbackprop.optimizers.memories import Memories
 from cbackprop.optimizers.state import OptimizerState, variables_of
+from cbackprop.parameter_store import AtRest
 from cbackprop.validation import ArgumentTypeError, type_name
-from cbackprop.variable import AtRest, Variable
+from cbackprop.variable import Variable
 
 if TYPE_CHECKING:
     from cbackprop.optimizers.optimizer import Optimizer

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from cbackprop.compiled.kernels.memory import aligned_zeros
 from cbackprop.optimizers.optimizer_variable import check_array
+from cbackprop.parameter_store import AtRest, ParameterStore
 from cbackprop.validation import check_integer, check_number
-from cbackprop.variable import AtRest, ParameterStore, Variable
+from cbackprop.variable import Variable
 
 if TYPE_CHECKING:
     from cbackprop.optimizers.state_methods import StateMethods

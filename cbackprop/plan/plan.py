@@ -15,6 +15,7 @@ from cbackprop.layers.applied_activation import applied
 from cbackprop.layers.layer import Layer
 from cbackprop.layers.operation import Operation
 from cbackprop.layers.python_expansion import expand_python
+from cbackprop.number_types import FLOAT_TYPES
 from cbackprop.plan.call_steps import CallSteps
 from cbackprop.plan.graph import Graph
 from cbackprop.plan.probe import Probe
@@ -96,7 +97,7 @@ class Plan:
         # The shapes of a call's inputs and outputs. Its steps may use the same numbers in other shapes.
         self.call_shapes: dict[tuple[Call, ...], tuple[list[SampleShape], list[SampleShape]]] = {}
         self.input_shapes = [sample_shape(tensor) for tensor in inputs]
-        self.whole_inputs = [tensor.dtype not in config.FLOAT_TYPES for tensor in inputs]
+        self.whole_inputs = [tensor.dtype not in FLOAT_TYPES for tensor in inputs]
         self.inputs = [self._new_buffer(shape) for shape in self.input_shapes]
         sources = [Value(buffer, shape) for buffer, shape in zip(self.inputs, self.input_shapes, strict=True)]
         values = self._with_masks(sources, masked)
@@ -187,7 +188,7 @@ class Plan:
         found = []
         for number, (tensor, value) in enumerate(zip(tensors, values, strict=True)):
             probe = None
-            if tensor.dtype in config.FLOAT_TYPES:
+            if tensor.dtype in FLOAT_TYPES:
                 probe = Probe(f"probe_{len(self.probes)}_{number}", tensor.dtype)
                 value = self.add_step(probe, [value], value.shape)._replace(mask=value.mask)
             probes.append(probe)

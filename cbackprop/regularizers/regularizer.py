@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cbackprop import config
+from cbackprop.number_types import FLOAT_TYPES
 from cbackprop.registry import Registry
 from cbackprop.spec import Adjustable
 
@@ -71,4 +72,4 @@ def check_array(x: Any) -> NDArray[Any]:
     array = np.asarray(x)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"x must hold real numbers, but got dtype {array.dtype}.")
-    return array if array.dtype.name in config.FLOAT_TYPES else array.astype(config.floatx())
+    return array if array.dtype.name in FLOAT_TYPES else array.astype(config.floatx())

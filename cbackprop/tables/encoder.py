@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from cbackprop.config import check_float_type
+from cbackprop.number_types import check_float_type
 from cbackprop.suggestions import nearest
 from cbackprop.tables.columns import (
     CategoryColumn,

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from cbackprop.config import FLOAT_TYPES, INTEGER_TYPES, floatx
+from cbackprop.config import floatx
+from cbackprop.number_types import FLOAT_TYPES, INTEGER_TYPES
 from cbackprop.tensor import KerasTensor
 
 __all__ = ["get_source_inputs", "is_keras_tensor", "standardize_dtype"]

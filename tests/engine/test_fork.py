@@ -182,7 +182,7 @@ def test_the_child_can_build_a_layer_that_another_thread_builds(monkeypatch):
 def test_no_lock_of_the_parent_is_held_in_the_child(held):
     from cbackprop import threads
     from cbackprop.layers.layer import Layer
-    from cbackprop.variable import ParameterStore
+    from cbackprop.parameter_store import ParameterStore
 
     model = compiled(layers.Dense(3))
     model.fit(X, Y, verbose=0)

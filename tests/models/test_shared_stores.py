@@ -8,7 +8,7 @@ import pytest
 
 import cbackprop as cb
 from cbackprop import layers
-from cbackprop.variable import ParameterStore
+from cbackprop.parameter_store import ParameterStore
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(64, 3)), RNG.normal(size=(64, 2))

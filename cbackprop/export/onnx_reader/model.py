@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from cbackprop import layers
-from cbackprop.config import FLOAT_TYPES, INTEGER_TYPES
 from cbackprop.export import onnx_limits
 from cbackprop.export.example_plan import example_plan
 from cbackprop.export.formulas import MASKS, TENSORS
@@ -53,6 +52,7 @@ from cbackprop.layers.attention_step import AttentionStep
 from cbackprop.layers.global_pooling import GlobalPooling
 from cbackprop.layers.masks import Chosen
 from cbackprop.models import Model
+from cbackprop.number_types import FLOAT_TYPES, INTEGER_TYPES
 from cbackprop.suggestions import nearest
 from cbackprop.tensor import KerasTensor, output_dtype
 
