@@ -2,7 +2,8 @@
 
 ``src_pyx/a/b.pyx`` becomes the module ``cbackprop.compiled.a.b``. Where there is ``b.pyx.tp``, this is a template (of
 Tempita, which comes with Cython), from which ``b.pyx`` is made first. A class that is written once in the template
-becomes two: one for float, one for double (`REALS`).
+becomes two: one for float, one for double (`REALS`). A source of several subjects includes files (``c.pxi``), which may
+be made of templates too.
 
 A module is built once for the baseline of the processor's architecture, and, where that is worth it (`VARIED`), once
 more for each instruction set in `VARIANTS`; the package ``cbackprop.compiled`` chooses among them when it is imported.
@@ -188,8 +189,8 @@ def write_blas_int(path: Path) -> None:
 
 
 def render_templates() -> None:
-    """Make ``b.pyx`` of every ``b.pyx.tp``, and tell git that it is made."""
-    templates = sorted(SOURCES.rglob("*.pyx.tp"))
+    """Make ``b.pyx`` of every ``b.pyx.tp``, ``c.pxi`` of every ``c.pxi.tp``, and tell git that they are made."""
+    templates = sorted(SOURCES.rglob("*.tp"))
     for template in templates:
         text = Tempita.sub(template.read_text(encoding="utf-8"), REALS=REALS)
         write(template.with_suffix(""), f"# Made by setup.py from {template.name}: change that.\n{text.rstrip()}\n")

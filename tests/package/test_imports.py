@@ -54,15 +54,19 @@ def dotted(path: Path, root: Path) -> str:
 def modules() -> dict[str, list[Path]]:
     """Every module of the package, and its files: a Cython module has a source, and often declarations elsewhere.
 
-    Of sources that setup.py makes of templates, the templates.
+    A source is followed by what it includes. Of files that setup.py makes of templates, the templates.
     """
     found: dict[str, list[Path]] = {}
     for path in sorted(PACKAGE.rglob("*")):
         if path.suffix in (".py", ".pxd"):
             found.setdefault(dotted(path, PACKAGE), []).append(path)
-    templates = {path.with_suffix(""): path for path in SOURCES.rglob("*.pyx.tp")}
-    for path in sorted({*SOURCES.rglob("*.pyx"), *templates}):
-        found.setdefault(f"compiled.{dotted(path, SOURCES)}", []).append(templates.get(path, path))
+    templates = {path.with_suffix(""): path for path in SOURCES.rglob("*.tp")}
+    sources = {*SOURCES.rglob("*.pyx"), *(path for path in templates if path.suffix == ".pyx")}
+    for path in sorted(sources):
+        text = templates.get(path, path).read_text(encoding="utf-8")
+        included = [path.parent / name for name in re.findall(r'^include "(.+)"$', text, re.MULTILINE)]
+        files = [templates.get(each, each) for each in (path, *included)]
+        found.setdefault(f"compiled.{dotted(path, SOURCES)}", []).extend(files)
     return found
 
 

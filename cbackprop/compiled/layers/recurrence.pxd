@@ -82,12 +82,7 @@ cdef inline bint counts32(const Moment32* at, Py_ssize_t r) noexcept nogil:
     return at.mask == NULL or at.mask[r * at.mask_step] != 0
 
 
-cdef class Recurrence32(Recurrence):
-    cdef float* lasting[MOST_STATES]
-
-    cdef keep_states(self, list arrays)
-    cdef void cell_forward(self, const Moment32* at) noexcept nogil
-    cdef void cell_backward(self, const Moment32* at) noexcept nogil
+cdef class RecurrentProducts32(Recurrence):
     cdef void project(self, const Batch* batch) noexcept nogil
     cdef void project_back(self, const Batch* batch, float* dx) noexcept nogil
     cdef bint packs(self, const Moment32* at) noexcept nogil
@@ -98,6 +93,31 @@ cdef class Recurrence32(Recurrence):
     cdef void times_group_transposed(
         self, const Moment32* at, int g, bint add, float* out, Py_ssize_t out_row
     ) noexcept nogil
+    cdef void collect_product(
+        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, const float* a, Py_ssize_t a_row,
+        Py_ssize_t column, Py_ssize_t columns, const float* deltas, Py_ssize_t deltas_row, bint add, float* gradient,
+    ) noexcept nogil
+    cdef void collect_kernel(
+        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, bint add, float* gradient
+    ) noexcept nogil
+    cdef void collect_columns(
+        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t a_at, Py_ssize_t column,
+        Py_ssize_t columns, Py_ssize_t deltas_at, bint add, float* gradient,
+    ) noexcept nogil
+    cdef void collect_recurrent(
+        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, bint add, float* gradient
+    ) noexcept nogil
+    cdef void collect_bias(
+        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, bint add, float* gradient
+    ) noexcept nogil
+
+
+cdef class Recurrence32(RecurrentProducts32):
+    cdef float* lasting[MOST_STATES]
+
+    cdef keep_states(self, list arrays)
+    cdef void cell_forward(self, const Moment32* at) noexcept nogil
+    cdef void cell_backward(self, const Moment32* at) noexcept nogil
     cdef float* arrange(self, const Batch* batch, Py_ssize_t rows, Moment32* at) noexcept nogil
     cdef void show(self, const Batch* batch, Py_ssize_t first, Py_ssize_t t, Moment32* at) noexcept nogil
     cdef void draw(self, const Batch* batch, Py_ssize_t first, Py_ssize_t rows, float* factors) noexcept nogil
@@ -124,23 +144,6 @@ cdef class Recurrence32(Recurrence):
         self, const Batch* batch, Py_ssize_t first, Py_ssize_t k, const Py_ssize_t* begun, const Moment32* at
     ) noexcept nogil
     cdef void write_state_deltas(self, const Batch* batch, Py_ssize_t first, const Moment32* at) noexcept nogil
-    cdef void collect_product(
-        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, const float* a, Py_ssize_t a_row,
-        Py_ssize_t column, Py_ssize_t columns, const float* deltas, Py_ssize_t deltas_row, bint add, float* gradient,
-    ) noexcept nogil
-    cdef void collect_kernel(
-        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, bint add, float* gradient
-    ) noexcept nogil
-    cdef void collect_columns(
-        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t a_at, Py_ssize_t column,
-        Py_ssize_t columns, Py_ssize_t deltas_at, bint add, float* gradient,
-    ) noexcept nogil
-    cdef void collect_recurrent(
-        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, bint add, float* gradient
-    ) noexcept nogil
-    cdef void collect_bias(
-        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, bint add, float* gradient
-    ) noexcept nogil
 
 
 cdef struct Moment64:
@@ -169,12 +172,7 @@ cdef inline bint counts64(const Moment64* at, Py_ssize_t r) noexcept nogil:
     return at.mask == NULL or at.mask[r * at.mask_step] != 0
 
 
-cdef class Recurrence64(Recurrence):
-    cdef double* lasting[MOST_STATES]
-
-    cdef keep_states(self, list arrays)
-    cdef void cell_forward(self, const Moment64* at) noexcept nogil
-    cdef void cell_backward(self, const Moment64* at) noexcept nogil
+cdef class RecurrentProducts64(Recurrence):
     cdef void project(self, const Batch* batch) noexcept nogil
     cdef void project_back(self, const Batch* batch, double* dx) noexcept nogil
     cdef bint packs(self, const Moment64* at) noexcept nogil
@@ -185,6 +183,31 @@ cdef class Recurrence64(Recurrence):
     cdef void times_group_transposed(
         self, const Moment64* at, int g, bint add, double* out, Py_ssize_t out_row
     ) noexcept nogil
+    cdef void collect_product(
+        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, const double* a, Py_ssize_t a_row,
+        Py_ssize_t column, Py_ssize_t columns, const double* deltas, Py_ssize_t deltas_row, bint add, double* gradient,
+    ) noexcept nogil
+    cdef void collect_kernel(
+        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, bint add, double* gradient
+    ) noexcept nogil
+    cdef void collect_columns(
+        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t a_at, Py_ssize_t column,
+        Py_ssize_t columns, Py_ssize_t deltas_at, bint add, double* gradient,
+    ) noexcept nogil
+    cdef void collect_recurrent(
+        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, bint add, double* gradient
+    ) noexcept nogil
+    cdef void collect_bias(
+        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, bint add, double* gradient
+    ) noexcept nogil
+
+
+cdef class Recurrence64(RecurrentProducts64):
+    cdef double* lasting[MOST_STATES]
+
+    cdef keep_states(self, list arrays)
+    cdef void cell_forward(self, const Moment64* at) noexcept nogil
+    cdef void cell_backward(self, const Moment64* at) noexcept nogil
     cdef double* arrange(self, const Batch* batch, Py_ssize_t rows, Moment64* at) noexcept nogil
     cdef void show(self, const Batch* batch, Py_ssize_t first, Py_ssize_t t, Moment64* at) noexcept nogil
     cdef void draw(self, const Batch* batch, Py_ssize_t first, Py_ssize_t rows, double* factors) noexcept nogil
@@ -211,20 +234,3 @@ cdef class Recurrence64(Recurrence):
         self, const Batch* batch, Py_ssize_t first, Py_ssize_t k, const Py_ssize_t* begun, const Moment64* at
     ) noexcept nogil
     cdef void write_state_deltas(self, const Batch* batch, Py_ssize_t first, const Moment64* at) noexcept nogil
-    cdef void collect_product(
-        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, const double* a, Py_ssize_t a_row,
-        Py_ssize_t column, Py_ssize_t columns, const double* deltas, Py_ssize_t deltas_row, bint add, double* gradient,
-    ) noexcept nogil
-    cdef void collect_kernel(
-        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, bint add, double* gradient
-    ) noexcept nogil
-    cdef void collect_columns(
-        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t a_at, Py_ssize_t column,
-        Py_ssize_t columns, Py_ssize_t deltas_at, bint add, double* gradient,
-    ) noexcept nogil
-    cdef void collect_recurrent(
-        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, bint add, double* gradient
-    ) noexcept nogil
-    cdef void collect_bias(
-        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, bint add, double* gradient
-    ) noexcept nogil
