@@ -5,21 +5,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#if !defined(__GNUC__)
-#define VECTOR_BYTES 0
-#elif defined(__AVX512F__)
-#define VECTOR_BYTES 64
-#elif defined(__AVX__)
-#define VECTOR_BYTES 32
-#else
-#define VECTOR_BYTES 16
-#endif
-
-#if defined(__GNUC__)
-#define NEVER_INLINE __attribute__((noinline))
-#else
-#define NEVER_INLINE
-#endif
+#include "compiler.h"
+#include "repeat.h"
 
 /* The numbers that the positions of a row read, and the places of their results. Steps are counted in numbers. */
 typedef struct {
@@ -30,17 +17,8 @@ typedef struct {
     ptrdiff_t out_row, out_step;
 } DepthwiseTaps;
 
-/* X for each of 1 to 8 positions. STEPS does the same for numbers of the input, because a macro cannot be expanded
+/* X for each number of the input that a strip reads. REPEAT does the same for positions: a macro cannot be expanded
    within itself. */
-#define REPEAT_1(X) X(0)
-#define REPEAT_2(X) REPEAT_1(X) X(1)
-#define REPEAT_3(X) REPEAT_2(X) X(2)
-#define REPEAT_4(X) REPEAT_3(X) X(3)
-#define REPEAT_5(X) REPEAT_4(X) X(4)
-#define REPEAT_6(X) REPEAT_5(X) X(5)
-#define REPEAT_7(X) REPEAT_6(X) X(6)
-#define REPEAT_8(X) REPEAT_7(X) X(7)
-
 #define STEPS_10(X, N) \
     X(0, N) X(1, N) X(2, N) X(3, N) X(4, N) X(5, N) X(6, N) X(7, N) X(8, N) X(9, N) X(10, N)
 #define STEPS_18(X, N) \

@@ -5,17 +5,8 @@
    a number of the input is loaded once for all positions of the strip that read it: SHARED. Each sum is a separate
    variable, because gcc 12 keeps an array of vectors in memory; hence the macros. */
 
-#if BYTES == 0 /* no vectors in this compiler's C: a vector of one number */
-#define LANES 1
-typedef REAL NAME(Vector);
-typedef REAL NAME(Anywhere);
-#else
-#define LANES ((ptrdiff_t)(BYTES / sizeof(REAL)))
-typedef REAL NAME(Vector) __attribute__((vector_size(BYTES)));
-typedef REAL NAME(Anywhere) __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
-#endif
+#include "vector_types.h"
 
-#define VECTOR NAME(Vector)
 #define LOAD(p) ((VECTOR)*(const NAME(Anywhere)*)(p))
 #define STORE(p, v) *(NAME(Anywhere)*)(p) = v
 

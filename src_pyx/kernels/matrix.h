@@ -11,13 +11,8 @@
 #include <immintrin.h>
 #endif
 
+#include "compiler.h"
 #include "tile_sizes.h"
-
-#if defined(__GNUC__)
-#define NEVER_INLINE __attribute__((noinline))
-#else
-#define NEVER_INLINE
-#endif
 
 /* READS_ACROSS: there are tiles that read B across its columns. */
 #if READS_PARTS && defined(SHUFFLE)

@@ -1,15 +1,8 @@
 /* The loops of planar.pyx for one float type: planar.h includes this with REAL and NAME(x) defined. */
 
-#if VECTOR_BYTES
-#define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(REAL)))
-typedef REAL NAME(Vector) __attribute__((vector_size(VECTOR_BYTES)));
-typedef REAL NAME(Anywhere) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
-#else
-#define LANES 1
-typedef REAL NAME(Vector);
-typedef REAL NAME(Anywhere);
-#endif
-#define VECTOR NAME(Vector)
+#define BYTES VECTOR_BYTES
+#include "vector_types.h"
+
 #define LOAD(p) (*(const NAME(Anywhere)*)(p))
 
 /* Below, i is a column or a tap, v a vector of positions, V the number of vectors. */
@@ -187,6 +180,7 @@ static void NAME(split_columns)(
         for (ptrdiff_t j = 0; j < count; j++) planes[i * plane + j] = x[j * step + i];
 }
 
+#undef BYTES
 #undef LANES
 #undef VECTOR
 #undef LOAD

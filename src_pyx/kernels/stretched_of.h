@@ -1,15 +1,8 @@
 /* The loops of stretched.pyx for one float type: stretched.h includes this with REAL and NAME(x) defined. */
 
-#if VECTOR_BYTES
-#define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(REAL)))
-typedef REAL NAME(Vector) __attribute__((vector_size(VECTOR_BYTES)));
-typedef REAL NAME(Anywhere) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
-#else
-#define LANES 1
-typedef REAL NAME(Vector);
-typedef REAL NAME(Anywhere);
-#endif
-#define VECTOR NAME(Vector)
+#define BYTES VECTOR_BYTES
+#include "vector_types.h"
+
 #define AT(p) (*(NAME(Anywhere)*)(p))
 #define LOAD(p) (*(const NAME(Anywhere)*)(p))
 
@@ -314,6 +307,7 @@ static void NAME(stretch_lines)(
     }
 }
 
+#undef BYTES
 #undef LANES
 #undef VECTOR
 #undef AT

@@ -3,19 +3,11 @@
 #ifndef CBACKPROP_TILE_SIZES_H
 #define CBACKPROP_TILE_SIZES_H
 
+#include "compiler.h"
+
 /* Whether rows of A can be anywhere in memory, for convolutions: see tiles.h. */
 #ifndef GATHERS
 #define GATHERS 0
-#endif
-
-#if !defined(__GNUC__)
-#define VECTOR_BYTES 0
-#elif defined(__AVX512F__)
-#define VECTOR_BYTES 64
-#elif defined(__AVX__)
-#define VECTOR_BYTES 32
-#else
-#define VECTOR_BYTES 16
 #endif
 
 /* As many sums as there are registers for, beside a row of B and a number of A: 32 registers, or 16. With fewer sums, A

@@ -16,17 +16,8 @@
    taps[0], a_rows[i] + taps[1], and so on, while B is read continuously. Convolutions are such products. Plain products
    do not pay for it. */
 
-#if BYTES == 0 /* no vectors in this compiler's C: a vector of one number */
-#define LANES 1
-typedef REAL NAME(Vector);
-typedef REAL NAME(Anywhere);
-#else
-#define LANES ((ptrdiff_t)(BYTES / sizeof(REAL)))
-typedef REAL NAME(Vector) __attribute__((vector_size(BYTES)));
-typedef REAL NAME(Anywhere) __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
-#endif
+#include "vector_types.h"
 
-#define VECTOR NAME(Vector)
 #define PRODUCT OF_TYPE(Product)
 #define LOAD(p) (*(const NAME(Anywhere)*)(p))
 
