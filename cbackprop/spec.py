@@ -114,7 +114,12 @@ class Adjustable(Spec):
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         if name in self.argument_names():
-            Adjustable.last_set = next(_TIMES)
+            Adjustable.note_change()
+
+    @staticmethod
+    def note_change() -> None:
+        """Let engines look for changes at their next run."""
+        Adjustable.last_set = next(_TIMES)
 
 
 class Kept:

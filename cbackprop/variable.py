@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from cbackprop import config, initializers
+from cbackprop import config, constraints, initializers, regularizers
 from cbackprop.absent import attribute_missing
 from cbackprop.acts_as_array import ActsAsArray
 from cbackprop.initializers.initializer import checks_values
 from cbackprop.number_types import check_float_type
 from cbackprop.parameter_store import AtRest, ParameterStore
+from cbackprop.regularizers.regularizer import check_penalty
+from cbackprop.spec import Adjustable
 from cbackprop.validation import check_boolean, check_integer, check_items, check_memory, check_name, named
 
 __all__ = ["Variable", "are_blank", "blank_variables"]
@@ -56,14 +58,14 @@ class Variable(ActsAsArray):
     autocast, aggregation, synchronization
         Accepted because code for Keras passes them; they have no effect.
     name : str, default "variable"
-    regularizer : Regularizer, optional
+    regularizer : str or Regularizer, optional
         Adds to the loss while the variable is trainable.
-    constraint : Constraint, optional
+    constraint : str or Constraint, optional
         Applied after each step.
 
     Attributes
     ----------
-    shape, dtype, name, trainable, regularizer, constraint
+    shape, dtype, name, trainable
         As given.
     path : str
         Name of the layer and of the variable, such as ``"dense/kernel"``.
@@ -119,7 +121,8 @@ class Variable(ActsAsArray):
             initializer, shape = shape, initializer
             if isinstance(trainable, str):
                 trainable, name = autocast, trainable
-        self._begin(*_first_values(initializer, shape, dtype), trainable, name, regularizer, constraint)
+        self._begin(*_first_values(initializer, shape, dtype), trainable, name)
+        self.regularizer, self.constraint = regularizer, constraint
 
     @classmethod
     def _of_checked(
@@ -134,7 +137,11 @@ class Variable(ActsAsArray):
     ) -> Variable:
         """A variable of an initializer, a shape and a float type that the caller has checked."""
         variable = cls.__new__(cls)
-        variable._begin(start, shape, dtype, trainable, name, regularizer, constraint)
+        variable._begin(start, shape, dtype, trainable, name)
+        if regularizer is not None:
+            variable.regularizer = regularizer
+        if constraint is not None:
+            variable.constraint = constraint
         return variable
 
     def _begin(
@@ -144,16 +151,51 @@ class Variable(ActsAsArray):
         dtype: str,
         trainable: Any,
         name: Any,
-        regularizer: Any,
-        constraint: Any,
     ) -> None:
         self.shape, self.dtype = shape, dtype
         self.size = math.prod(shape)
         self.name = self.path = _checked_name(name)
         self.trainable = check_boolean("trainable", trainable)
-        self.regularizer = regularizer
-        self.constraint = constraint
+        self.__dict__["regularizer"] = self.__dict__["constraint"] = None
         self._before_placed = self._first_value(start)
+
+    @property
+    def regularizer(self) -> Any:
+        """What is added to the loss while the variable is trainable. If it is set, the next run uses it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a value that is set is no regularizer, or cannot take the variable.
+        """
+        return self.__dict__["regularizer"]
+
+    @regularizer.setter
+    def regularizer(self, value: Any) -> None:
+        found = named("regularizer", regularizers.get, value)
+        if found is not None and not are_blank():
+            check_penalty(found, self.numpy(), self.name)
+        self.__dict__["regularizer"] = found
+        Adjustable.note_change()
+
+    @property
+    def constraint(self) -> Any:
+        """What is applied to the variable after each step. If it is set, the next run uses it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a value that is set is no constraint, or cannot take the variable.
+        """
+        return self.__dict__["constraint"]
+
+    @constraint.setter
+    def constraint(self, value: Any) -> None:
+        found = named("constraint", constraints.get, value)
+        if found is not None and not are_blank():
+            self.check(found(self.numpy()), finite=True)
+        self.__dict__["constraint"] = found
+        Adjustable.note_change()
 
     @property
     def is_placed(self) -> bool:

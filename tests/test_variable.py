@@ -113,3 +113,32 @@ def test_the_array_of_an_own_initializer_stays_the_users():
     variable = cb.Variable(lambda shape, dtype: values, (2,))
     values[:] = 3
     assert variable.numpy().tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error", "message"),
+    [
+        ("regularizer", "l7", ValueError, "regularizer"),
+        ("regularizer", 0.1, TypeError, "regularizer"),
+        ("regularizer", np.abs, TypeError, "needs a method gradient"),
+        ("regularizer", cb.regularizers.OrthogonalRegularizer(), ValueError, "must have rank 2"),
+        ("constraint", "most_norm", ValueError, "constraint"),
+        ("constraint", 3, TypeError, "constraint"),
+        ("constraint", np.sum, ValueError, "shape"),
+    ],
+)
+def test_what_a_variable_cannot_take_is_refused_at_once(name, value, error, message):
+    with pytest.raises(error, match=message):
+        cb.Variable([1.0, 2.0], **{name: value})
+    variable = cb.Variable([1.0, 2.0], **{name: None})
+    with pytest.raises(error, match=message):
+        setattr(variable, name, value)
+    assert getattr(variable, name) is None
+
+
+def test_a_regularizer_or_a_constraint_may_be_named():
+    variable = cb.Variable([1.0, 2.0], regularizer="l2", constraint="non_neg")
+    assert isinstance(variable.regularizer, cb.regularizers.L2)
+    assert isinstance(variable.constraint, cb.constraints.NonNeg)
+    variable.constraint = "unit_norm"
+    assert isinstance(variable.constraint, cb.constraints.UnitNorm)

@@ -124,7 +124,6 @@ class CompiledEngine(Engine):
         self._take_settings(self.dtype, objectives, optimizer, in_order, state, model_lock, None)
         self.gradient_work.follow(plan)
         self.plan = plan
-        self.regularized = [v for v in self.trainable if v.regularizer is not None and not self.only_losses]
         self.settings_version = optimizer.settings_version
         self.arguments.looked_at = -1
         self._make_rule()

@@ -97,14 +97,15 @@ class Engine:
         }
         # Without objectives the network only predicts, and nothing is added to a loss.
         self.activities = plan.activities if self.objectives and not only_losses else []
-        self.regularized = [v for v in self.trainable if v.regularizer is not None and not only_losses]
         self.only_losses = only_losses
         self.masks = [
             None if only_losses else mask_of_output(plan, index, objective)
             for index, objective in enumerate(self.objectives)
         ]
         self.with_delta = buffers_behind(plan.steps, self.trainable)
-        self.tables = self._find_tables()
+        self.tables: set[Variable] = set()
+        self.regularized: list[Variable] = []
+        self._find_kinds()
         self.arguments = SetArguments(self)
         self._plan_backward()
         self.settings_version = 0 if optimizer is None else optimizer.settings_version
@@ -198,14 +199,15 @@ class Engine:
         training = training if step.training is None else step.training
         return self.couples_samples[index] == "always" or (self.couples_samples[index] == "in_training" and training)
 
-    def _find_tables(self) -> set[Variable]:
-        return variables_by_rows(self.plan, self.trainable, self.optimizer, self.ranks is not None)
+    def _find_kinds(self) -> None:
+        """Find the variables that are updated by rows, and those with a regularizer. Both may change."""
+        self.tables = variables_by_rows(self.plan, self.trainable, self.optimizer, self.ranks is not None)
+        self.regularized = [v for v in self.trainable if v.regularizer is not None and not self.only_losses]
 
     def follow_settings(self) -> None:
         """Take over settings of the optimizer that were changed since the last run."""
         assert self.optimizer is not None
         self.settings_version = self.optimizer.settings_version
-        self.tables = self._find_tables()
         self._make_rule()
         self.bound = False
 
@@ -248,6 +250,7 @@ class Engine:
             if self.store is None:
                 return
             self.store.add_user(self)
+            self._find_kinds()
             self.offsets = {variable: variable.offset for variable in self.plan.variables}
             if self.ranks is not None:  # other ranks may still be reading the last vector
                 self.gradient_vector = self.ranks.vector(self.store.values.size, self.dtype)

@@ -138,9 +138,11 @@ def _refusal(engine: Engine) -> str | None:
             )
         if squares and engine.couples(index, True):
             return f"{name} cannot train layer {step.layer.name!r}: it must see a batch as a whole in training."
-        for argument, value in vars(step.layer).items():
-            if argument.endswith("_constraint") and value is not None:
-                return f"{name} cannot keep to the {argument} of layer {step.layer.name!r}."
-            if argument.endswith("_regularizer") and value is not None and squares:
-                return f"{name} needs a sum of squares, but layer {step.layer.name!r} has a {argument}."
+    for variable in engine.trainable:
+        if variable.constraint is not None:
+            return f"{name} cannot keep to the constraint of weight {variable.path!r}."
+        if squares and variable.regularizer is not None:
+            return f"{name} needs a sum of squares, but weight {variable.path!r} has a regularizer."
+    for activity in engine.activities if squares else ():
+        return f"{name} needs a sum of squares, but layer {activity.layer.name!r} adds to the loss."
     return None

@@ -6,18 +6,17 @@ import itertools
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cbackprop import constraints, initializers, regularizers
+from cbackprop import initializers
 from cbackprop.layers.call_context import path_of
 from cbackprop.layers.shapes import check_shape
 from cbackprop.layers.tracking import own_variables
 from cbackprop.number_types import FLOAT_TYPES, check_float_type
 from cbackprop.parameter_store import AtRest
-from cbackprop.validation import check_name, check_number, named
-from cbackprop.variable import Variable, are_blank
+from cbackprop.validation import check_name, named
+from cbackprop.variable import Variable
 
-__all__ = ["check_penalty", "load_values", "named_weight_arguments", "new_weight", "set_values"]
+__all__ = ["load_values", "named_weight_arguments", "new_weight", "set_values"]
 
 
 def named_weight_arguments(args: tuple[Any, ...], by_name: dict[str, Any]) -> dict[str, Any]:
@@ -57,11 +56,7 @@ def new_weight(
     name = check_name(name) or _free_name(layer)
     shape = check_shape(f"the shape of weight {name!r}", () if shape is None else shape)
     first = named("initializer", initializers.get, "glorot_uniform" if initializer is None else initializer)
-    added = None if regularizer is None else regularizers.get(regularizer)
-    held = None if constraint is None else constraints.get(constraint)
-    variable = Variable._of_checked(first, shape, layer.dtype, trainable, name, added, held)
-    if added is not None or held is not None:
-        _try(variable)
+    variable = Variable._of_checked(first, shape, layer.dtype, trainable, name, regularizer, constraint)
     variable.path = path_of(layer, name)
     layer._variables.append(variable)
     return variable
@@ -88,35 +83,6 @@ def _check_unlocked(layer: Any, name: str | None) -> None:
         raise ValueError(
             f"{type(layer).__name__} {layer.name!r} is built: it can take no other weights, but add_weight was "
             f"called with name={name!r}. Make weights in __init__ or build."
-        )
-
-
-def _try(variable: Variable) -> None:
-    """Refuse a regularizer or a constraint that cannot take the weight: training calls them without a way back."""
-    if are_blank():
-        return
-    if variable.regularizer is not None:
-        check_penalty(variable.regularizer, variable.array.copy(), variable.name)
-    if variable.constraint is not None:
-        variable.check(variable.constraint(variable.array.copy()), finite=True)
-
-
-def check_penalty(regularizer: Any, values: NDArray[Any], name: str) -> None:
-    """Refuse a regularizer whose value for `values` is no number, or whose gradient is not shaped like them.
-
-    Raises
-    ------
-    TypeError
-        If the value is no number, or the gradient not an array of numbers.
-    ValueError
-        If one is not finite, or the gradient has another shape.
-    """
-    check_number(f"the value of the regularizer of {name!r}", np.asarray(regularizer(values)).item())
-    gradient = np.asarray(regularizer.gradient(values))
-    if gradient.dtype.kind not in "fiu" or gradient.shape != values.shape or not np.isfinite(gradient).all():
-        raise ValueError(
-            f"The gradient of the regularizer of {name!r} must be finite numbers of shape {values.shape}, "
-            f"but got {gradient.dtype} of shape {gradient.shape}."
         )
 
 

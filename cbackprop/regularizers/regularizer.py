@@ -11,8 +11,9 @@ from cbackprop import config
 from cbackprop.number_types import FLOAT_TYPES
 from cbackprop.registry import Registry
 from cbackprop.spec import Adjustable
+from cbackprop.validation import check_number
 
-__all__ = ["Regularizer", "check_array", "registry"]
+__all__ = ["Regularizer", "check_array", "check_penalty", "registry"]
 
 registry = Registry("regularizer", "regularizers")
 
@@ -59,6 +60,25 @@ class Regularizer(Adjustable):
     def gradient(self, x: ArrayLike) -> NDArray[Any]:
         """The derivative of ``self(x)`` in the shape of `x`. Raises the same errors as a call."""
         raise NotImplementedError(f"{type(self).__name__} must define gradient(self, x).")
+
+
+def check_penalty(regularizer: Any, values: NDArray[Any], name: str) -> None:
+    """Refuse a regularizer whose value for `values` is no number, or whose gradient is not shaped like them.
+
+    Raises
+    ------
+    TypeError
+        If the value is no number, or the gradient not an array of numbers.
+    ValueError
+        If one is not finite, or the gradient has another shape.
+    """
+    check_number(f"the value of the regularizer of {name!r}", np.asarray(regularizer(values)).item())
+    gradient = np.asarray(regularizer.gradient(values))
+    if gradient.dtype.kind not in "fiu" or gradient.shape != values.shape or not np.isfinite(gradient).all():
+        raise ValueError(
+            f"The gradient of the regularizer of {name!r} must be finite numbers of shape {values.shape}, "
+            f"but got {gradient.dtype} of shape {gradient.shape}."
+        )
 
 
 def check_array(x: Any) -> NDArray[Any]:
