@@ -24,7 +24,10 @@ from worker import PeerError, Worker
 
 @dataclass(frozen=True)
 class Suite:
-    """A comparison: the name of its files, the cases, the libraries, and how many units of time are a second."""
+    """A comparison: the name of its files, the cases, the libraries, and how many units of time are a second.
+
+    Memory is measured for the cases in `memory`, in the libraries in `remembered`.
+    """
 
     name: str
     training: list[Any]
@@ -32,6 +35,8 @@ class Suite:
     peers: tuple[str, ...]
     unit: str
     per_second: float
+    memory: Sequence[Any] = ()
+    remembered: tuple[str, ...] = ()
 
 
 DENSE = Suite("compare", workloads.TRAINING, workloads.INFERENCE, peers.NAMES, "µs", 1e6)
@@ -52,6 +57,16 @@ def options_of(suite: Suite, description: str | None) -> argparse.ArgumentParser
     files = ", ".join(f"{suite.name}.{ending}" for ending in ("md", "json", "png"))
     parser.add_argument("--output", type=Path, help=f"directory for {files}")
     return parser
+
+
+def parse_for(suite: Suite, description: str | None, arguments: list[str] | None) -> argparse.Namespace:
+    """The options of a comparison that has none of its own."""
+    parser = options_of(suite, description)
+    options = parser.parse_args(arguments)
+    complaint = find_fault(options, suite)
+    if complaint:
+        parser.error(complaint)
+    return options
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -94,6 +109,7 @@ def find_fault(options: argparse.Namespace, suite: Suite) -> str:
         return "--rounds must be at least 1."
     chosen = {"Training": suite.training, "Inference": suite.inference}
     options.cases = {kind: [case for case in cases if options.only in case.name] for kind, cases in chosen.items()}
+    options.memory = [case for case in suite.memory if options.only in case.name]
     return "" if any(options.cases.values()) else f"No network's name contains {options.only!r}."
 
 
@@ -265,12 +281,12 @@ def speed_up(runs: list[dict[str, Any]], report: Report) -> None:
                 report.row(one["case"], *gains)
 
 
-def memory(options: argparse.Namespace, report: Report, remembered: Sequence[str]) -> list[dict[str, Any]]:
+def memory(options: argparse.Namespace, report: Report) -> list[dict[str, Any]]:
     """The peak memory of an epoch of `options.memory` beyond data and weights, with one thread.
 
     Each peer runs in a process of its own.
     """
-    names = [name for name in remembered if name in ("cbackprop", *options.peers)]
+    names = [name for name in options.suite.remembered if name in ("cbackprop", *options.peers)]
     titles = [report.data["runs"][0]["peers"][name]["title"] for name in names]
     report.table("Peak memory of training, beyond the data and the weights: MB, 1 thread", ["network", *titles])
     rows = []
@@ -296,6 +312,15 @@ def finish(options: argparse.Namespace, report: Report) -> int:
     runs = report.data["runs"]
     report.write(options.output, lambda figure: draw(runs, figure))
     return int(any(one["wrong"] for one in runs))
+
+
+def compare_speed_and_memory(options: argparse.Namespace) -> int:
+    """All tables of a comparison, and the exit code."""
+    report = compare_all(options)
+    speed_up(report.data["runs"], report)
+    if options.memory:
+        report.data["memory"] = memory(options, report)
+    return finish(options, report)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -116,7 +116,7 @@ WRONG = [
 )
 def test_a_wrong_option_of_images_is_refused(monkeypatch, capsys, benchmark, arguments, message):
     with pytest.raises(SystemExit, match="2"):
-        script(monkeypatch, benchmark).parse(arguments)
+        script(monkeypatch, benchmark).main(arguments)
     assert message in capsys.readouterr().err
 
 
@@ -162,13 +162,13 @@ def test_speed_up_and_memory_of_convolutions(monkeypatch, capsys):
     )
     compare.speed_up([one, two], report.Report("test"))
     assert capsys.readouterr().out.splitlines()[-1] == "| a | 1.50 |  |"
-    options = convolution.parse(["--peers", "cbackprop"])
+    options = compare.parse_for(convolution.SUITE, "", ["--peers", "cbackprop"])
     assert [case.batch for case in options.memory] == [1024, 256]
     if sys.platform == "linux":
         options.memory = [replace(convnets.VGG, batch=batch, steps=1) for batch in (8, 64)]
         made = report.Report("test")
         made.data["runs"] = [one]
-        few, many = (row["bytes"]["cbackprop"] for row in compare.memory(options, made, convolution.REMEMBERED))
+        few, many = (row["bytes"]["cbackprop"] for row in compare.memory(options, made))
         # Inputs of four convolutions and of what follows are kept: 32 x 32 x 32 and 16 x 16 x 64 numbers of four bytes.
         sample = 4 * 2 * (32 * 32 * 32 + 16 * 16 * 64)
         assert 56 * sample / 2 < many - few < 56 * sample * 6

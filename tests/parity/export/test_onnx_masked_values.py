@@ -4,41 +4,14 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from shown_steps import SHOWN, STEPS, as_list
+from onnx_masks import LIMITS, SHOWN, STEPS, compare, hidden_as, sequences
 
 import cbackprop as cb
 from cbackprop import layers
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-LIMITS = {"float32": 1e-5, "float64": 1e-12}
 MORE = SHOWN[[3, 2, 5, 1, 6, 0, 4]]
-
-
-def compare(model, path, *data, reads=True):
-    """ONNX Runtime predicts the same, and so does the model that is read, of all samples and of one; return that."""
-    cb.export.onnx(model, path)
-    onnx.checker.check_model(onnx.load(path), full_check=True)
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    again = cb.export.from_onnx(path) if reads else model
-    for rows in (slice(None), slice(1, 2), slice(2, 3)):
-        given = [array[rows] for array in data]
-        wanted = as_list(model.predict(given if len(given) > 1 else given[0], verbose=0))
-        found = session.run(None, dict(zip((value.name for value in session.get_inputs()), given, strict=True)))
-        mine = as_list(again.predict(given if len(given) > 1 else given[0], verbose=0))
-        for arrays in (found, mine):
-            for a, b in zip(arrays, wanted, strict=True):
-                np.testing.assert_allclose(a, b, rtol=LIMITS[model.dtype], atol=LIMITS[model.dtype])
-    return again
-
-
-def sequences(rng, features=3, dtype="float32", steps=STEPS):
-    return rng.normal(size=(len(SHOWN), steps, features)).astype(dtype)
-
-
-def hidden_as(x, value, shown=SHOWN):
-    """Sequences in which hidden steps hold a value."""
-    return np.where(shown[..., None], x, value).astype(x.dtype)
 
 
 def words(rng):

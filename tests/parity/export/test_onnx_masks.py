@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from shown_steps import SHOWN, STEPS, as_list
+from onnx_masks import LIMITS, SHOWN, STEPS, compare, hidden_as, sequences
 
 import cbackprop as cb
 from cbackprop import layers
@@ -17,38 +17,12 @@ from cbackprop import layers
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 KINDS = ("SimpleRNN", "LSTM", "GRU")
-LIMITS = {"float32": 1e-5, "float64": 1e-12}
 
 
 def drawn(model, rng):
     """The model with other weights."""
     model.set_weights([weight + rng.normal(0, 0.3, weight.shape) for weight in model.get_weights()])
     return model
-
-
-def compare(model, path, *data):
-    """ONNX Runtime predicts the same, and so does the model that is read, of all samples and of one; return that."""
-    cb.export.onnx(model, path)
-    onnx.checker.check_model(onnx.load(path), full_check=True)
-    session, again = onnxruntime.InferenceSession(path), cb.export.from_onnx(path)
-    for rows in (slice(None), slice(2, 3)):
-        given = [array[rows] for array in data]
-        wanted = as_list(model.predict(given if len(given) > 1 else given[0], verbose=0))
-        found = session.run(None, dict(zip((value.name for value in session.get_inputs()), given, strict=True)))
-        mine = as_list(again.predict(given if len(given) > 1 else given[0], verbose=0))
-        for arrays in (found, mine):
-            for a, b in zip(arrays, wanted, strict=True):
-                np.testing.assert_allclose(a, b, rtol=LIMITS[model.dtype], atol=LIMITS[model.dtype])
-    return again
-
-
-def sequences(rng, features=3, dtype="float32", steps=STEPS):
-    return rng.normal(size=(len(SHOWN), steps, features)).astype(dtype)
-
-
-def hidden_as(x, value):
-    """Sequences in which hidden steps hold a value."""
-    return np.where(SHOWN[..., None], x, value).astype(x.dtype)
 
 
 @pytest.mark.parametrize("dtype", LIMITS)
