@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import os
+import stat
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 __all__ = [
     "ArgumentTypeError",
+    "a_type",
     "check_boolean",
     "check_choice",
     "check_counts",
@@ -22,6 +24,7 @@ __all__ = [
     "check_name",
     "check_number",
     "check_path",
+    "check_regular",
     "check_verbose",
     "contiguous",
     "in_place_of_several",
@@ -212,6 +215,21 @@ def check_path(name: str, value: Any) -> str:
     return path
 
 
+def check_regular(path: str | bytes | os.PathLike[Any]) -> None:
+    """Refuse what is neither a file nor a folder: reading a pipe may wait forever, and a device may never end.
+
+    Raises
+    ------
+    OSError
+        If it is a pipe, a device or a socket, or if there is nothing of this name.
+    """
+    mode = os.stat(path).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a folder raises the right error
+        kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+        found = kinds.get(stat.S_IFMT(mode), "a device")
+        raise OSError(f"{os.fsdecode(path)!r} is {found}, but a file is needed.")
+
+
 def contiguous(array: Any, dtype: DTypeLike | None = None) -> NDArray[Any]:
     """The array, or a copy, in the form that C code reads: of this type, contiguous and aligned.
 
@@ -251,6 +269,13 @@ def type_name(value: Any) -> str:
     cls = value if isinstance(value, type) else type(value)
     known = cls.__module__.partition(".")[0] in ("__main__", "builtins", "cbackprop", "numpy")
     return cls.__name__ if known else f"{cls.__module__}.{cls.__qualname__}"
+
+
+def a_type(value: Any) -> str:
+    """The name of a class, or of the class of `value`, after "a" or "an", for messages."""
+    name = type_name(value)
+    spelled = name[1:2].isupper() and name[0] in "FHLMNRSX"  # as in "an LSTM"
+    return f"{'an' if name[0] in 'AEIOaeio' or spelled else 'a'} {name}"
 
 
 def in_place_of_several(value: Any) -> str:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.validation import check_regular
+
 __all__ = ["check_path", "read_idx"]
 
 DTYPES: dict[int, np.dtype[Any]] = {
@@ -89,6 +91,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
            [4, 5, 6]], dtype=uint8)
     """
     file = check_path("path", path)
+    check_regular(file)
     with open(file, "rb") as raw:
         compressed = raw.read(2) == GZIP_MAGIC
         raw.seek(0)

@@ -9,6 +9,7 @@ from typing import Any
 
 from cbackprop.export.onnx_limits import LARGEST_FILE, OPSET
 from cbackprop.saving import container
+from cbackprop.validation import check_regular
 
 __all__ = ["from_onnx", "onnx"]
 
@@ -131,6 +132,7 @@ def from_onnx(path: Path, outputs: Sequence[str] | None = None) -> Any:
         isinstance(outputs, str) or not outputs or not all(isinstance(name, str) for name in outputs)
     ):
         raise TypeError(f"outputs must be a list of names, but got {outputs!r}.")
+    check_regular(path)
     if os.path.getsize(path) > LARGEST_FILE:
         raise ValueError(f"{path!r} is not an ONNX file: it is larger than 2 GB.")
     with open(path, "rb") as file:

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from cbackprop.distribution.setting import writes_files
+from cbackprop.validation import check_regular
 
 __all__ = ["Container", "Part", "read", "replace", "write"]
 
@@ -51,6 +52,8 @@ def replace(path: str, content: bytes) -> None:
     folder = os.path.dirname(os.path.abspath(path))
     if os.path.isdir(path):
         raise IsADirectoryError(f"{path!r} is a folder, but the name of a file is needed.")
+    if os.path.exists(path):
+        check_regular(path)  # other programs may need a pipe or a device of this name
     if not os.path.basename(path):
         raise FileNotFoundError(f"The name of a file is needed, but got {path!r}.")
     if not os.path.isdir(folder):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 
+from cbackprop.validation import check_regular
+
 __all__ = ["FOR_KERAS", "MissingFileError", "check_suffix", "kind_of", "refuse_other_kinds"]
 
 # Files with these suffixes are written in Keras's format, all others as safetensors.
@@ -97,6 +99,7 @@ def kind_of(path: str, what: str = "model") -> str:
             f"File not found: there is {found} at {path!r}. Expected a file saved by "
             f"{'Model.save' if what == 'model' else 'Model.save_weights or Model.save'}, here or in Keras."
         )
+    check_regular(path)
     with open(path, "rb") as file:
         start = file.read(9)
     if path.endswith(FOR_KERAS["shards"]) and start[:1] == b"{":

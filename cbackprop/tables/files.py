@@ -19,6 +19,7 @@ import numpy as np
 from cbackprop.suggestions import nearest
 from cbackprop.tables.delimited import Texts, read_delimited
 from cbackprop.tables.frame import Table, as_table
+from cbackprop.validation import check_regular
 
 __all__ = ["load_columns", "write"]
 
@@ -52,6 +53,7 @@ def load_columns(
         raise IsADirectoryError(f"{path!r} is a folder, but the name of a file is needed.")
     if not os.path.exists(path):
         raise FileNotFoundError(f"There is no file {path!r}.")
+    check_regular(path)
     if suffix == ".npz":
         return _read_npz(path, arrays)
     if suffix == ".parquet":

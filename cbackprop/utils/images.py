@@ -14,7 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 from cbackprop.config import check_data_format, floatx
 from cbackprop.foreign_arrays import from_foreign
 from cbackprop.utils.pillow import MODES, pillow
-from cbackprop.validation import ArgumentTypeError, check_boolean, check_choice, check_integer, type_name
+from cbackprop.validation import (
+    ArgumentTypeError,
+    check_boolean,
+    check_choice,
+    check_integer,
+    check_regular,
+    type_name,
+)
 
 __all__ = ["array_to_img", "check_size", "img_to_array", "load_img", "save_img"]
 
@@ -93,6 +100,7 @@ def _opened(path: Any) -> Any:
     if isinstance(path, io.BytesIO):
         content, name = path, "path"
     elif isinstance(path, (str, bytes, os.PathLike)):
+        check_regular(path)
         with open(path, "rb") as file:
             content, name = io.BytesIO(file.read()), repr(os.fsdecode(path))
     else:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.validation import check_regular
+
 __all__ = ["CHANNELS", "decode", "pillow"]
 
 # The channels of an image by its color mode.
@@ -55,6 +57,7 @@ def decode(path: str, color_mode: str) -> NDArray[np.uint8]:
         If it is damaged, truncated, or no such file. The message names it.
     """
     image_module = pillow("Reading images")
+    check_regular(path)
     with open(path, "rb") as file:
         content = file.read()
     try:

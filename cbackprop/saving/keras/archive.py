@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from cbackprop.validation import check_regular
+
 __all__ = ["CONFIG", "METADATA", "NOTES", "OWN", "WEIGHTS", "KerasFile", "h5py_module", "open_keras_file"]
 
 WEIGHTS, CONFIG, METADATA = "model.weights.h5", "config.json", "metadata.json"
@@ -173,6 +175,8 @@ def _listed(value: Any) -> list[Any]:
 
 def _unfold(path: str) -> tuple[dict[str, Any], dict[str, Any], list[Any]]:
     """The parts of a folder."""
+    for name in (CONFIG, METADATA, WEIGHTS):
+        check_regular(os.path.join(path, name))
     contents: dict[str, dict[str, Any]] = {}
     for name in (CONFIG, METADATA):
         with open(os.path.join(path, name), "rb") as file:
