@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.validation import a_type
+
 __all__ = ["from_foreign"]
 
 Array = NDArray[Any]
@@ -123,7 +125,7 @@ def _pandas_column(where: str, series: Any, allowed: bool) -> Array:
 
 def _from_polars(name: str, value: Any, missing: bool) -> Any:
     if hasattr(value, "collect"):
-        raise TypeError(f"{name} is a {type(value).__name__}: call its collect() first.")
+        raise TypeError(f"{name} is {a_type(value)}: call its collect() first.")
     if not hasattr(value, "get_columns"):
         return _polars_column(name, value, missing)
     return _stack(_polars_column(f"{name}[{series.name!r}]", series, missing) for series in value.get_columns())

@@ -46,3 +46,21 @@ def test_sizes_of_numpy_are_multiplied_as_whole_numbers():
     with pytest.raises(ValueError, match=r"the output must stand for 2\*\*48 numbers at most"):
         validation.check_memory("the output", (np.int64(2**40), 2**70, None))
     validation.check_memory("the output", (np.int64(3), None, 4))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ([], "a list"),
+        (3, "an int"),
+        (np.float64(1), "a float64"),
+        (KeyError("x"), "a KeyError"),
+        (type("ImageBatches", (), {"__module__": "cbackprop.utils"}), "an ImageBatches"),
+        (type("LSTM", (), {"__module__": "cbackprop.layers"}), "an LSTM"),
+        (type("GRU", (), {"__module__": "cbackprop.layers"}), "a GRU"),
+        (type("UserModel", (), {"__module__": "__main__"}), "a UserModel"),
+        (type("Sequence", (), {"__module__": "images.sets"}), "an images.sets.Sequence"),
+    ],
+)
+def test_types_have_their_article(value, expected):
+    assert validation.a_type(value) == expected

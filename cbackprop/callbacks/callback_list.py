@@ -13,7 +13,7 @@ from cbackprop.callbacks.run_state import MOMENTS, give_states, take_states
 from cbackprop.foreign_objects import instead_of_foreign
 from cbackprop.validation import check_boolean, type_name
 
-__all__ = ["CallbackList"]
+__all__ = ["CallbackList", "callbacks_in"]
 
 
 class CallbackList(Callback):
@@ -57,7 +57,7 @@ class CallbackList(Callback):
         model: Any = None,
         **params: Any,
     ) -> None:
-        self.callbacks = list(_flatten(callbacks))
+        self.callbacks = list(callbacks_in(callbacks))
         for name, wanted, kind in (("add_history", add_history, History), ("add_progbar", add_progbar, ProgbarLogger)):
             if check_boolean(name, wanted) and not any(isinstance(callback, kind) for callback in self.callbacks):
                 self.callbacks.append(kind())
@@ -112,12 +112,19 @@ class CallbackList(Callback):
                 callback.set_params(params)
 
 
-def _flatten(callbacks: Any) -> Iterator[Callback]:
+def callbacks_in(callbacks: Any) -> Iterator[Callback]:
+    """The callbacks in lists of any depth.
+
+    Raises
+    ------
+    TypeError
+        If there is something else.
+    """
     if callbacks is None:
         return
     if isinstance(callbacks, (list, tuple)):
         for item in callbacks:
-            yield from _flatten(item)
+            yield from callbacks_in(item)
         return
     if not isinstance(callbacks, Callback):
         got = f"the class {type_name(callbacks)}" if isinstance(callbacks, type) else type_name(callbacks)

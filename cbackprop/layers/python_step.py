@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.layers.operation import Operation
-from cbackprop.validation import contiguous
+from cbackprop.validation import a_type, contiguous
 
 __all__ = ["PythonStep", "checked_array"]
 
@@ -19,7 +19,7 @@ def checked_array(layer: Any, what: str, value: Any, shape: tuple[int, ...]) -> 
     """`value` as an array of this shape in the layer's float type; errors name the layer."""
     if type(value).__module__.partition(".")[0] in ("torch", "tensorflow", "jax", "jaxlib", "keras"):
         raise TypeError(
-            f"{what} of layer {layer.name!r} is a {type(value).__name__}, but must be a NumPy array: write the layer "
+            f"{what} of layer {layer.name!r} is {a_type(value)}, but must be a NumPy array: write the layer "
             "with NumPy, and its gradient in a method backward(inputs, outputs, delta)."
         )
     try:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from cbackprop import random, threads
 from cbackprop.callbacks import Callback, History
+from cbackprop.callbacks.callback_list import callbacks_in
 from cbackprop.callbacks.progress import Display
 from cbackprop.callbacks.progress_of_many import DisplayOfMany
 from cbackprop.distribution.setting import distribution
@@ -16,7 +17,7 @@ from cbackprop.layers.tracking import layers_within
 from cbackprop.models.many_runs import ManyRuns
 from cbackprop.models.sources import is_dataset
 from cbackprop.optimizers import Optimizer
-from cbackprop.validation import ArgumentTypeError, check_boolean, check_integer
+from cbackprop.validation import ArgumentTypeError, a_type, check_boolean, check_integer
 from cbackprop.variable import Variable
 
 __all__ = ["fit_many"]
@@ -244,7 +245,7 @@ def _check_shared_data(given: dict[str, Any], count: int) -> None:
                 continue
             if id(entry) in seen and not hasattr(entry, "__array__"):
                 raise ValueError(
-                    f"{name} is a {type(entry).__name__} for several models, but a dataset can yield its batches to "
+                    f"{name} is {a_type(entry)} for several models, but a dataset can yield its batches to "
                     "only one. Give a list with a dataset for each model, or arrays."
                 )
             seen.add(id(entry))
@@ -276,21 +277,13 @@ def _callbacks_of_each(callbacks: Any, count: int) -> list[Any]:
     _check_list("callbacks", found, count)
     owners: dict[int, int] = {}
     for index, entry in enumerate(found):
-        for callback in _leaves(entry):
+        for callback in callbacks_in(entry):
             if owners.setdefault(id(callback), index) != index:
                 raise ValueError(
                     f"callbacks has the same {type(callback).__name__} for models[{owners[id(callback)]}] and "
                     f"models[{index}]. Callbacks remember what they have seen: make one for each model."
                 )
     return list(found)
-
-
-def _leaves(entry: Any) -> Iterator[Any]:
-    if isinstance(entry, (list, tuple)):
-        for item in entry:
-            yield from _leaves(item)
-    elif entry is not None:
-        yield entry
 
 
 def _check_seeds(seeds: Any, count: int) -> list[int]:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from cbackprop.saving import deserialize_keras_object
-from cbackprop.validation import ArgumentTypeError
+from cbackprop.validation import ArgumentTypeError, a_type
 
 __all__ = ["model_from_json"]
 
@@ -52,5 +52,5 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
         raise ArgumentTypeError(f"json_string must describe a model, but is {config!r}.")
     model = deserialize_keras_object(config, custom_objects)
     if not getattr(model, "is_model", False):
-        raise ValueError(f"json_string must describe a model, but describes a {type(model).__name__}.")
+        raise ValueError(f"json_string must describe a model, but describes {a_type(model)}.")
     return model

@@ -26,7 +26,7 @@ from cbackprop.models.summary import summary_text
 from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import Graph, check_names
 from cbackprop.tensor import is_symbolic, map_structure
-from cbackprop.validation import ArgumentTypeError
+from cbackprop.validation import ArgumentTypeError, a_type
 
 __all__ = ["Model", "NoShapeError"]
 
@@ -327,7 +327,7 @@ class Model(Trainer, FileMethods, GraphLayer):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         """A new model with new weights, from a config of this library or of Keras."""
-        with saving.CustomObjectScope(custom_objects), shared_objects.reading(), reading(f"a {cls.__name__}", config):
+        with saving.CustomObjectScope(custom_objects), shared_objects.reading(), reading(a_type(cls), config):
             config = saving.own_config(cls.__name__, config)
             if configs.is_functional_config(config) or cls._takes_a_graph():
                 return configs.functional_from_config(cls, config)

@@ -19,7 +19,7 @@ from cbackprop.losses.target import as_array
 from cbackprop.models.model import Model
 from cbackprop.plan.step import implementation_of
 from cbackprop.tensor import flatten, is_symbolic, map_structure
-from cbackprop.validation import ArgumentTypeError
+from cbackprop.validation import ArgumentTypeError, a_type
 
 __all__ = ["run_built_in", "run_layer"]
 
@@ -90,7 +90,7 @@ def _returned(layer: Layer, leaf: Any) -> Any:
         return leaf
     if type(leaf).__module__.partition(".")[0] in ("torch", "tensorflow", "jax", "jaxlib", "keras"):
         raise TypeError(
-            f"The output of layer {layer.name!r} is a {type(leaf).__name__}, but must be a NumPy array. Write the "
+            f"The output of layer {layer.name!r} is {a_type(leaf)}, but must be a NumPy array. Write the "
             "layer with NumPy, and its gradient as a method backward(inputs, outputs, delta)."
         )
     array = as_array(f"The output of layer {layer.name!r}", leaf)

@@ -26,7 +26,7 @@ from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import check_names
 from cbackprop.saving import CustomObjectScope, own_config
 from cbackprop.tensor import KerasTensor, map_structure
-from cbackprop.validation import ArgumentTypeError, check_boolean, type_name
+from cbackprop.validation import ArgumentTypeError, a_type, check_boolean, type_name
 from cbackprop.variable import Variable
 
 __all__ = ["Sequential"]
@@ -342,7 +342,7 @@ class Sequential(Model):
         """A new model with new weights, from a config of this library or of Keras."""
         if not takes_a_graph(cls):
             return super().from_config(config, custom_objects)
-        with CustomObjectScope(custom_objects), shared_objects.reading(), reading(f"a {cls.__name__}", config):
+        with CustomObjectScope(custom_objects), shared_objects.reading(), reading(a_type(cls), config):
             config = own_config("Sequential", config)
             missing = [name for name in ("name", "layers") if name not in config]
             if missing:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cbackprop.layers.layer import registry
-from cbackprop.validation import ArgumentTypeError
+from cbackprop.validation import ArgumentTypeError, a_type
 from cbackprop.variable import blank_variables
 
 __all__ = ["described_model"]
@@ -36,5 +36,5 @@ def described_model(config: Callable[[], Any], elements: int, refusal: str) -> A
         kind = ArgumentTypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"{refusal}: {error}") from error
     if not getattr(model, "is_model", False) or not (model.built or hasattr(model, "add")):
-        raise ValueError(f"{refusal}: it describes a {type(model).__name__}, which is not a model, or has no shape.")
+        raise ValueError(f"{refusal}: it describes {a_type(model)}, which is not a model, or has no shape.")
     return model

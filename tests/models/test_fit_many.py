@@ -185,6 +185,13 @@ def test_callbacks_of_each_model():
     assert [note.model for note in notes] == models
 
 
+@pytest.mark.parametrize("callbacks", [5, [5], "abc", [[], 5], cb.callbacks.History])
+def test_what_is_no_callback(callbacks):
+    """Small numbers and classes are the same object for all models."""
+    with pytest.raises(TypeError, match="callbacks must hold Callback objects, but got"):
+        cb.fit_many([small(), small()], X, Y, callbacks=lambda index: callbacks, verbose=0)
+
+
 @pytest.mark.parametrize(("callbacks", "checks"), [(None, 2), (lambda i: [cb.callbacks.Callback()], 5)])
 def test_same_data_is_checked_once(monkeypatch, callbacks, checks):
     """The change comes in the first model, whose engine the others get, and in the first of the others."""

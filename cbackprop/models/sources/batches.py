@@ -12,7 +12,7 @@ from cbackprop.losses.target import NotFiniteError
 from cbackprop.models.data import Samples
 from cbackprop.models.sources.prefetch import Prefetch
 from cbackprop.models.sources.source import CALLER, Check, Piece, Source, ran_out, whole_executions
-from cbackprop.validation import type_name
+from cbackprop.validation import a_type
 
 __all__ = ["BatchSource", "Indexed", "Once", "Passes", "Repeated"]
 
@@ -101,7 +101,7 @@ class Indexed(Once):
         self._dataset = dataset
         self.length = dataset.num_batches if hasattr(dataset, "num_batches") else _length(dataset)
         if self.length is not None and self.length < 1:
-            raise ValueError(f"x is a {type(dataset).__name__} of {self.length} batches: it is empty.")
+            raise ValueError(f"x is {a_type(dataset)} of {self.length} batches: it is empty.")
         self.workers = max(getattr(dataset, "workers", 1), 1)
         self.ahead = max(getattr(dataset, "max_queue_size", 0) or 10, self.workers)
         if getattr(dataset, "use_multiprocessing", False):
@@ -324,9 +324,9 @@ def _described(value: Any, depth: int = 2) -> str:
     if isinstance(value, (list, tuple, dict)) and depth and len(value) <= MOST_DESCRIBED:
         pairs = value.items() if isinstance(value, dict) else [(None, item) for item in value]
         items = [("" if key is None else f"{key!r}: ") + _described(item, depth - 1) for key, item in pairs]
-        return f"a {type_name(value)} ({', '.join(items)})"
+        return f"{a_type(value)} ({', '.join(items)})"
     shape = getattr(value, "shape", None)
-    return f"a {type_name(value)}" + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
+    return a_type(value) + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
 
 
 def _length(dataset: Any) -> int | None:

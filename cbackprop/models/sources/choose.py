@@ -10,6 +10,7 @@ from cbackprop.models.sources.batches import BatchSource, Indexed, Once, Passes,
 from cbackprop.models.sources.blocks import BlockSource, holds_files
 from cbackprop.models.sources.source import Source
 from cbackprop.row_batches import RowBatches
+from cbackprop.validation import a_type
 
 __all__ = ["is_dataset", "open_source"]
 
@@ -54,7 +55,7 @@ def open_source(
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None:
             raise ValueError(
-                f"{name} must not be given when x is a {type(x).__name__}: it yields its own, in batches (x, y) or "
+                f"{name} must not be given when x is {a_type(x)}: it yields its own, in batches (x, y) or "
                 "(x, y, sample_weight)."
             )
     return BatchSource(dataset, class_weight, steps, shuffle, epochs, at_once)
