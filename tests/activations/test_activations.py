@@ -14,15 +14,12 @@ import re
 
 import numpy as np
 import pytest
+from activation_kernels import REGISTERED, TYPES, run_kernel, run_kernel_backward
 
 import cbackprop as cb
 from cbackprop import activations
 from cbackprop.compiled.kernels import activations as kernels
-from cbackprop.layers.activation import ELU, LeakyReLU, ReLU
 from cbackprop.reference import activations as twins
-
-# Activations that halve an axis are tested in tests/activations/test_glu.py.
-REGISTERED = {name: function for name, function in activations.registry if not function.kernel().halves}
 
 # Numbers that float32 holds exactly, so that both types compute the same function.
 VARIANTS = {
@@ -56,7 +53,6 @@ CASES = [
     for arguments in [{}, *VARIANTS.get(name, [])]
 ]
 NAMES = pytest.mark.parametrize("name", REGISTERED)
-TYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 # Where f cancels, so that the error is one of numbers of this size, not of the result's.
 CANCELLING = {
@@ -80,28 +76,6 @@ def array_of(dtype, rng):
     common = [np.linspace(-20, 20, 1001), rng.normal(size=1000), rng.uniform(-120, 120, 1179)]
     x = np.concatenate([*common, rare, -rare])
     return rng.permutation(x).reshape(20, 30, 6).astype(dtype)
-
-
-def run_kernel(function, x):
-    """y = f(x) by the compiled kernel."""
-    kernel = function.kernel()
-    rows, width, numbers = kernel.layout(x.shape)
-    y = np.full_like(x, 123)
-    kernels.Activation(kernel.name, numbers).apply(x.reshape(rows, width), y.reshape(rows, width))
-    return y
-
-
-def run_kernel_backward(function, delta, x, y):
-    """delta f'(x) by the compiled kernel, which is given NaN for the one of x and y that it must not read."""
-    kernel = function.kernel()
-    rows, width, numbers = kernel.layout(x.shape)
-    if kernels.reads_input(kernel.name):
-        y = np.full_like(y, np.nan)
-    else:
-        x = np.full_like(x, np.nan)
-    delta = delta.copy()
-    kernels.Activation(kernel.name, numbers).apply_backward(*(a.reshape(rows, width) for a in (delta, x, y)))
-    return delta
 
 
 def twin_of(function):
@@ -238,112 +212,6 @@ def test_backward_against_central_differences(function, rng):
     size = np.maximum(np.abs(gradient), np.abs(numeric))
     # differences of sums of about 10 have a rounding error of 1e-15 * 10 / step = 1e-10
     assert np.all(np.abs(gradient - numeric) <= 1e-6 * np.maximum(size, 1e-3))
-
-
-# f(x) and f'(x) at these x: from the formula with 40 digits by mpmath 1.3, f' by mpmath.diff.
-KNOWN_AT = [-1.75, 0.625, 2.375]
-KNOWN = [
-    ("celu", {}, [-0.8262260565495548, 0.625, 2.375], [0.17377394345044514, 1.0, 1.0]),
-    ("elu", {}, [-0.8262260565495548, 0.625, 2.375], [0.17377394345044514, 1.0, 1.0]),
-    (
-        "exponential",
-        {},
-        [0.17377394345044514, 1.8682459574322223, 10.751013186076355],
-        [0.17377394345044514, 1.8682459574322223, 10.751013186076355],
-    ),
-    (
-        "gelu",
-        {},
-        [-0.07010352451167991, 0.45875904434456216, 2.354160621647621],
-        [-0.11092615108257806, 0.9391150762952839, 1.0476837893753068],
-    ),
-    (
-        "gelu",
-        {"approximate": True},
-        [-0.07020461765874868, 0.4587211499576005, 2.354544592688261],
-        [-0.1115969813872029, 0.9389080373867053, 1.0482344668574972],
-    ),
-    ("hard_sigmoid", {}, [0.20833333333333334, 0.6041666666666666, 0.8958333333333334], [1 / 6, 1 / 6, 1 / 6]),
-    (
-        "hard_silu",
-        {},
-        [-0.3645833333333333, 0.3776041666666667, 2.1276041666666665],
-        [-0.08333333333333333, 0.7083333333333334, 1.2916666666666667],
-    ),
-    ("leaky_relu", {}, [-0.35, 0.625, 2.375], [0.2, 1.0, 1.0]),
-    (
-        "log_sigmoid",
-        {},
-        [-1.9102241504380872, -0.42870067827651864, -0.08893946547493872],
-        [0.8519528019683106, 0.34864513533394575, 0.08509904500702023],
-    ),
-    (
-        "mish",
-        {},
-        [-0.2780172591724923, 0.48952559113753297, 2.3408485441932694],
-        [-0.09367667681546993, 0.9405975422320169, 1.0476615464922852],
-    ),
-    (
-        "selu",
-        {},
-        [-1.4525874854107, 0.6566881170971753, 2.4954148449692664],
-        [0.3055118554366769, 1.0507009873554805, 1.0507009873554805],
-    ),
-    (
-        "sigmoid",
-        {},
-        [0.14804719803168948, 0.6513548646660542, 0.9149009549929797],
-        [0.1261292251866552, 0.2270917049419204, 0.07785719754591339],
-    ),
-    (
-        "silu",
-        {},
-        [-0.25908259655545657, 0.4070967904162839, 2.172889768108327],
-        [-0.07267894604495712, 0.7932871802547545, 1.099811799164524],
-    ),
-    ("soft_shrink", {}, [-1.25, 0.125, 1.875], [1.0, 1.0, 1.0]),
-    (
-        "softplus",
-        {},
-        [0.16022415043808722, 1.0537006782765186, 2.463939465474939],
-        [0.14804719803168948, 0.6513548646660542, 0.9149009549929797],
-    ),
-    (
-        "softsign",
-        {},
-        [-0.6363636363636364, 0.38461538461538464, 0.7037037037037037],
-        [0.1322314049586777, 0.378698224852071, 0.0877914951989026],
-    ),
-    (
-        "squareplus",
-        {},
-        [0.4537682265918312, 1.3601909133900132, 2.7399677935467777],
-        [0.17074769606574094, 0.6491374965679734, 0.8824555990585254],
-    ),
-    (
-        "tanh",
-        {},
-        [-0.9413755384972874, 0.5545997223493823, 0.982845029172576],
-        [0.11381209551894224, 0.692419147969988, 0.03401564863075817],
-    ),
-    (
-        "tanh_shrink",
-        {},
-        [-0.8086244615027126, 0.07040027765061771, 1.392154970827424],
-        [0.8861879044810578, 0.30758085203001195, 0.9659843513692419],
-    ),
-]
-
-
-@TYPES
-@pytest.mark.parametrize(("name", "arguments", "values", "slopes"), KNOWN)
-def test_known_values(name, arguments, values, slopes, dtype):
-    function = REGISTERED[name].bind(**arguments)
-    x = np.array(KNOWN_AT, dtype)
-    y = run_kernel(function, x)
-    rounding = {"rtol": 8 * np.finfo(dtype).eps, "atol": np.finfo(dtype).eps}
-    np.testing.assert_allclose(y, values, **rounding)
-    np.testing.assert_allclose(run_kernel_backward(function, np.ones_like(x), x, y), slopes, **rounding)
 
 
 @NAMES
@@ -610,50 +478,3 @@ def test_kernel_arguments_are_checked():
         relu.apply(np.zeros((2, 3)), np.zeros((3, 2)))
     with pytest.raises(ValueError, match="same shape"):
         relu.apply_backward(np.zeros((2, 3)), np.zeros((2, 3)), np.zeros((2, 2)))
-
-
-@pytest.mark.parametrize(
-    ("make", "activation", "config"),
-    [
-        (lambda: ReLU(), "relu", {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}),
-        (lambda: ReLU(6, 0.5, 1.0), "relu", {"max_value": 6.0, "negative_slope": 0.5, "threshold": 1.0}),
-        (lambda: LeakyReLU(), "leaky_relu", {"negative_slope": 0.3}),
-        (lambda: LeakyReLU(0.5), "leaky_relu", {"negative_slope": 0.5}),
-        (lambda: ELU(), "elu", {"alpha": 1.0}),
-        (lambda: ELU(-0.5), "elu", {"alpha": -0.5}),
-    ],
-)
-def test_layers(make, activation, config, rng):
-    layer = make()
-    assert layer.get_config().items() >= config.items()
-    again = type(layer).from_config(layer.get_config())
-    assert again.get_config() == layer.get_config()
-    x = rng.normal(size=(4, 3, 2)).astype("float32") * 3
-    function = REGISTERED[activation].bind(**config)
-    assert layer.function == again.function == function.kernel()
-    np.testing.assert_array_equal(layer(x), function(x))
-    assert layer(cb.Input((3, 2))).shape == (None, 3, 2)
-    assert layer.count_params() == 0
-
-
-@pytest.mark.parametrize(
-    ("make", "error", "message"),
-    [
-        (lambda: ReLU(max_value=-1), ValueError, "max_value must be at least 0, but got -1"),
-        (lambda: ReLU(negative_slope=-1), ValueError, "negative_slope must be at least 0, but got -1"),
-        (lambda: ReLU(negative_slope=None), TypeError, "negative_slope must be a number, but got None"),
-        (lambda: ReLU(threshold=-1), ValueError, "threshold must be at least 0, but got -1"),
-        (lambda: LeakyReLU(-0.1), ValueError, "negative_slope must be at least 0, but got -0.1"),
-        (lambda: LeakyReLU(None), TypeError, "negative_slope must be a number, but got None"),
-        (lambda: ELU("1"), TypeError, "alpha must be a number, but got '1'"),
-    ],
-)
-def test_mistaken_layers(make, error, message):
-    with pytest.raises(error, match=message):
-        make()
-
-
-def test_old_name_of_the_slope():
-    with pytest.warns(DeprecationWarning, match="alpha is now called negative_slope"):
-        layer = LeakyReLU(alpha=0.1)
-    assert layer.negative_slope == 0.1

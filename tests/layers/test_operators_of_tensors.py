@@ -194,3 +194,35 @@ def test_mistakes(name):
     act, error, message = MISTAKES[name]
     with pytest.raises(error, match=message):
         act()
+
+
+def test_arithmetic_of_symbolic_tensors():
+    a, b = cb.Input((2,)), cb.Input((2,))
+    model = cb.Model([a, b], [a + b, a - b, a * b])
+    results = model.predict([[[1.0, 2.0]], [[3.0, 5.0]]], verbose=0)
+    assert [r.tolist() for r in results] == [[[4.0, 7.0]], [[-2.0, -3.0]], [[3.0, 10.0]]]
+    with pytest.raises(TypeError, match="only be combined with numbers, arrays and other symbolic"):
+        a * [2.0]
+
+
+def test_arithmetic_of_a_symbolic_tensor_and_numbers():
+    a = cb.Input((2,))
+    model = cb.Model(a, [2 * a + 1, 1 - a, a / 4, -a, a - np.float32(0.5)])
+    results = model.predict([[1.0, 2.0]], verbose=0)
+    expected = [[3.0, 5.0], [0.0, -1.0], [0.25, 0.5], [-1.0, -2.0], [0.5, 1.5]]
+    np.testing.assert_array_equal(np.concatenate(results), expected)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        (lambda a: a / 0, TypeError, "divided by numbers other than 0, but got 0"),
+        (lambda a: a * np.nan, ValueError, "must be finite"),
+        (lambda a: a * True, TypeError, "combined with numbers"),
+        (lambda a: a[0], ValueError, "key must take the whole batch"),
+        (list, NotImplementedError, "cannot be gone through"),
+    ],
+)
+def test_arithmetic_that_is_refused(wrong, error, message):
+    with pytest.raises(error, match=message):
+        wrong(cb.Input((2,)))

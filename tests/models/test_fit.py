@@ -126,15 +126,6 @@ def test_steps_without_a_batch_size_take_all_samples(data):
     assert model.optimizer.iterations == 4
 
 
-def test_class_weights_do_not_weigh_what_is_held_out(rng):
-    x, y = rng.normal(size=(20, 3)), rng.integers(3, size=20)
-    model = cb.Sequential([cb.Input((3,)), layers.Dense(3, activation="softmax")])
-    model.compile(cb.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
-    history = model.fit(x, y, validation_split=0.5, class_weight={0: 9.0, 1.0: 0.1}, verbose=0).history
-    assert history["val_loss"][0] == pytest.approx(model.evaluate(x[10:], y[10:], verbose=0), rel=1e-6)
-    assert history["loss"][0] != pytest.approx(model.evaluate(x[:10], y[:10], verbose=0), rel=1e-2)
-
-
 def test_batches_are_numbered_through_an_epoch(data):
     seen = []
     watch = cb.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs=None: seen.append(batch))
@@ -172,38 +163,6 @@ def test_a_feature_extractor_cut_out_of_a_model(data):
     assert model.output is model.outputs[0]
 
 
-def test_arithmetic_of_symbolic_tensors():
-    a, b = cb.Input((2,)), cb.Input((2,))
-    model = cb.Model([a, b], [a + b, a - b, a * b])
-    results = model.predict([[[1.0, 2.0]], [[3.0, 5.0]]], verbose=0)
-    assert [r.tolist() for r in results] == [[[4.0, 7.0]], [[-2.0, -3.0]], [[3.0, 10.0]]]
-    with pytest.raises(TypeError, match="only be combined with numbers, arrays and other symbolic"):
-        a * [2.0]
-
-
-def test_arithmetic_of_a_symbolic_tensor_and_numbers():
-    a = cb.Input((2,))
-    model = cb.Model(a, [2 * a + 1, 1 - a, a / 4, -a, a - np.float32(0.5)])
-    results = model.predict([[1.0, 2.0]], verbose=0)
-    expected = [[3.0, 5.0], [0.0, -1.0], [0.25, 0.5], [-1.0, -2.0], [0.5, 1.5]]
-    np.testing.assert_array_equal(np.concatenate(results), expected)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "error", "message"),
-    [
-        (lambda a: a / 0, TypeError, "divided by numbers other than 0, but got 0"),
-        (lambda a: a * np.nan, ValueError, "must be finite"),
-        (lambda a: a * True, TypeError, "combined with numbers"),
-        (lambda a: a[0], ValueError, "key must take the whole batch"),
-        (list, NotImplementedError, "cannot be gone through"),
-    ],
-)
-def test_arithmetic_that_is_refused(wrong, error, message):
-    with pytest.raises(error, match=message):
-        wrong(cb.Input((2,)))
-
-
 @pytest.mark.parametrize("engine", ENGINES)
 def test_sample_weight(engine, data):
     x, y = data
@@ -217,38 +176,6 @@ def test_sample_weight(engine, data):
     history = model.fit(x, y, sample_weight=weights, verbose=0).history
     expected = (np.abs(prediction - y).mean(axis=1) * weights).sum() / weights.sum()
     assert history["mae"][0] == pytest.approx(expected, rel=1e-5)
-
-
-@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "categorical_crossentropy"])
-def test_class_weight_is_a_sample_weight_by_class(loss, rng):
-    x, classes = rng.normal(size=(30, 3)), rng.integers(3, size=30)
-    y = classes if loss.startswith("sparse") else np.eye(3)[classes]
-    model = cb.Sequential([cb.Input((3,)), layers.Dense(3, activation="softmax")])
-    model.compile("sgd", loss)
-    start = model.get_weights()
-    model.fit(x, y, class_weight={0: 2.0, 2: 0.5}, shuffle=False, verbose=0)
-    by_class = model.get_weights()
-    model.set_weights(start)
-    model.fit(x, y, sample_weight=np.array([2.0, 1.0, 0.5])[classes], shuffle=False, verbose=0)
-    for a, b in zip(by_class, model.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def test_class_weight_of_whole_numbers_in_a_regression(rng):
-    """A loss of one number does not say how many classes there are."""
-    x, classes = rng.normal(size=(30, 3)), rng.integers(4, size=30)
-    model = cb.Sequential([cb.Input((3,)), layers.Dense(1)])
-    model.compile("sgd", "mse")
-    start = model.get_weights()
-    model.fit(x, classes, class_weight={0: 2.0, 3: 0.5}, shuffle=False, verbose=0)
-    by_class = model.get_weights()
-    model.set_weights(start)
-    model.fit(x, classes, sample_weight=np.array([2.0, 1.0, 1.0, 0.5])[classes], shuffle=False, verbose=0)
-    for a, b in zip(by_class, model.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-    model.compile("sgd", "binary_crossentropy")
-    with pytest.raises(ValueError, match=r"class_weight has class 3, but classes are in \[0, 2\)"):
-        model.fit(x, classes % 2, class_weight={3: 0.5}, verbose=0)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -399,34 +326,6 @@ def test_compile_again_keeps_the_weights(data):
     model.compile("adam", "mae")
     for a, b in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.parametrize("alternate", [True, False])
-def test_models_share_layers(alternate, rng):
-    """An adversarial pair: two models train different parts of their shared layers."""
-    first, second = layers.Dense(3, name="first"), layers.Dense(1, name="second")
-    x = cb.Input((3,))
-    h = first(x)
-    whole = cb.Model(x, second(h))
-    z = cb.Input((3,))
-    head = cb.Model(z, second(z))
-    head.compile(cb.optimizers.Adam(0.1), "mse")
-    second.trainable = False
-    whole.compile(cb.optimizers.Adam(0.1), "mse")
-    data, y = rng.normal(size=(10, 3)), rng.normal(size=(10, 1))
-    before = [v.numpy() for v in whole.weights]
-    whole.train_on_batch(data, y)
-    assert not np.array_equal(first.get_weights()[0], before[0])
-    np.testing.assert_array_equal(second.get_weights()[0], before[2])
-    for _ in range(3 if alternate else 1):
-        kept = first.get_weights()[0]
-        head.train_on_batch(data, y)
-        np.testing.assert_array_equal(first.get_weights()[0], kept)
-        whole.train_on_batch(data, y)
-    assert not np.array_equal(second.get_weights()[0], before[2])
-    np.testing.assert_allclose(
-        whole.predict(data, verbose=0), head.predict(cb.Model(x, h).predict(data, verbose=0), verbose=0), rtol=1e-5
-    )
 
 
 def test_optimizer_remembers_when_its_model_is_joined_to_another(rng):
@@ -596,25 +495,3 @@ def test_an_interrupt_while_weights_are_bound_leaves_a_model_that_trains(line, d
     before = model.get_weights()[0]
     model.fit(*data, verbose=0)
     assert not np.array_equal(model.get_weights()[0], before)
-
-
-@pytest.mark.parametrize("engine", ["compiled", "reference"])
-def test_loss_and_metrics_are_attributes(engine):
-    model = cb.Sequential([cb.Input((3,)), layers.Dense(2)])
-    assert (model.loss, model.metrics) == (None, [])
-    model.compile("sgd", "mse", metrics=["mae"], weighted_metrics=[cb.metrics.MeanSquaredError()], engine=engine)
-    assert model.loss == "mse"
-    assert [metric.name for metric in model.metrics] == ["loss", "compile_metrics"]
-    assert [metric.name for metric in model.metrics[1].metrics] == ["mae", "mean_squared_error"]
-    x, y = np.ones((6, 3)), np.zeros((6, 2))
-    history = model.fit(x, y, epochs=2, verbose=0).history
-    last = {name: pytest.approx(values[-1]) for name, values in history.items()}
-    assert model.metrics[0].result() == last.pop("loss")
-    assert model.metrics[1].result() == last
-    a, b = cb.Input((3,)), layers.Dense(1, name="v")
-    two = cb.Model(a, [layers.Dense(2, name="u")(a), b(a)])
-    losses = {"u": "mse", "v": cb.losses.Huber()}
-    two.compile("sgd", losses, metrics={"v": ["mae"]})
-    assert two.loss == losses
-    assert [metric.name for metric in two.metrics] == ["loss", "compile_metrics", "u_loss", "v_loss"]
-    assert [metric.name for metric in two.metrics[1].metrics] == ["mae"]

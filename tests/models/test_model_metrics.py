@@ -292,3 +292,25 @@ def test_one_object_that_computes_in_python_is_shared_as_in_keras(engine):
     assert logs["a_rows"] == logs["b_rows"] == 16
     logs = of_two_outputs(metrics=[[Rows()], [Rows()]], engine=engine).evaluate(X, [Y, Y], verbose=0, return_dict=True)
     assert logs["a_rows"] == logs["b_rows"] == 8
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_loss_and_metrics_are_attributes(engine):
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(2)])
+    assert (model.loss, model.metrics) == (None, [])
+    model.compile("sgd", "mse", metrics=["mae"], weighted_metrics=[cb.metrics.MeanSquaredError()], engine=engine)
+    assert model.loss == "mse"
+    assert [metric.name for metric in model.metrics] == ["loss", "compile_metrics"]
+    assert [metric.name for metric in model.metrics[1].metrics] == ["mae", "mean_squared_error"]
+    x, y = np.ones((6, 3)), np.zeros((6, 2))
+    history = model.fit(x, y, epochs=2, verbose=0).history
+    last = {name: pytest.approx(values[-1]) for name, values in history.items()}
+    assert model.metrics[0].result() == last.pop("loss")
+    assert model.metrics[1].result() == last
+    a, b = cb.Input((3,)), layers.Dense(1, name="v")
+    two = cb.Model(a, [layers.Dense(2, name="u")(a), b(a)])
+    losses = {"u": "mse", "v": cb.losses.Huber()}
+    two.compile("sgd", losses, metrics={"v": ["mae"]})
+    assert two.loss == losses
+    assert [metric.name for metric in two.metrics] == ["loss", "compile_metrics", "u_loss", "v_loss"]
+    assert [metric.name for metric in two.metrics[1].metrics] == ["mae"]

@@ -171,3 +171,31 @@ def test_what_lies_between_weights_that_are_left_is_not_trained():
     base.fit(X, Y, verbose=0)
     assert base.weights[0].store is store
     np.testing.assert_array_equal(store.values[place : place + size], before)
+
+
+@pytest.mark.parametrize("alternate", [True, False])
+def test_models_share_layers(alternate, rng):
+    """An adversarial pair: two models train different parts of their shared layers."""
+    first, second = layers.Dense(3, name="first"), layers.Dense(1, name="second")
+    x = cb.Input((3,))
+    h = first(x)
+    whole = cb.Model(x, second(h))
+    z = cb.Input((3,))
+    head = cb.Model(z, second(z))
+    head.compile(cb.optimizers.Adam(0.1), "mse")
+    second.trainable = False
+    whole.compile(cb.optimizers.Adam(0.1), "mse")
+    data, y = rng.normal(size=(10, 3)), rng.normal(size=(10, 1))
+    before = [v.numpy() for v in whole.weights]
+    whole.train_on_batch(data, y)
+    assert not np.array_equal(first.get_weights()[0], before[0])
+    np.testing.assert_array_equal(second.get_weights()[0], before[2])
+    for _ in range(3 if alternate else 1):
+        kept = first.get_weights()[0]
+        head.train_on_batch(data, y)
+        np.testing.assert_array_equal(first.get_weights()[0], kept)
+        whole.train_on_batch(data, y)
+    assert not np.array_equal(second.get_weights()[0], before[2])
+    np.testing.assert_allclose(
+        whole.predict(data, verbose=0), head.predict(cb.Model(x, h).predict(data, verbose=0), verbose=0), rtol=1e-5
+    )

@@ -2,64 +2,17 @@
 
 import inspect
 import itertools
-import json
-import pickle
 
 import numpy as np
 import pytest
 import scipy.optimize
 from numpy.testing import assert_allclose, assert_array_equal
+from second_order_models import CLASSES, EACH_CLASS, EACH_TYPE, branched, data, dense, problem_of
 
 import cbackprop as cb
 from cbackprop import layers, optimizers
 from cbackprop.engine.problem import EngineProblem
 from cbackprop.optimizers.lbfgs import _Memory
-
-CLASSES = {name: cls for name, cls in optimizers.registry if issubclass(cls, optimizers.FullBatchOptimizer)}
-EACH_CLASS = pytest.mark.parametrize("name", CLASSES)
-EACH_TYPE = pytest.mark.parametrize("dtype", ["float32", "float64"])
-EACH_ENGINE = pytest.mark.parametrize("engine", ["compiled", "reference"])
-
-
-def dense(seed=1, outputs=1, dtype="float64", units=8):
-    cb.utils.set_random_seed(seed)
-    cb.config.set_floatx(dtype)
-    return cb.Sequential(
-        [
-            cb.Input((2,)),
-            layers.Dense(units, activation="tanh"),
-            layers.Dense(5, activation="sigmoid"),
-            layers.Dense(outputs),
-        ]
-    )
-
-
-def branched(dtype="float64"):
-    """Two outputs, a layer used twice, a frozen layer, a slope of its own, an output without a loss."""
-    cb.utils.set_random_seed(3)
-    cb.config.set_floatx(dtype)
-    x = cb.Input((2,))
-    shared = layers.Dense(4, activation="tanh")
-    frozen = layers.Dense(4, activation="tanh")
-    frozen.trainable = False
-    h = shared(layers.Dense(4)(frozen(shared(layers.Dense(4, activation="tanh")(x)))))
-    h = layers.Add()([h, layers.PReLU()(layers.Dense(4)(x))])
-    return cb.Model(x, [layers.Dense(3, name="a")(h), layers.Dense(1, name="b")(h), layers.Dense(2, name="c")(h)])
-
-
-def data(outputs=1, n=60, seed=0):
-    rng = np.random.default_rng(seed)
-    x = rng.uniform(-1, 1, (n, 2))
-    y = np.stack([np.sin(3 * x[:, 0] + k) * x[:, 1] for k in range(outputs)], 1)
-    return x, y + 0.05 * rng.normal(size=y.shape)
-
-
-def problem_of(model, x, y, sample_weight=None):
-    """The loss of these data, in the form in which optimizers get it."""
-    engine = model._prepare(x, "fit")
-    engine.bind()
-    return EngineProblem(engine, model._samples(engine, x, y, sample_weight, None).data)
-
 
 # Against SciPy
 
@@ -185,91 +138,6 @@ def test_two_loops_are_the_bfgs_formula(rng):
         assert_allclose(memory.direction(solver, gradient), -inverse @ gradient, rtol=1e-9)
         memory.add(solver, s, -y)  # no positive curvature: not remembered
         assert_allclose(memory.direction(solver, gradient), -inverse @ gradient, rtol=1e-9)
-
-
-# Derivatives
-
-
-@pytest.mark.parametrize("reduction", ["sum", "sum_over_batch_size", "mean_with_sample_weight"])
-@pytest.mark.parametrize("weighted", [False, True])
-@EACH_ENGINE
-def test_jacobian(engine, weighted, reduction, rng):
-    """Against differences; and it gives the loss and its gradient."""
-    model = branched()
-    loss = [cb.losses.MeanSquaredError(reduction=reduction), cb.losses.MeanSquaredError(), None]
-    model.compile(optimizers.LevenbergMarquardt(), loss=loss, loss_weights=[0.3, 2.0, 1.0], engine=engine)
-    x, y = rng.normal(size=(7, 2)), [rng.normal(size=(7, k)) for k in (3, 1, 2)]
-    weights = [rng.uniform(0, 2, 7), rng.uniform(0, 2, 7), np.ones(7)] if weighted else None
-    problem = problem_of(model, x, y, weights)
-    jacobian, errors = problem.jacobian(0, 7)
-    loss, gradient = problem.gradient()
-    start = problem.weights()
-    assert jacobian.shape == (7 * 4, start.size)
-    assert errors @ errors == pytest.approx(loss, rel=1e-12)
-    assert problem.loss() == pytest.approx(loss, rel=1e-12)
-    assert_allclose(2 * jacobian.T @ errors, gradient, rtol=1e-9, atol=1e-12)
-    # Along random directions, in each of which every column has its share.
-    for direction in rng.normal(size=(6, start.size)):
-        shifted = start - 1e-6 * direction, start + 1e-6 * direction
-        below, above = (problem.set_weights(w) or problem.jacobian(0, 7)[1] for w in shifted)
-        assert_allclose(jacobian @ direction, (above - below) / 2e-6, atol=1e-8)
-    problem.set_weights(start)
-    parts = [problem.jacobian(begin, end) for begin, end in ((0, 2), (2, 3), (3, 7))]
-    assert_allclose(np.concatenate([part[0] for part in parts]), jacobian, atol=1e-14)
-
-
-@EACH_TYPE
-@EACH_ENGINE
-def test_jacobian_of_an_output_that_no_weight_is_behind(engine, dtype, rng):
-    """Its errors count, and their derivatives are 0."""
-    cb.config.set_floatx(dtype)
-    x = cb.Input((2,))
-    given = layers.Rescaling(2.0)(x)
-    model = cb.Model(x, [given, layers.Dense(1)(layers.Dense(2)(given))])
-    model.compile(optimizers.LevenbergMarquardt(), loss="mse", engine=engine)
-    problem = problem_of(model, rng.normal(size=(5, 2)), [rng.normal(size=(5, k)) for k in (2, 1)])
-    jacobian, errors = problem.jacobian(0, 5)
-    loss, gradient = problem.gradient()
-    limit = 1e-12 if dtype == "float64" else 1e-5
-    assert errors @ errors == pytest.approx(loss, rel=limit)
-    assert_allclose(2 * jacobian.T @ errors, gradient, atol=10 * limit)
-    assert not jacobian.reshape(5, 3, -1)[:, :2].any()
-
-
-LAYERS = {
-    "dropout": lambda: [layers.Dense(6, activation="relu"), layers.Dropout(0.4, seed=1)],
-    "noise": lambda: [layers.Dense(6), layers.GaussianNoise(0.3, seed=1), layers.PReLU()],
-    "softmax": lambda: [layers.Dense(6, activation="softmax")],
-    "rows": lambda: [layers.Dense(6), layers.Reshape((3, 2)), layers.Dense(2, activation="gelu")],
-    "embedding": lambda: [layers.Rescaling(0.0), layers.Embedding(3, 2), layers.Flatten()],
-}
-
-
-@EACH_TYPE
-@pytest.mark.parametrize("kind", LAYERS)
-def test_jacobian_of_both_engines(kind, dtype, rng):
-    """Also of layers that draw, and of more samples than fit a tile."""
-    found = []
-    x, y = rng.normal(size=(60, 2)), None
-    for engine in ("compiled", "reference"):
-        cb.utils.set_random_seed(1)
-        cb.config.set_floatx(dtype)
-        model = cb.Sequential([cb.Input((2,)), *LAYERS[kind](), layers.Dense(2)])
-        model.compile(optimizers.LevenbergMarquardt(), loss="mse", engine=engine)
-        if y is None:
-            y = rng.normal(size=(60, *model.output_shape[1:]))
-        model.optimizer.iterations = 3
-        problem = problem_of(model, x, y)
-        if engine == "compiled":
-            problem.engine._block = lambda: 24
-        jacobian, errors = problem.jacobian(0, 60)
-        loss, gradient = problem.gradient()
-        limit = 1e-12 if dtype == "float64" else 1e-5
-        assert errors @ errors == pytest.approx(loss, rel=limit)
-        assert_allclose(2 * jacobian.T @ errors, gradient, atol=10 * limit)
-        found.append((jacobian, errors))
-    assert_allclose(found[0][0], found[1][0], atol=limit)
-    assert_allclose(found[0][1], found[1][1], atol=limit)
 
 
 # Training
@@ -462,34 +330,6 @@ def test_callbacks_for_batches_and_validation_split(name):
     assert history["val_loss"][-1] == pytest.approx(model.evaluate(x[45:], y[45:], verbose=0))
 
 
-# Configs
-
-
-@EACH_CLASS
-def test_config(name):
-    cls = CLASSES[name]
-    text = inspect.getdoc(cls)
-    for argument, parameter in inspect.signature(cls).parameters.items():
-        assert f"{argument}" in text
-        assert parameter.kind is parameter.POSITIONAL_OR_KEYWORD
-    optimizer = cls(0.5, tolerance_change=1e-3, name="mine")
-    again = optimizers.deserialize(json.loads(json.dumps(optimizers.serialize(optimizer))))
-    assert type(again) is cls
-    assert again.get_config() == optimizer.get_config()
-    for identifier in (name, name.lower(), cls, cls()):
-        assert type(optimizers.get(identifier)) is cls
-
-
-@EACH_CLASS
-def test_copies(name):
-    x, y = data()
-    model = dense()
-    model.compile(CLASSES[name](), loss="mse")
-    model.fit(x, y, epochs=4, verbose=0)
-    copy = pickle.loads(pickle.dumps(model))
-    assert copy.fit(x, y, epochs=4, verbose=0).history == model.fit(x, y, epochs=4, verbose=0).history
-
-
 # Mistakes
 
 NUMBERS = {
@@ -637,96 +477,3 @@ def test_kernels_check_what_they_are_given():
     with pytest.raises(ValueError, match="do not fit"):
         lm.solve(np.ones((3, 2)), np.ones(3), np.ones(3))
     assert lm.solve(-np.eye(2), np.ones(2), np.zeros(2)) is None
-
-
-@pytest.mark.parametrize("kind", [cb.optimizers.LBFGS, cb.optimizers.LevenbergMarquardt])
-def test_files_hold_what_the_search_remembers(kind, tmp_path, rng):
-    x, y = rng.normal(size=(30, 3)), rng.normal(size=(30, 1))
-    model = cb.Sequential([cb.Input((3,)), cb.layers.Dense(5, "tanh"), cb.layers.Dense(1)])
-    model.compile(kind(), "mse")
-    model.fit(x, y, epochs=4, verbose=0)
-    model.save(tmp_path / "m.safetensors")
-    loaded = cb.models.load_model(tmp_path / "m.safetensors")
-    other = cb.models.clone_model(model)
-    other.compile(kind(), "mse")
-    other.load_weights(tmp_path / "m.safetensors")
-    rest = [it.fit(x, y, epochs=4, verbose=0).history["loss"] for it in (model, loaded, other)]
-    assert rest[0] == rest[1] == rest[2]
-    for a, b, c in zip(*(it.get_weights() for it in (model, loaded, other)), strict=True):
-        np.testing.assert_array_equal(a, b)
-        np.testing.assert_array_equal(a, c)
-
-
-SEARCH_DAMAGES = {
-    "count": (cb.optimizers.LBFGS, lambda s, a: s["steps"].update(count=99)),
-    "next": (cb.optimizers.LBFGS, lambda s, a: s["steps"].update(next=-1)),
-    "shape": (cb.optimizers.LBFGS, lambda s, a: a.update({"optimizer/search/0": np.zeros((10, 2), "f4")})),
-    "variable": (cb.optimizers.LevenbergMarquardt, lambda s, a: s.update(variables=[77])),
-    "mu": (cb.optimizers.LevenbergMarquardt, lambda s, a: s.update(mu=-1.0)),
-    "scale": (cb.optimizers.LevenbergMarquardt, lambda s, a: s.update(scale={"__array__": "9"})),
-}
-
-
-@pytest.mark.parametrize("name", SEARCH_DAMAGES)
-def test_damaged_searches_are_refused(name, tmp_path, rng):
-    import json
-
-    from safetensors import safe_open
-    from safetensors.numpy import save_file
-
-    kind, damage = SEARCH_DAMAGES[name]
-    model = cb.Sequential([cb.Input((3,)), cb.layers.Dense(1)])
-    model.compile(kind(), "mse")
-    model.fit(rng.normal(size=(9, 3)), rng.normal(size=(9, 1)), epochs=2, verbose=0)
-    path = tmp_path / "m"
-    model.save(path)
-    with safe_open(path, "np") as file:
-        arrays, texts = {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
-    state = json.loads(texts["state"])
-    damage(state["optimizer"]["search"], arrays)
-    save_file(arrays, path, metadata=texts | {"state": json.dumps(state)})
-    with pytest.raises(ValueError, match="does not fit the optimizer"):
-        cb.models.load_model(path)
-
-
-# Faults of a saved search
-
-
-@pytest.mark.parametrize(
-    ("optimizer", "name", "value", "message"),
-    [
-        ("LBFGS", "s", np.nan, "s must be finite as float32, but holds nan"),
-        ("LBFGS", "y", np.inf, "y must be finite as float32, but holds inf"),
-        ("LBFGS", "rho", np.nan, "rho must be finite as float64, but holds nan"),
-        ("LBFGS", "rho", -1.0, "rho must be positive for the 3 steps that are remembered"),
-        ("LBFGS", "rho", 0.0, "rho must be positive"),
-        ("LevenbergMarquardt", "scale", np.nan, "scale must be finite"),
-        ("LevenbergMarquardt", "scale", -1.0, "scale must not be negative, but holds -1.0"),
-    ],
-)
-def test_bad_states_of_a_search(tmp_path, optimizer, name, value, message):
-    from safetensors import safe_open
-    from safetensors.numpy import save_file
-
-    def fitted():
-        model = cb.Sequential([cb.Input((3,)), cb.layers.Dense(1)])
-        model.compile(getattr(cb.optimizers, optimizer)(max_iterations=3), "mse")
-        rng = np.random.default_rng(0)
-        model.fit(rng.normal(size=(20, 3)), rng.normal(size=(20, 1)) ** 3, verbose=0)
-        return model
-
-    path = tmp_path / "a.safetensors"
-    fitted().save_weights(path)
-    with safe_open(path, "np") as file:
-        arrays, texts = {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
-    places = {"s": "0", "y": "1", "rho": "2", "scale": "0"}
-    found = arrays[f"optimizer/search/{places[name]}"].copy()
-    found.flat[0] = value
-    arrays[f"optimizer/search/{places[name]}"] = found
-    save_file(arrays, path, metadata=texts)
-    model = fitted()
-    before = model.get_weights()
-    with pytest.raises(ValueError, match=message):
-        model.load_weights(path)
-    for a, b in zip(before, model.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)

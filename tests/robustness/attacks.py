@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import json
 import tempfile
 import threading
 from pathlib import Path
 
 import numpy as np
 from layer_cases import LAYERS, called
-from values import LieError, Lies, data, laid_out, odd_array, odd_number, odd_value
+from values import LieError, data, odd_array, odd_number, odd_value
 
 import cbackprop as cb
 from cbackprop import callbacks, constraints, initializers, layers, losses, metrics, optimizers, regularizers
-from cbackprop.layers.spatial import AxesLayer
 
 ATTACKS = {}
 HOOKS = ["on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_batch_end", "on_test_batch_end"]
@@ -311,47 +309,6 @@ def weights_of_models(rng):
 
 
 @attack
-def batches_that_lie(rng):
-    model = some_model(rng)
-
-    def batches():
-        for _ in range(4):
-            x, y = some_data(rng, model, 0.1)
-            yield pick(rng, [(x, y), (x, y), (x, y), x, (x, y, odd_array(rng)), odd_value(rng), [x, y], {"x": x}])
-
-    class Data(cb.utils.PyDataset):
-        def __len__(self):
-            return pick(rng, [2, 2, 0, -1, 3])
-
-        def __getitem__(self, index):
-            return next(iter(batches()))
-
-    source = pick(rng, [batches(), Data(), Data(workers=2), Lies(rng), iter([]), [1, 2]])
-    model.steps_per_execution = pick(rng, [1, 1, 3, odd_value(rng)])
-    model.fit(source, verbose=0, steps_per_epoch=pick(rng, [None, 2, 2, 9]), epochs=pick(rng, [1, 2]))
-
-
-@attack
-def sparse_data(rng):
-    import scipy.sparse
-
-    model = cb.Sequential([cb.Input((5,)), pick(rng, [layers.Dense(3), layers.Rescaling(2.0), layers.Masking()])])
-    model.compile("sgd", "mse")
-    x = scipy.sparse.random(8, 5, 0.4, pick(rng, ["csr", "csr", "csc", "coo", "lil"]), random_state=1)
-    if x.format == "csr" and rng.random() < 0.7:
-        name = pick(rng, ["indptr", "indices", "data"])
-        array = getattr(x, name).copy()
-        if rng.random() < 0.5 and array.size:
-            array[rng.integers(array.size)] = pick(rng, [-1, 2**31 - 1, 5, 100])
-        else:
-            array = array[:-1]
-        setattr(x, name, array)
-    y = np.zeros((8, model.output_shape[1]))
-    model.fit(x, y, verbose=0)
-    model.predict(x, verbose=0)
-
-
-@attack
 def callbacks_that_come_back(rng):
     model = some_model(rng)
     x, y = some_data(rng, model, 0.0)
@@ -378,36 +335,6 @@ def callbacks_that_come_back(rng):
     names = [name for name in dir(callbacks.Callback) if name.startswith("on_")]
     cls = type("Coming", (callbacks.Callback,), {"depth": 0} | {n: hook for n in names if rng.random() < 0.4})
     model.fit(x, y, epochs=2, batch_size=2, verbose=0, callbacks=[cls()], validation_data=pick(rng, [None, (x, y)]))
-
-
-@attack
-def data_that_goes_away(rng):
-    """A callback resizes an array, makes it another one, or cuts off the file that it lies in."""
-    model = some_model(rng)
-    x, y = some_data(rng, model, 0)
-    with tempfile.TemporaryDirectory() as folder:
-        arrays = [np.array(array) for array in (*(x if isinstance(x, list) else [x]), y)]
-        place = rng.integers(len(arrays))
-        path = Path(folder) / "array"
-        if rng.random() < 0.5:
-            array = arrays[place]
-            arrays[place] = np.memmap(path, array.dtype, "w+", shape=array.shape)
-            arrays[place][...] = array
-        goes = arrays[place]
-        if goes.ndim and rng.random() < 0.3:
-            arrays[place] = goes[::-1]
-        acts = [
-            lambda: goes.resize(pick(rng, [(1,), (0,), (10**6, 2), goes.shape[:1]]), refcheck=False),
-            lambda: setattr(goes, "shape", pick(rng, [(-1,), (1, -1), (-1, 1)])),
-            lambda: path.exists() and path.write_bytes(b""),
-        ]
-        act = pick(rng, acts[:2] if goes.base is None else acts[2:])
-        hook = pick(
-            rng, ["on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_batch_end", "on_test_batch_end"]
-        )
-        callback = type("Acts", (callbacks.Callback,), {hook: lambda self, *_: act()})()
-        data = arrays[:-1] if len(arrays) > 2 else arrays[0]
-        model.fit(data, arrays[-1], batch_size=2, epochs=3, validation_split=0.3, verbose=0, callbacks=[callback])
 
 
 @attack
@@ -493,28 +420,6 @@ def subclasses_that_lie(rng):
     model.fit(x, np.zeros((4, *model.plan.output_shapes[0])), verbose=0)
 
 
-SPATIAL = [case for cases in LAYERS.values() for case in cases if isinstance(case[0](), AxesLayer)]
-# Compiled layers read these from layers over signals and images.
-HOOKS_OF_AXES = [
-    "factors", "geometry", "kernel_shape", "operation_on", "output_sizes", "paddings", "ranges", "resampling_of",
-    "sides", "sides_for", "spatial_output", "windows",
-]  # fmt: skip
-
-
-def changed(rng, value):
-    """A value in which some numbers are others."""
-    if isinstance(value, np.ndarray):
-        return value + rng.integers(-1, 2, value.shape)
-    if isinstance(value, (tuple, list)):
-        parts = [changed(rng, part) for part in value]
-        return value._make(parts) if hasattr(value, "_make") else type(value)(parts)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or rng.random() < 0.6:
-        return odd_value(rng) if rng.random() < 0.03 else value
-    return pick(
-        rng, [value + 1, value + 1, value - 1, value * 2, value * 100, 0, -1, 2**31, 2**40, -value, float("nan")]
-    )
-
-
 def letters(rng, most):
     """Some letters, often the same ones."""
     return "".join(rng.choice(list("abcde"), rng.integers(most + 1)))
@@ -533,160 +438,6 @@ def equations(rng):
     x = rng.normal(size=(pick(rng, [1, 2, 7]), *shape))
     model.fit(x, np.zeros((len(x), *model.output_shape[1:])), verbose=0)
     layer(odd_array(rng))
-
-
-@attack
-def label_sequences(rng):
-    """CTC with labels that are none, on sequences of any length, also of length 0."""
-    steps, classes = int(rng.integers(0, 6)), int(rng.integers(1, 5))
-    model = cb.Sequential([cb.Input((pick(rng, [None, steps]), 2)), layers.Dense(classes)])
-    loss = losses.CTC(pick(rng, ["sum", "mean", "mean_with_sample_weight", None]))
-    model.compile("sgd", loss, metrics=pick(rng, [None, ["mse"], [loss]]))
-    x = rng.normal(size=(4, steps, 2)) * pick(rng, [1, 1e30])
-    y = pick(rng, [rng.integers(0, classes + 1, size=(4, rng.integers(0, 4))), odd_array(rng), odd_value(rng)])
-    if rng.random() < 0.5:
-        model.fit(x, y, verbose=0)
-    else:
-        loss(y, rng.normal(size=(4, steps, classes)))
-        cb.utils.ctc_decode(x, pick(rng, [[steps] * 4, [0] * 4, odd_value(rng)]), "beam_search", beam_width=3)
-
-
-@attack
-def sequences_of_different_lengths(rng):
-    """PaddedSequences of what is mostly no list of sequences."""
-    x = [rng.normal(size=(int(n), 2)) for n in rng.integers(pick(rng, [0, 1, 1]), 5, size=rng.integers(1, 6))]
-    if rng.random() < 0.5:
-        x = pick(rng, [odd_array(rng), odd_value(rng), [odd_value(rng), odd_value(rng)]])
-    y = pick(rng, [None, np.zeros(len(x) if hasattr(x, "__len__") else 1), x, odd_value(rng)])
-    made = cb.utils.PaddedSequences(x, y, batch_size=2, value=odd_number(rng), shuffle=bool(rng.random() < 0.5))
-    model = cb.Sequential([cb.Input((None, 2)), layers.SimpleRNN(2)])
-    model.compile("sgd", "mse")
-    model.fit(made, verbose=0)
-
-
-@attack
-def images_of_many_sizes(rng):
-    """Sizes that only the data tell, of any type and layout."""
-    make, (shape,) = pick(rng, SPATIAL)
-    layer = make()
-    layer = twisted(rng, layer) if rng.random() < 0.3 else layer
-    channels = layer.channel_axis - 1
-    known = rng.random(len(shape)) < 0.2
-    inputs = cb.Input(tuple(n if known[i] or i == channels else None for i, n in enumerate(shape)))
-    tensor = layer(inputs)
-    if rng.random() < 0.5 and layer.data_format == "channels_last" and len(tensor.shape) == len(inputs.shape):
-        tensor = getattr(layers, f"GlobalAveragePooling{layer.rank}D")()(tensor)
-    model = cb.Model(inputs, tensor)
-    model.compile("sgd", "mse", engine=pick(rng, ["compiled", "compiled", "reference"]))
-    for _ in range(4):
-        most = (60, 12, 6)[layer.rank - 1]
-        sizes = [n if i == channels and rng.random() < 0.9 else int(rng.integers(most)) for i, n in enumerate(shape)]
-        x = data(rng, sizes, int(rng.integers(1, 4)), 0.1)
-        if isinstance(x, np.ndarray) and rng.random() < 0.3:
-            with np.errstate(all="ignore"):
-                x = laid_out((x * 50).astype(pick(rng, ["u1", "i1", "i4", "f2", "?", ">f4", "O"])), rng)
-        found = model.predict(x, verbose=0)
-        if rng.random() < 0.5:
-            model.train_on_batch(x, np.zeros_like(found))
-        layer(x, training=bool(rng.integers(2)))
-
-
-@attack
-def shapes_of_images(rng):
-    make, (shape,) = pick(rng, SPATIAL)
-    layer = make()
-    sizes = [None, None, 0, 1, 3, 2**15, 2**31, 2**47, 2**62, -1, 1.5, "3", True]
-    asked = [None, *(pick(rng, sizes) if rng.random() < 0.5 else n for n in shape)]
-    asked = asked[: rng.integers(len(asked) + 1)] if rng.random() < 0.2 else asked
-    layer.compute_output_shape(tuple(asked))
-    if rng.random() < 0.5:
-        layer.build(tuple(asked))
-    layer(cb.Input(tuple(asked[1:])))
-
-
-@attack
-def layers_of_images_that_lie(rng):
-    """Subclasses whose answers to compiled layers are wrong, and layers that are changed when they are built."""
-    make, (shape,) = pick(rng, SPATIAL)
-    example = make()
-    hooks = [name for name in HOOKS_OF_AXES if hasattr(example, name)]
-    lying = {name for name in hooks if rng.random() < 0.3}
-    seed = int(rng.integers(2**31))
-
-    def lie(name, value):
-        # The same each time, or not: a layer that is asked twice may answer otherwise.
-        return changed(np.random.default_rng([seed, hooks.index(name)]) if seed % 2 else rng, value)
-
-    members = {}
-    for name in lying:
-        inherited = getattr(type(example), name)
-        if isinstance(inherited, property):
-            members[name] = property(lambda self, name=name, get=inherited.fget: lie(name, get(self)))
-        elif callable(inherited):
-            members[name] = lambda self, *args, name=name, get=inherited: lie(name, get(self, *args))
-    cls = type("Lying", (type(example),), members)
-    layer = cls(**{name: value for name, value in example.get_config().items() if name != "name"})
-    inputs = cb.Input(shape)
-    tensor = layer(inputs)
-    for name in layer.argument_names():
-        if name not in ("name", "dtype") and rng.random() < 0.1:
-            setattr(layer, name, changed(rng, vars(layer).get(name)))
-    model = cb.Model(inputs, tensor)
-    model.compile("sgd", "mse", engine=pick(rng, ["compiled", "compiled", "reference"]))
-    x = np.ones((4, *shape))
-    model.fit(x, np.zeros((4, *model.plan.output_shapes[0])), verbose=0)
-    model.predict(x, verbose=0)
-
-
-@attack
-def hostile_files(rng):
-    model = some_model(rng)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / pick(rng, ["a.keras", "a.cbackprop", "a.safetensors", "a.weights.h5"])
-        whole = "weights" not in path.name
-        model.save(path) if whole else model.save_weights(path)
-        content = bytearray(path.read_bytes())
-        for _ in range(rng.integers(1, 6)):
-            at, way = int(rng.integers(len(content))), rng.integers(5)
-            if way == 0:
-                content[at] ^= 1 << int(rng.integers(8))
-            elif way == 1:
-                del content[at : at + int(rng.integers(1, 50))]
-            elif way == 2:
-                content[at:at] = bytes(rng.integers(0, 256, int(rng.integers(1, 9)), "u1"))
-            elif way == 3:
-                content[:8] = int(pick(rng, [0, 1, 2**31, 2**63 - 1])).to_bytes(8, "little")
-            else:
-                content = content.replace(b"1", pick(rng, [b"9", b"-", b"9999999999"]), int(rng.integers(1, 4)))
-            content = content or bytearray(b"x")
-        path.write_bytes(content)
-        if whole:
-            cb.models.load_model(path).predict([np.ones((2, *s)) for s in model.plan.input_shapes], verbose=0)
-        else:
-            model.load_weights(path)
-
-
-@attack
-def hostile_configs(rng):
-    model = some_model(rng, False)
-    config = json.loads(json.dumps(model.get_config()))
-
-    def change(node, depth=0):
-        keys = list(node) if isinstance(node, dict) else list(range(len(node)))
-        if not keys:
-            return
-        key = pick(rng, keys)
-        if isinstance(node[key], (dict, list)) and node[key] and rng.random() < 0.8:
-            change(node[key], depth + 1)
-        elif rng.random() < 0.2:
-            del node[key]
-        else:
-            node[key] = pick(rng, [odd_number(rng), None, "", [], {}, "Dense", odd_value(rng)])
-
-    for _ in range(rng.integers(1, 4)):
-        change(config)
-    copy = type(model).from_config(config)
-    copy.predict([np.ones((2, *shape)) for shape in copy.plan.input_shapes], verbose=0)
 
 
 @attack

@@ -57,8 +57,11 @@ def meant(error: BaseException) -> bool:
 
 def run(seed: int) -> dict[str, str | None]:
     """One case."""
+    import data_attacks  # noqa: F401  enters its own
+    import file_attacks  # noqa: F401
+    import image_attacks  # noqa: F401
     import numpy as np
-    import recurrent_attacks  # noqa: F401  enters its own
+    import recurrent_attacks  # noqa: F401
     import sequence_attacks  # noqa: F401
     from attacks import ATTACKS
 
