@@ -57,9 +57,9 @@ class AdaptiveMaxPooling1D(AdaptivePooling):
 
     Notes
     -----
-    Input (batch, steps, channels), output ``(batch, *output_size, channels)``. Of n parts of
-    an axis, number i begins at element floor(i size / n) and ends before element ceil((i + 1) size / n): where sizes
-    cannot be divided, they overlap. The gradient is that of `MaxPooling1D`.
+    Input (batch, steps, channels), output ``(batch, *output_size, channels)``. Part i of the n parts
+    of an axis begins at element floor(i size / n), and ends before element ceil((i + 1) size / n). So neighboring parts
+    overlap if n does not divide the size. The gradient is that of `MaxPooling1D`.
 
     Raises
     ------
@@ -98,9 +98,9 @@ class AdaptiveMaxPooling2D(AdaptivePooling):
 
     Notes
     -----
-    Input (batch, height, width, channels), output ``(batch, *output_size, channels)``. Of n parts of
-    an axis, number i begins at element floor(i size / n) and ends before element ceil((i + 1) size / n): where sizes
-    cannot be divided, they overlap. The gradient is that of `MaxPooling2D`.
+    Input (batch, height, width, channels), output ``(batch, *output_size, channels)``. Part i of the n parts
+    of an axis begins at element floor(i size / n), and ends before element ceil((i + 1) size / n). So neighboring parts
+    overlap if n does not divide the size. The gradient is that of `MaxPooling2D`.
 
     Raises
     ------
@@ -140,9 +140,9 @@ class AdaptiveMaxPooling3D(AdaptivePooling):
 
     Notes
     -----
-    Input (batch, depth, height, width, channels), output ``(batch, *output_size, channels)``. Of n parts of
-    an axis, number i begins at element floor(i size / n) and ends before element ceil((i + 1) size / n): where sizes
-    cannot be divided, they overlap. The gradient is that of `MaxPooling3D`.
+    Input (batch, depth, height, width, channels), output ``(batch, *output_size, channels)``. Part i of the n parts
+    of an axis begins at element floor(i size / n), and ends before element ceil((i + 1) size / n). So neighboring parts
+    overlap if n does not divide the size. The gradient is that of `MaxPooling3D`.
 
     Raises
     ------
@@ -181,9 +181,9 @@ class AdaptiveAveragePooling1D(AdaptivePooling):
 
     Notes
     -----
-    Input (batch, steps, channels), output ``(batch, *output_size, channels)``. Of n parts of
-    an axis, number i begins at element floor(i size / n) and ends before element ceil((i + 1) size / n): where sizes
-    cannot be divided, they overlap. The gradient is that of `AveragePooling1D`.
+    Input (batch, steps, channels), output ``(batch, *output_size, channels)``. Part i of the n parts
+    of an axis begins at element floor(i size / n), and ends before element ceil((i + 1) size / n). So neighboring parts
+    overlap if n does not divide the size. The gradient is that of `AveragePooling1D`.
 
     Raises
     ------
@@ -222,9 +222,9 @@ class AdaptiveAveragePooling2D(AdaptivePooling):
 
     Notes
     -----
-    Input (batch, height, width, channels), output ``(batch, *output_size, channels)``. Of n parts of
-    an axis, number i begins at element floor(i size / n) and ends before element ceil((i + 1) size / n): where sizes
-    cannot be divided, they overlap. The gradient is that of `AveragePooling2D`.
+    Input (batch, height, width, channels), output ``(batch, *output_size, channels)``. Part i of the n parts
+    of an axis begins at element floor(i size / n), and ends before element ceil((i + 1) size / n). So neighboring parts
+    overlap if n does not divide the size. The gradient is that of `AveragePooling2D`.
 
     Raises
     ------
@@ -264,9 +264,9 @@ class AdaptiveAveragePooling3D(AdaptivePooling):
 
     Notes
     -----
-    Input (batch, depth, height, width, channels), output ``(batch, *output_size, channels)``. Of n parts of
-    an axis, number i begins at element floor(i size / n) and ends before element ceil((i + 1) size / n): where sizes
-    cannot be divided, they overlap. The gradient is that of `AveragePooling3D`.
+    Input (batch, depth, height, width, channels), output ``(batch, *output_size, channels)``. Part i of the n parts
+    of an axis begins at element floor(i size / n), and ends before element ceil((i + 1) size / n). So neighboring parts
+    overlap if n does not divide the size. The gradient is that of `AveragePooling3D`.
 
     Raises
     ------

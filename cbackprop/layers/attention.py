@@ -62,11 +62,13 @@ class Attention(RandomLayer):
     A call takes a list of the query (batch, ..., queries, features), the value (batch, ..., keys, units) and, unless it
     is the value, the key (batch, ..., keys, features). It returns (batch, ..., queries, units) and, with
     ``return_attention_scores=True``, the weights (batch, ..., queries, keys). With ``use_causal_mask=True`` a query
-    sees only keys up to its own position. ``mask`` is a list like that of the inputs: outputs are 0 where that of the
-    query hides them, and no query sees what that of the value hides. A query that sees nothing gets the mean of all
-    values. Unlike in Keras, a call also takes an ``attention_mask``: an array that broadcasts to (..., queries, keys),
-    the same for all samples, or a tensor (batch, ..., queries, keys), of which all axes but the first may have size 1.
-    Where it is 0, a query does not see a key.
+    sees only keys up to its own position.
+
+    ``mask`` is a list with a mask for each input. Where the query's mask is 0, outputs are 0. Where the value's mask is
+    0, no query sees the key. A query that sees no key gets the mean of all values. Unlike in Keras, a call also takes
+    an ``attention_mask``. Where it is 0, a query does not see a key. It is an array that broadcasts to (..., queries,
+    keys), the same for all samples, or a tensor (batch, ..., queries, keys), whose axes may have size 1, except for the
+    first.
 
     With the weights P = softmax(S) and delta = dL/doutput: ``dL/dvalue = P^T delta``, ``dL/dP = delta value^T``,
     ``dL/dS = P (dL/dP - sum over keys of P dL/dP)``. The scores of a whole batch are never in memory: the backward pass

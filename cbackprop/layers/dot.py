@@ -24,7 +24,7 @@ class Dot(Layer):
     Parameters
     ----------
     axes : int or tuple of two int
-        The axis of each input, or one for both; counted with the batch axis, which is 0 and cannot be meant.
+        The axis of each input, or one for both. Axis 0 is the batch, which is not allowed.
     normalize : bool, default False
         Divide by the Euclidean norms along the axes first, so that the output is the cosine of the angle.
         Norms below `config.epsilon` count as that.

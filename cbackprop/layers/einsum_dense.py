@@ -28,18 +28,19 @@ class EinsumDense(KernelAndBias):
     Parameters
     ----------
     equation : str
-        Letters for the axes of the input, of the kernel and of the output, such as ``"abc,cd->abd"``: along a letter
-        that the output lacks, products are added up. ``"...x,xy->...y"`` and ``"ab...,bc->ac..."`` leave any number of
-        axes as they are. The first axis of input and output is that of the samples.
+        Letters for the axes of the input, of the kernel and of the output, such as ``"abc,cd->abd"``. Products are
+        summed over the letters that the output does not have. ``"...x,xy->...y"`` and ``"ab...,bc->ac..."`` leave any
+        number of axes as they are. The first axis of input and output is that of the samples.
     output_shape : int, or tuple of (int or None)
-        The sizes of the output's letters, without the samples and what stands for ``...``. ``None`` for a size that the
-        input says.
+        The sizes of the output's letters, without the samples and what stands for ``...``. ``None`` for a size that is
+        the same as in the input.
     activation : str or callable, optional
         Applied to the result; none by default.
     bias_axes : str, optional
         Letters of the output along which a bias is added; none by default.
     kernel_initializer : str or Initializer, default "glorot_uniform"
-        Fan-in and fan-out are counted along the kernel's letters that the output lacks, and has.
+        Fan-in is the product of the sizes of those letters of the kernel that the output does not have, fan-out that of
+        its other letters.
     bias_initializer : str or Initializer, default "zeros"
     kernel_regularizer, bias_regularizer : str or Regularizer, optional
         Penalty on the weights that is added to the loss.

@@ -52,30 +52,31 @@ class Layer(ConnectionMethods, WeightMethods, LossMethods, MaskMethods, Activate
     ``build(input_shape)``
         Creates weights by `add_weight`; shapes begin with the batch axis, ``None``.
     ``compute_output_shape(input_shape)``
-        The output's shape, or a structure of shapes for several outputs; by default what a call with zeros shows. What
-        that call raises is raised.
+        Returns the output's shape, or a structure of shapes for several outputs. By default the layer is called on
+        zeros to find it; an exception of that call is raised.
     ``call(inputs, training=False, mask=None)``
-        The outputs (batch, ...) for an array, or for a list or dict of arrays where the layer is called on several
-        tensors; one array, or a tuple, list or dict of them. `training` and `mask` are given where there are such
-        arguments. There may be more: tensors and arrays by position or by name, anything else by name. Where several
-        arguments hold tensors, the mask of ``x`` goes to ``x_mask``.
+        Returns the outputs (batch, ...): one array, or a tuple, list or dict of arrays. `inputs` is an array, or a list
+        or dict of arrays if the layer is called on several tensors. `training` and `mask` are passed if there are such
+        arguments. There may be further arguments: tensors and arrays by position or by name, anything else by name. If
+        several arguments are tensors, the mask of ``x`` is passed as ``x_mask``.
     ``backward(inputs, outputs, delta)``
-        From what `call` was given and has returned, and ``delta = dL/doutputs`` in the structure of the outputs:
-        dL/dinputs, in the structure of the inputs; with trainable weights a tuple of that and of the list of their
-        gradients, in the order of `trainable_weights`. Where several arguments of `call` hold tensors, inputs and their
-        deltas are dicts by the names of these arguments. Other arguments of `call` are given where `backward` has
-        arguments of their names. There is no automatic differentiation: without this method the layer can only stand
-        where no gradient is needed.
+        Returns dL/dinputs, in the structure of the inputs. If the layer has trainable weights, it returns a tuple: that
+        and the list of their gradients, in the order of `trainable_weights`. `inputs` and `outputs` are what `call` got
+        and returned, and ``delta = dL/doutputs`` has the structure of the outputs. If several arguments of `call` are
+        tensors, inputs and their deltas are dicts by the names of these arguments. Other arguments of `call` are passed
+        if `backward` has arguments of the same names. There is no automatic differentiation, so a layer without this
+        method can be used only where no gradient is needed.
     ``compute_mask(inputs, previous_mask)``
-        The mask of the output, see `compute_mask`. A layer without this method, and without ``supports_masking =
-        True`` (the output has the mask of the first input), has none: there the input's mask ends.
+        Returns the mask of the output; see `compute_mask`. With ``supports_masking = True`` instead of this method, the
+        output has the mask of the first input. With neither, it has no mask.
 
-    Layers that are attributes, also in lists, tuples and dicts, belong to the layer: their weights are among its
-    `weights`, are saved and frozen with it, and `training` reaches them when `call` calls them on arrays. A
-    layer that only combines others defines `expand` instead of `call` and `backward`: they are then computed and
-    trained in C. In a layer with a `call`, `backward` returns the gradients of their weights after those of the layer's
-    own. Such a layer with trainable weights within and without `backward` is refused where it is connected to symbolic
-    tensors; on arrays it computes.
+    Layers in attributes, also within lists, tuples and dicts, belong to the layer. Their weights are among its
+    `weights`, and are saved and frozen with it. When `call` calls them on arrays, they get its `training`.
+
+    A layer that only combines others defines `expand` instead of `call` and `backward`. Then the others are computed
+    and trained in C. If a layer has a `call`, its `backward` returns the gradients of their weights after those of its
+    own. Without `backward` it works on arrays, but if one of the others has trainable weights, it is refused when it is
+    connected to symbolic tensors.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ class Layer(ConnectionMethods, WeightMethods, LossMethods, MaskMethods, Activate
     Attributes
     ----------
     built : bool
-        Whether the weights exist, which takes an input shape.
+        Whether the weights exist. They are made when the input shape is known.
 
     Examples
     --------
