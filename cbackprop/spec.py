@@ -110,11 +110,27 @@ class Adjustable(Spec):
 
     # When an argument of any of these objects was last set. An engine that knows this number need not look for changes.
     last_set: ClassVar[int] = 0
+    # Arguments from which the constructor makes other values. They cannot be set later.
+    fixed_arguments: ClassVar[tuple[str, ...]] = ()
 
     def __setattr__(self, name: str, value: Any) -> None:
+        is_argument = name in self.argument_names()
+        if is_argument and name in self.fixed_arguments and name in self.__dict__:
+            self._check_unchanged(name, value)
+            return
         super().__setattr__(name, value)
-        if name in self.argument_names():
+        if is_argument:
             Adjustable.note_change()
+
+    def _check_unchanged(self, name: str, value: Any) -> None:
+        """Refuse another value of an argument that cannot be set later."""
+        plain = value.tolist() if isinstance(value, np.ndarray) else value
+        if arguments_of([plain]) != arguments_of([self.__dict__[name]]):
+            kind = type(self).__name__
+            raise AttributeError(
+                f"{name} of {kind} cannot change, because other values depend on it. Make another {kind} with "
+                f"{name}={value!r}."
+            )
 
     @staticmethod
     def note_change() -> None:

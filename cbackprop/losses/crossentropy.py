@@ -91,6 +91,7 @@ class BinaryCrossentropy(Loss):
     0.6931
     """
 
+    fixed_arguments = ("axis",)
     implementation = "losses.crossentropy.BinaryCrossentropy"
     beyond_limits = "warn"
     elementwise = True
@@ -155,6 +156,7 @@ class CategoricalCrossentropy(Loss):
     0.6931
     """
 
+    fixed_arguments = ("axis",)
     implementation = "losses.crossentropy.CategoricalCrossentropy"
     beyond_limits = "take"
     link = "softmax"
@@ -218,6 +220,7 @@ class SparseCategoricalCrossentropy(Loss):
     0.6931
     """
 
+    fixed_arguments = ("axis",)
     implementation = "losses.crossentropy.SparseCategoricalCrossentropy"
     link = "softmax"
     target_kind = "index"

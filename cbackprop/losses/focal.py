@@ -69,6 +69,7 @@ class BinaryFocalCrossentropy(Loss):
     0.1733
     """
 
+    fixed_arguments = ("axis",)
     implementation = "losses.probabilistic.BinaryFocalCrossentropy"
     beyond_limits = "warn"
     elementwise = True
@@ -144,6 +145,7 @@ class CategoricalFocalCrossentropy(Loss):
     0.0433
     """
 
+    fixed_arguments = ("axis",)
     implementation = "losses.probabilistic.CategoricalFocalCrossentropy"
     beyond_limits = "take"
     link = "softmax"

@@ -42,8 +42,14 @@ class AxisLoss(Loss):
     def __init__(self, axis: Any, name: str | None, reduction: str | None, dtype: Any) -> None:
         super().__init__(name, reduction, dtype)
         self.axis = _check_axes(axis)
-        # A negative axis could turn out to be the batch axis. `layout` refuses that: it is surely a mistake.
-        self.couples_samples = axis is None or 0 in np.atleast_1d(self.axis)  # type: ignore[misc]
+
+    @property
+    def couples_samples(self) -> bool:  # type: ignore[override]
+        """Whether sums go over the batch axis.
+
+        A negative axis could turn out to be the batch axis. `layout` refuses that: it is surely a mistake.
+        """
+        return self.axis is None or 0 in np.atleast_1d(self.axis)
 
     def layout(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The shape of one sample, and those of its axes that are summed over.

@@ -71,6 +71,7 @@ class AUC(ThresholdMetric):
     0.75
     """
 
+    fixed_arguments = ("num_thresholds", "thresholds", "multi_label", "num_labels", "label_weights")
     open_ends = True
 
     def __init__(
@@ -101,10 +102,8 @@ class AUC(ThresholdMetric):
         self.num_labels = None if num_labels is None else check_integer("num_labels", num_labels, 1)
         if self.num_labels is not None and not self.multi_label:
             raise ValueError("num_labels is used only with multi_label=True. Leave it out, or set multi_label=True.")
-        self.label_weights = None
-        if label_weights is not None:
-            weights = np.asarray(label_weights, object).reshape(-1)
-            self.label_weights = [check_number("label_weights", weight, 0) for weight in weights]
+        given = None if label_weights is None else np.asarray(label_weights, object).reshape(-1)
+        self.label_weights = None if given is None else [check_number("label_weights", weight, 0) for weight in given]
         self.from_logits = check_boolean("from_logits", from_logits)
         self.column_weights = None if self.multi_label else self.label_weights
         self.rank = 2 if self.multi_label else None

@@ -87,6 +87,7 @@ class CategoricalCrossentropy(RowMean):
     0.6931
     """
 
+    fixed_arguments = ("axis",)
     implementation = "losses.crossentropy.CategoricalCrossentropy"
     beyond_limits = "take"
     target_limits = (0.0, 1.0)
@@ -137,6 +138,7 @@ class SparseCategoricalCrossentropy(RowMean):
     0.6931
     """
 
+    fixed_arguments = ("axis",)
     implementation = "losses.crossentropy.SparseCategoricalCrossentropy"
     target_kind = "index"
 

@@ -66,13 +66,12 @@ class IoU(Tally):
     0.3333
     """
 
+    fixed_arguments = ("num_classes", "sparse_y_true", "sparse_y_pred", "axis")
     implementation = "metrics.tally.Confusion"
     any_label = True
     state_names = ("total_cm",)
     state_titles: ClassVar[dict[str, str]] = {"total_cm": "total_confusion_matrix"}
     total_cm: MetricVariable
-    # Predictions of at least this are class 1, others class 0. None: there is no threshold.
-    cut: float | None = None
 
     def __init__(
         self,
@@ -88,8 +87,6 @@ class IoU(Tally):
         known = "int32" if dtype is None else getattr(dtype, "__name__", dtype)
         whole = WHOLE_TYPES.get(known) if isinstance(known, str) else None
         super().__init__(None if whole else dtype, name)
-        self.float_type_of_results = config.floatx() if whole else self.dtype
-        self.whole_weights = whole is not None
         self.dtype = whole or self.dtype
         self.num_classes = check_integer("num_classes", num_classes, 1, MOST_CLASSES)
         self.target_class_ids = _check_ids(target_class_ids, self.num_classes)
@@ -103,9 +100,19 @@ class IoU(Tally):
         self.make_state([(self.num_classes, self.num_classes)])
 
     @property
+    def cut(self) -> float | None:
+        """Predictions of at least this are class 1, others class 0. ``None``: there is no threshold."""
+        return None
+
+    @property
     def float_type(self) -> str:
         """The type in which predictions are compared, and the type of results."""
-        return self.float_type_of_results
+        return config.floatx() if self.whole_weights else self.dtype
+
+    @property
+    def whole_weights(self) -> bool:
+        """Whether the confusion matrix holds whole numbers, so that weights lose their fractions."""
+        return self.dtype in WHOLE_TYPES.values()
 
     def state_of(self, sums: NDArray[np.float64]) -> list[NDArray[np.float64]]:
         """The confusion matrix, with a row for each class of the labels."""
@@ -204,7 +211,12 @@ class BinaryIoU(IoU):
         dtype: Any = None,
     ) -> None:
         super().__init__(2, target_class_ids, name, dtype)
-        self.threshold = self.cut = check_number("threshold", threshold)
+        self.threshold = check_number("threshold", threshold)
+
+    @property
+    def cut(self) -> float:
+        """Predictions of at least this are class 1, others class 0."""
+        return self.threshold
 
 
 @registry.register()

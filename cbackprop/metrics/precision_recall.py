@@ -117,6 +117,8 @@ class BestAt(ThresholdMetric):
         If an argument is of the wrong type or out of range.
     """
 
+    fixed_arguments = ("num_thresholds",)
+
     def __init__(self, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any) -> None:
         self.num_thresholds = check_integer("num_thresholds", num_thresholds, 1, MOST_THRESHOLDS)
         super().__init__(even_thresholds(self.num_thresholds), dtype, name, class_id=class_id)

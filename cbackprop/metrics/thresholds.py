@@ -92,6 +92,7 @@ class ThresholdMetric(Tally):
     """
 
     implementation = "metrics.tally.Histogram"
+    init_thresholds: Any = None  # as they were given
     state_names: ClassVar[tuple[str, ...]] = COUNTED
     true_positives: MetricVariable
     false_positives: MetricVariable
@@ -115,6 +116,10 @@ class ThresholdMetric(Tally):
         self.is_even = is_evenly_spaced(np.asarray(thresholds))
         self.top_k = None if top_k is None else check_integer("top_k", top_k, 1)
         self.class_id = None if class_id is None else check_integer("class_id", class_id, 0)
+
+    def argument(self, name: str) -> Any:
+        """The value of a constructor argument."""
+        return self.init_thresholds if name == "thresholds" else super().argument(name)
 
     def size(self, width: int) -> int:
         """The number of sums, for predictions with rows of `width` elements."""
@@ -175,6 +180,8 @@ class Counts(ThresholdMetric):
     TypeError, ValueError
         If an argument is of the wrong type or out of range.
     """
+
+    fixed_arguments = ("thresholds", "top_k")
 
     def __init__(
         self,

@@ -20,6 +20,13 @@ def network(engine, loss="mse", metric=None, **kwargs):
 CASES = {
     "loss": (lambda: losses.Huber(2.0), lambda thing, engine: network(engine, thing), "delta", 0.1),
     "reduction": (lambda: losses.MeanSquaredError(), lambda thing, engine: network(engine, thing), "reduction", "sum"),
+    "axis": (lambda: losses.Dice(axis=None), lambda thing, engine: network(engine, thing), "axis", -1),
+    "cut": (
+        lambda: metrics.BinaryIoU(threshold=0.5, dtype="float32"),
+        lambda thing, engine: network(engine, metric=thing),
+        "threshold",
+        0.0,
+    ),
     "metric": (
         lambda: metrics.BinaryAccuracy(threshold=0.5),
         lambda thing, engine: network(engine, metric=thing),
