@@ -57,7 +57,7 @@ class Communicator:
     Parameters
     ----------
     comm : mpi4py.MPI.Comm
-        It is duplicated, so that messages of other libraries are no matter.
+        It is duplicated, so that messages of other libraries are not mixed up with those of this one.
 
     Attributes
     ----------
@@ -78,10 +78,11 @@ class Communicator:
         self._thread: int | None = None
 
     def _places(self) -> tuple[Any, Any]:
-        """The ranks of this machine, and those with the same place on all machines.
+        """The ranks of this machine, and the ranks that have the same place on the other machines.
 
-        The first is ``None`` where that is of no use: there is one rank, or machines have different numbers of ranks,
-        or ranks that are no neighbours. The second is ``None`` if there is one machine.
+        The first is ``None`` if sums in shared memory are not possible: this machine has only one rank, machines have
+        different numbers of ranks, or the ranks of a machine do not have consecutive numbers. The second is ``None`` if
+        there is only one machine.
         """
         here = self._ranks_here()
         count, place = here.Get_size(), here.Get_rank()
@@ -129,16 +130,16 @@ class Communicator:
         )
 
     def report(self, error: BaseException) -> None:
-        """Tell the other ranks of an error of this one, unless they know it already."""
+        """Tell the other ranks of an error on this rank, unless they know it already."""
         if self.size > 1 and not isinstance(error, RankError):
             with contextlib.suppress(RankError):
                 self.meet(Does.FAIL, f"{type(error).__name__}: {error}")
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """A ``with`` block of a run that all ranks make: what one of them raises in it, ends it on all.
+        """A ``with`` block for a run that all ranks make. An exception on one rank ends the run on all ranks.
 
-        Within a run, another one is a part of it.
+        A run within another run is a part of that.
         """
         own = threading.get_ident()
         if self._thread == own:
@@ -159,7 +160,7 @@ class Communicator:
     # Numbers
 
     def shared_vectors(self, size: int, dtype: Any) -> SharedVectors | None:
-        """A vector for each rank, to be added up in memory where that is possible; all ranks must ask for it."""
+        """Vectors that ranks can add up in shared memory; ``None`` if they cannot. All ranks must call this."""
         if self._machine is None:
             return None
         found = None
@@ -181,8 +182,8 @@ class Communicator:
     def add(self, vector: Array, in_order: bool = False) -> None:
         """Add up the vectors of all ranks, in place. All ranks get the same bits.
 
-        in_order : neighbouring ranks first, then their sums, and so on: the same bits as one rank gets that adds all
-            vectors up so. There must be 1, 2, 4, ... ranks.
+        in_order : add the vectors of neighbouring ranks first, then those sums, and so on. The result has the same bits
+            as if one rank added up all vectors in this order. There must be 1, 2, 4, ... ranks.
         """
         if self.size == 1:
             return
@@ -219,14 +220,14 @@ class Communicator:
         return self._other[:size]
 
     def give(self, array: Array) -> None:
-        """Overwrite an array by that of rank 0."""
+        """Overwrite an array with rank 0's."""
         if self.size > 1:
             self._comm.Bcast(array, 0)
 
     # Objects
 
     def given(self, value: Any) -> Any:
-        """An object of rank 0's."""
+        """The object that rank 0 has."""
         return self._comm.bcast(value, 0) if self.size > 1 else value
 
     def gathered(self, value: Any) -> list[Any]:

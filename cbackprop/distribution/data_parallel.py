@@ -10,29 +10,29 @@ from cbackprop.validation import check_boolean
 
 __all__ = ["PIECES", "DataParallel"]
 
-# In how many pieces a batch is divided, if its sums are not to depend on the number of ranks.
+# The number of pieces of a batch, if its sums must not depend on the number of ranks.
 PIECES = 8
 
 
 class DataParallel:
     """Divide each batch among the processes that ``mpiexec`` has started.
 
-    Every rank has the whole model. In each step it takes some rows of the batch through the layers and back, all ranks
-    add up their gradients, and each makes the same update. Losses and metrics are those of all ranks, so that callbacks
-    decide alike everywhere. Rank 0 writes files and shows progress.
+    Every rank has the whole model. In each step it computes the gradient of some rows of the batch. Then all ranks add
+    up their gradients, and each makes the same update. Losses and metrics are computed over all ranks, so callbacks
+    make the same decisions on every rank. Rank 0 writes files and shows progress.
 
     Parameters
     ----------
     device_mesh, devices : None
-        Arguments of Keras's: the ranks of MPI take their place.
+        Arguments of Keras. Here MPI decides which processes there are.
     auto_shard_dataset : bool, default True
-        If True, all ranks give `fit` the same data, `batch_size` is that of all ranks together, and each takes its
-        share of each batch. If False, each rank has data of its own, and `batch_size` is that of one rank; all ranks
-        must have the same number of batches.
+        If True, all ranks give `fit` the same data, and each takes its share of each batch. `batch_size` counts the
+        samples of all ranks together. If False, each rank has its own data, and `batch_size` counts the samples of one
+        rank. All ranks must have the same number of batches.
     deterministic : bool, default False
-        Sum gradients in an order that depends on the batch alone: weights then have the same bits with 1, 2, 4 or 8
-        ranks. Each batch is divided in eight pieces for that, each with a gradient of its own, which are added up pair
-        by pair. Batches never pass in blocks then, so large batches of small layers are slower.
+        Whether weights have the same bits with 1, 2, 4 or 8 ranks. For that, gradients are summed in an order that
+        depends only on the batch: each batch is divided into eight pieces, each with its own gradient, and these are
+        added up pair by pair. Large batches of small layers are slower then, because they cannot pass in blocks.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class DataParallel:
     Notes
     -----
     - Start the program with ``mpiexec -n 4 python train.py``. All ranks run the same script, and must call `fit`,
-      `evaluate` and `train_on_batch` alike. `predict` runs on each rank alone.
+      `evaluate` and `train_on_batch` in the same order. `predict` runs on each rank alone.
     - `BatchNormalization`, and layers in Python, see the samples of one rank. Moving averages are averaged over ranks
       when an epoch ends. Losses of a whole batch, such as `losses.Dice`, are refused.
     - The state of a metric in Python is added up over ranks.

@@ -16,20 +16,20 @@ __all__ = ["initialize", "list_devices", "world"]
 
 _world: Communicator | None = None
 
-# Seconds that a rank leaves to the one that has failed, to say so itself.
+# Seconds that a rank waits for another one, which has failed, to report that itself.
 PATIENCE = 2.0
 
 
 def initialize(job_addresses: Any = None, num_processes: Any = None, process_id: Any = None) -> None:
     """Find the other ranks, which ``mpiexec`` has started. `DataParallel` calls this if it has not been called.
 
-    From here on, an uncaught exception on one rank ends all ranks, with its message. All ranks draw the same
-    random numbers: those of rank 0.
+    After this call, an uncaught exception on one rank ends all ranks, with its message, and all ranks draw the same
+    random numbers as rank 0.
 
     Parameters
     ----------
     job_addresses, num_processes, process_id : None
-        Arguments of Keras's that MPI answers itself.
+        Arguments of Keras. They must be None, because MPI knows these things.
 
     Raises
     ------

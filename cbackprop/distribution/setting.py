@@ -58,7 +58,7 @@ def set_distribution(value: DataParallel | None) -> None:
 
 
 def together() -> AbstractContextManager[None]:
-    """For a ``with`` block of a run that all ranks make: what one of them raises in it, ends it on all."""
+    """A ``with`` block for a run that all ranks make. An exception on one rank ends the run on all ranks."""
     return nullcontext() if _current is None else _current.communicator.together()
 
 

@@ -21,9 +21,10 @@ BLOCK = 2**15
 
 
 class SharedVectors:
-    """A vector for each rank of this machine; each rank adds up a slice of all, and writes the sum to all.
+    """A vector for each rank of this machine. To add them up, each rank sums a slice of all vectors.
 
-    So nothing is sent, and nothing is copied but the sums: see "The least time of a sum" in docs/scaling.md.
+    It writes the sum into each vector. So nothing is sent, and only the sums are copied: see "The least time of a sum"
+    in docs/scaling.md.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ class SharedVectors:
     Raises
     ------
     OSError
-        On every rank, if one of them has no such memory.
+        On every rank, if one of them cannot get such memory.
     """
 
     def __init__(self, here: Any, size: int, dtype: Any) -> None:
@@ -73,11 +74,12 @@ class SharedVectors:
         return found
 
     def add(self, begin: int, end: int, across: Any) -> None:
-        """Add up the elements begin:end of all ranks, when all have met; afterwards, all have the sum.
+        """Add up the elements begin:end of all ranks. Afterwards, all ranks have the sum. They must have met before.
 
-        Neighbours are added first, then their sums, and so on.
+        Vectors of neighbours are added first, then their sums, and so on.
 
-        across : called with the sum of this machine's ranks over some elements, to add those of other machines.
+        across : is called with the sum over this machine's ranks, for some elements, and adds the sums of other
+            machines.
         """
         size = end - begin
         first, last = begin + size * self.rank // self.count, begin + size * (self.rank + 1) // self.count
@@ -93,7 +95,7 @@ class SharedVectors:
         self._here.Barrier()
 
     def _add_here(self, begin: int, end: int) -> None:
-        """The sum over this machine's ranks, in the first vector. Nobody else touches these elements meanwhile."""
+        """Write the sum over this machine's ranks into the first vector. No other rank uses these elements now."""
         step = 1
         while step < self.count:
             for rank in range(0, self.count - step, 2 * step):

@@ -23,7 +23,7 @@ __all__ = [
 
 
 class AdaptivePooling(WindowPooling):
-    """Base of layers whose windows divide the input into as many parts as are wanted."""
+    """Base of layers that pool each of a given number of parts of the input."""
 
     def __init__(self, output_size: int | Sequence[int], data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(data_format, **kwargs)
@@ -44,7 +44,7 @@ class AdaptivePooling(WindowPooling):
 
 @registry.register()
 class AdaptiveMaxPooling1D(AdaptivePooling):
-    """The maxima of so many parts of a signal, for each channel.
+    """Divide a signal into parts, and take the maximum of each part, for each channel.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class AdaptiveMaxPooling1D(AdaptivePooling):
 
 @registry.register()
 class AdaptiveMaxPooling2D(AdaptivePooling):
-    """The maxima of so many parts of an image, for each channel.
+    """Divide an image into parts, and take the maximum of each part, for each channel.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ class AdaptiveMaxPooling2D(AdaptivePooling):
 
 @registry.register()
 class AdaptiveMaxPooling3D(AdaptivePooling):
-    """The maxima of so many parts of a volume, for each channel.
+    """Divide a volume into parts, and take the maximum of each part, for each channel.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ class AdaptiveMaxPooling3D(AdaptivePooling):
 
 @registry.register()
 class AdaptiveAveragePooling1D(AdaptivePooling):
-    """The means of so many parts of a signal, for each channel.
+    """Divide a signal into parts, and take the mean of each part, for each channel.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ class AdaptiveAveragePooling1D(AdaptivePooling):
 
 @registry.register()
 class AdaptiveAveragePooling2D(AdaptivePooling):
-    """The means of so many parts of an image, for each channel.
+    """Divide an image into parts, and take the mean of each part, for each channel.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ class AdaptiveAveragePooling2D(AdaptivePooling):
 
 @registry.register()
 class AdaptiveAveragePooling3D(AdaptivePooling):
-    """The means of so many parts of a volume, for each channel.
+    """Divide a volume into parts, and take the mean of each part, for each channel.
 
     Parameters
     ----------

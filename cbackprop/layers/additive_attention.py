@@ -14,7 +14,7 @@ __all__ = ["AdditiveAttention"]
 
 @registry.register()
 class AdditiveAttention(Attention):
-    """Additive attention: for each query a mean of all values, weighted by how well their keys go with it.
+    """Additive attention: for each query, a mean of all values, weighted by how well their keys match it.
 
     ``output = softmax(scores) value`` with ``scores[t, s] = sum_h scale[h] tanh(query[t, h] + key[s, h])``.
 

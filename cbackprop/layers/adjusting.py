@@ -11,8 +11,8 @@ from cbackprop.variable import Variable
 
 __all__ = ["adjust", "check_fixed", "check_set", "note_plan", "note_set"]
 
-# For each layer, the models whose plans include it: they must plan again when the layer changes. A ``WeakSet`` for each
-# layer would be several objects more, at which the garbage collector looks again and again.
+# For each layer, the models whose plans include it: they must plan again when the layer changes. It is one table,
+# because a ``WeakSet`` for each layer would be several more objects, which the garbage collector visits every time.
 _planned: weakref.WeakKeyDictionary[Any, tuple[weakref.ref[Any], ...]] = weakref.WeakKeyDictionary()
 
 

@@ -35,7 +35,7 @@ def _call(
 
 @registry.register()
 class Attention(RandomLayer):
-    """Dot-product attention: for each query a mean of all values, weighted by how well their keys go with it.
+    """Dot-product attention: for each query, a mean of all values, weighted by how well their keys match it.
 
     ``output = softmax(scores) value`` with ``scores = scale query key^T``, or with ``score_mode="concat"``
     ``scores[t, s] = concat_score_weight sum_h tanh(scale (query[t, h] + key[s, h]))``.

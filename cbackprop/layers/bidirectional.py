@@ -23,7 +23,7 @@ MERGES: dict[str, Any] = {"concat": Concatenate, "sum": Add, "ave": Average, "mu
 
 @registry.register()
 class Bidirectional(Layer):
-    """Run a recurrent layer from the first time step of sequences to the last, and another from the last to the first.
+    """Run two recurrent layers over sequences: one from the first time step to the last, the other from last to first.
 
     Parameters
     ----------

@@ -18,19 +18,18 @@ __all__ = ["Concatenate"]
 
 @registry.register()
 class Concatenate(Layer):
-    """The inputs side by side, along one axis.
+    """Put the inputs side by side along an axis.
 
     Parameters
     ----------
     axis : int, default -1
-        Counted with the batch axis, which is 0 and cannot be meant.
+        The axis along which lengths add up. Axis 0 is the batch, which is not allowed.
     **kwargs
         See `Layer`.
 
     Notes
     -----
-    Inputs of one shape but for `axis`, whose lengths add up in the output. Each input gets its own
-    part of delta.
+    Inputs have the same shape, except along `axis`. Each input gets its own part of delta.
 
     Raises
     ------

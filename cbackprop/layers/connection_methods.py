@@ -40,7 +40,7 @@ class ConnectionMethods:
     def connect(self, call: CallArguments) -> Any:
         """The output of a layer that does not compute in Python, for symbolic tensors.
 
-        A structure of outputs, where `compute_output_shape` says several shapes.
+        If `compute_output_shape` gives several shapes, it is a structure of outputs.
         """
         return connect_compiled(self, call)
 
@@ -52,10 +52,10 @@ class ConnectionMethods:
         """Refuse tensors in the call's other arguments that do not fit the inputs."""
 
     def complete_call(self, call: CallArguments) -> None:
-        """Fill in arguments of a call that others stand for, before these are sorted."""
+        """Fill in arguments that were left out because another one is used for them, before arguments are sorted."""
 
     def shapes_of_call(self, shape: Any, input_shapes: list[Shape], settings: dict[str, Any]) -> Any:
-        """The shape, or shapes, of what a call with these settings returns, if without any it is `shape`."""
+        """The shape, or shapes, of what a call with these settings returns. Without settings it is `shape`."""
         return shape
 
     def joined_shapes(self, shapes: list[Any]) -> list[Any]:

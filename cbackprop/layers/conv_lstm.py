@@ -79,7 +79,7 @@ class ConvLSTM(CellLayer):
 
     @property
     def state_size(self) -> list[Any]:
-        """Nothing that could be said before the sizes of images are known: -1 for each state, as in Keras."""
+        """-1 for each state, as in Keras: how large states are depends on the images."""
         return [-1] * self.cell.n_states
 
     @property

@@ -123,7 +123,7 @@ class KernelLayer(KernelAndBias, SpatialLayer):
         """The sizes of a convolution of a sample of this shape, channels last."""
         *sizes, channels = input_shape
         counts, before = zip(*self.positions(tuple(sizes)), strict=True)
-        # Strides and rates that nothing is multiplied by may be huge.
+        # A stride has no effect with one position, a rate none with one tap. Then they may be huge: use 1 instead.
         strides = tuple(stride if count > 1 else 1 for stride, count in zip(self.strides, counts, strict=True))
         rates = tuple(rate if taps > 1 else 1 for rate, taps in zip(self.dilation_rate, self.kernel_size, strict=True))
         return Geometry(

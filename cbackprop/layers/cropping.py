@@ -46,7 +46,7 @@ class Cropping(AxesLayer):
 
 @registry.register()
 class Cropping1D(Cropping):
-    """Cut off what is at the ends of a sequence.
+    """Cut off the ends of a sequence.
 
     ``output[t] = input[t + before]``.
 

@@ -1,4 +1,4 @@
-"""GroupQueryAttention: attention in several heads of queries, of which some share a head of keys and values."""
+"""GroupQueryAttention: attention with several heads of queries. Groups of them share a head of keys and values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["GroupQueryAttention"]
 
 @registry.register()
 class GroupQueryAttention(HeadAttention):
-    """Attention in several heads, of which groups share a head of keys and values.
+    """Attention with several heads of queries. Groups of them share a head of keys and values.
 
     ``head_i = softmax(Q_i K_j^T / sqrt(head_dim)) V_j`` with j = i // (num_query_heads / num_key_value_heads),
     ``Q = query W_q + b_q`` and so on, and ``output = sum over i of head_i W_o[i] + b_o``.

@@ -422,7 +422,7 @@ def _copy(initializer: Any) -> Any:
 
 
 def _shape_if_known(value: Any) -> tuple[int, ...]:
-    """The shape of an array or of nested lists; that of a number for what has none, which is refused later."""
+    """The shape of an array or of nested lists; ``()`` for uneven lists, which are refused later."""
     try:
         return np.shape(value)
     except ValueError:

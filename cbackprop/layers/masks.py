@@ -113,7 +113,7 @@ def check_mask_list(inputs: Any, masks: Any) -> None:
     Raises
     ------
     ValueError
-        If they are so.
+        If they are no list, or of another length.
     """
     if masks is None:
         return

@@ -15,7 +15,7 @@ __all__ = ["MultiHeadAttention"]
 
 @registry.register()
 class MultiHeadAttention(HeadAttention):
-    """Attention in several heads, each between projections of its own.
+    """Attention with several heads, each with its own projections of query, key and value.
 
     ``head_i = softmax(Q_i K_i^T / sqrt(key_dim)) V_i`` with ``Q = query W_q + b_q`` and so on, and
     ``output = sum over i of head_i W_o[i] + b_o``.

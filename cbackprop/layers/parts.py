@@ -17,7 +17,7 @@ class Part(Operation):
     Parameters
     ----------
     layer : Operation
-        That which has several outputs.
+        The one that has several outputs.
     number : int
         The number of the output.
     begin, end : int

@@ -97,9 +97,10 @@ class RandomCrop(RandomImageLayer):
         return right, 0.0, 0.5 * right - 0.5, 0.0, down, 0.5 * down - 0.5
 
     def weights_in(self, sizes: tuple[int, int]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """For an image of this height and width, the weights of each of its rows, and columns, in those of the output.
+        """Two matrices that resize and crop an image of this height and width, as the layer does outside of training.
 
-        This is what the layer does outside of training, written as products of matrices.
+        An output row is a weighted sum of the image's rows, with the weights in a row of the first matrix. The second
+        matrix has the weights of columns.
         """
         top, left, *window = self.window_in(sizes)
         found = []

@@ -74,5 +74,5 @@ class RandomFlip(RandomImageLayer):
 
     @property
     def flips_axes(self) -> tuple[bool, bool]:
-        """Whether the order of rows changes, and that of columns."""
+        """Whether the order of rows is reversed, and whether that of columns is."""
         return "vertical" in self.mode, "horizontal" in self.mode

@@ -65,7 +65,7 @@ class RecurrenceStep(Operation):
 
     @property
     def recurrent_function(self) -> Any:
-        """The function of the gates that let something pass or not."""
+        """The activation of the gates."""
         return self.cell.recurrent_function
 
     @property

@@ -130,7 +130,7 @@ class RecurrentCell(Layer):
         return self._kernel_of(getattr(self, "recurrent_activation", activations.sigmoid))
 
     def _rate(self, dropout: float) -> float:
-        """The share of inputs that is dropped. With several gates, Keras drops nothing instead of everything."""
+        """The share of inputs that is dropped. As in Keras, it is 0 instead of 1 if there are several gates."""
         return 0.0 if dropout == 1 and self.gates > 1 else dropout
 
     @property
@@ -288,7 +288,7 @@ def cell_output_size(cell: Any) -> int:
 
 
 def initial_states(state_size: Any, make: Any) -> list[Any]:
-    """The result of `make` for each size, in lists like those of the sizes."""
+    """The result of `make` for each size, in lists that are nested like those of the sizes."""
     sizes = state_size if isinstance(state_size, (list, tuple)) else [state_size]
     return [initial_states(size, make) if isinstance(size, (list, tuple)) else make(size) for size in sizes]
 
@@ -301,14 +301,14 @@ def state_shapes_of(cell: Any, sample_shape: tuple[Any, ...]) -> list[tuple[int,
 
 
 def check_states(layer: Any, name: str, states: list[Any], shapes: list[tuple[int, ...]]) -> None:
-    """Refuse states that are not as many as the layer has, or of other shapes for a sample.
+    """Refuse states if their number or the shape of a sample is not that of the layer.
 
     Raises
     ------
     TypeError
         If one is no tensor.
     ValueError
-        That says what is expected.
+        If number or shape is wrong.
     """
     strangers = [state for state in states if not hasattr(state, "shape")]
     if strangers:

@@ -13,7 +13,7 @@ __all__ = ["check_input_shape", "check_shape", "check_sizes"]
 
 
 def check_input_shape(shape: Any) -> Any:
-    """`shape` as a tuple, ``(batch, ...)``, of integers of which that of the batch may be ``None``; or a list of such.
+    """`shape` as a tuple of integers, ``(batch, ...)``, or a list of such tuples. The batch's may be ``None``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""StackedRNNCells: several cells as one, each with the output of the one before as its input."""
+"""StackedRNNCells: several cells as one. The input of each cell is the output of the one before."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _call(inputs: Any, states: Any, training: Any = None) -> None:
 
 @registry.register()
 class StackedRNNCells(Layer):
-    """Several cells as one: each gets the output of the one before as its input.
+    """Several cells as one. The input of each cell is the output of the one before.
 
     Parameters
     ----------

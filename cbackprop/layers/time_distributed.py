@@ -112,7 +112,7 @@ class TimeDistributed(Layer):
         return steps.add(Concatenate(1, name=f"{self.name}_steps", dtype=self.dtype), rows, shape)
 
     def _step(self, steps: Steps, x: Value, t: int) -> Value:
-        """The input at a time step, with its part of a mask that has something to say of its rows."""
+        """The input at a time step. It has a mask if the mask of all steps has an element for each row."""
         value = steps.add(Part(self, t, *_range(x.shape, t)), [x._replace(shape=(math.prod(x.shape),))], x.shape[1:])
         mask = x.mask
         if mask is None or not self.layer.supports_masking or mask.shape[1:] != x.shape[1:-1]:

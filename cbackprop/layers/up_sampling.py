@@ -81,7 +81,7 @@ class UpSampling1D(UpSampling):
 
 @registry.register()
 class UpSampling2D(UpSampling):
-    """An image that is whole numbers of times as large.
+    """Enlarge an image by whole numbers.
 
     ``output[y, x] = input[y // size[0], x // size[1]]``, or for other interpolations what `Resizing` gives.
 

@@ -171,7 +171,7 @@ class WeightMethods:
             return [variable.array.copy() for variable in variables]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Replace all weights, between two runs of the model: another thread's is waited for.
+        """Replace all weights. If another thread runs the model, this waits for the end of the run.
 
         Raises
         ------

@@ -73,7 +73,7 @@ def several_axes(ax: Any, count: int, width: float, height: float, columns: int)
 
 
 def without_broken_math(texts: Iterable[Any]) -> None:
-    """Show texts of a plot as they are if they are no formulas, though they hold dollars. ``"$x^2$"`` remains one.
+    """Show texts with dollar signs as they are, unless they are formulas, such as ``"$x^2$"``.
 
     Names of layers are always shown as they are (``parse_math=False``).
     """

@@ -41,9 +41,10 @@ class Column:
 def network(model: Any, trace: Any = None, ax: Any = None) -> Any:
     """Draw a network as units and edges: a column of circles for each layer, and a line for each weight.
 
-    Lines are red for positive weights and blue for negative ones, and the thicker the larger the weight is, compared
-    with the largest one of its layer. Of layers with more than 12 units, the first and the last ones are drawn. Layers
-    without a kernel that keep the number of units, such as activations and dropout, are named below the units.
+    Lines are red for positive weights and blue for negative ones. The larger a weight is, compared with the largest one
+    of its layer, the thicker is its line. If a layer has more than 12 units, only the first and the last ones are
+    drawn. Layers without a kernel that keep the number of units, such as activations and dropout, are named below the
+    units.
 
     Parameters
     ----------
@@ -51,9 +52,9 @@ def network(model: Any, trace: Any = None, ax: Any = None) -> Any:
         A chain of Dense layers, and of layers that do not change the number of units. For all other models, see
         `plot_model`.
     trace : Trace, optional
-        A step of this model, from `Model.trace`. Then colors are those of the gradients: red where it is positive, so
-        that the step makes the weight smaller, and blue where it is negative. Units are filled if for all samples
-        output and slope are 0 (dead), or the slope is nearly 0 (saturated).
+        A step of this model, from `Model.trace`. Then colors show gradients: red where the gradient is positive, so
+        that the step makes the weight smaller, and blue where it is negative. A unit is filled if it is dead (output
+        and slope are 0 for all samples) or saturated (the slope is nearly 0 for all samples).
     ax : Axes, optional
         Where to draw; a new figure by default.
 

@@ -25,8 +25,8 @@ def saliency(
 ) -> list[Any]:
     """Plot images, and beside each how much an output changes with each pixel.
 
-    The right picture is the absolute value of the gradient of the output by the pixel, the largest of the pixel's
-    channels. Its brightest pixel is the one whose change changes the output most.
+    The right picture shows the absolute value of the gradient of the output by each pixel: the largest one of the
+    pixel's channels. Where it is brightest, a change of the pixel changes the output most.
 
     Parameters
     ----------
