@@ -1,8 +1,8 @@
 """The networks with attention that are measured: encoder blocks of a transformer, and a dense layer on their mean.
 
-A block is attention with as many keys as queries, added to its input and normalized, and two dense layers, of which the
-first is four times as wide and has a ReLU, added and normalized as well. Weights of a block are as in Keras: those of
-query, key, value and output, each a kernel and a bias; scale and offset; two dense layers; scale and offset.
+A block has self-attention and two dense layers, of which the first is four times as wide and has a ReLU. The results of
+both parts are added to their inputs and normalized. Weights of a block are in Keras's order: kernels and biases of
+query, key, value and output; scale and offset; kernels and biases of the two dense layers; scale and offset.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ARRAYS = 16
 
 @dataclass(frozen=True)
 class AttentionNetwork(Network):
-    """Widths are those of the features, and of the output."""
+    """`widths` are the number of features and the number of outputs."""
 
     heads: int = 4
     length: int = 32
@@ -35,14 +35,14 @@ class AttentionNetwork(Network):
         return f"{blocks}, {self.widths[0]} wide, {self.heads} heads, {self.length} steps, batch {self.batch}"
 
     def forward_operations(self, rows: int) -> int:
-        """Multiplications and additions of products. With a causal mask half of the scores are of use."""
+        """Multiplications and additions of products. With a causal mask, only half of the scores are counted."""
         width, outputs = self.widths
         scores = 2 * self.length * width // (2 if self.causal else 1)
         step = (4 + 2 * WIDER) * width**2 + scores
         return 2 * rows * (self.blocks * self.length * step + width * outputs)
 
     def step_operations(self) -> int:
-        """The same of a training step; the data needs no deltas, which three of the projections would make."""
+        """The same for a training step. Deltas of the data, from three of the projections, are not needed."""
         width, _ = self.widths
         return 3 * self.forward_operations(self.batch) - 2 * self.batch * self.length * 3 * width**2
 
@@ -101,7 +101,7 @@ def network(
 TRAINING = [
     network(64, 4, 32, 32, 4),
     network(128, 8, 64, 16, 2),
-    # Odd ones, which nothing is tuned for.
+    # Unusual shapes, for which nothing is tuned.
     network(48, 3, 50, 20, 4),
     network(96, 2, 100, 10, 2, causal=True, blocks=2),
     network(32, 4, 300, 8, 2),
@@ -112,5 +112,5 @@ INFERENCE = [
     Prediction(TRAINING[1], 1, "predict_on_batch"),
     Prediction(TRAINING[1], 256, "predict"),
 ]
-# Long sequences, of which the peak memory is measured.
+# Long sequences, whose peak memory is measured.
 MEMORY = [network(64, 4, length, 1, 3) for length in (512, 2048)]

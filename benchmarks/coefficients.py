@@ -2,10 +2,10 @@
 
 python benchmarks/coefficients.py [name ...]        (needs mpmath)
 
-Each is a ratio of polynomials P(x) / Q(x), fitted so that its greatest weighted error is least: least squares of
-P - f Q, whose weights are divided by the last Q and multiplied by the last errors (Lawson) until those are level.
-In float32 one coefficient after the other is rounded, those of most weight first, and the rest fitted again, so that
-what rounding does to one is made good by the others.
+Each function f is approximated by a ratio of polynomials P(x) / Q(x) whose greatest weighted error is as small as
+possible. This is found by repeated least squares of P - f Q (Lawson): each time, the weights are divided by the last Q
+and multiplied by the last errors, until all errors are about equal. For float32 the coefficients are rounded one after
+the other, the most important first. After each one the others are fitted again, so that they make up for the rounding.
 """
 
 import sys
@@ -108,8 +108,8 @@ def nodes(low, high, power=2):
     return [low + (high - low) * ((1 - cos(pi * (k + mpf(1) / 2) / count)) / 2) ** power for k in range(count)]
 
 
-# The common factor of P and Q is free. 7/8, 7/4 and 21/16 were the best of those tried: rounding changes a number the
-# more the nearer that is to a power of two from above.
+# The common factor of P and Q is free. 7/8, 7/4 and 21/16 were the best of those tried. Rounding changes a number more
+# if it is just above a power of two.
 # name: function, weight of its absolute error, points, degrees, fixed coefficients, point of balance
 LOG2 = mpf("0.69325")
 WHOLE = {(1, 0): mpf(1)}

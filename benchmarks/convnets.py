@@ -20,7 +20,7 @@ Shape = tuple[int, ...]
 
 
 def uniform(rng: Any, shape: Shape, fan: int) -> Any:
-    """Weights that keep the size of what passes through ReLU."""
+    """Weights with which values keep their size through layers with ReLU."""
     limit = math.sqrt(6 / fan)
     return rng.uniform(-limit, limit, shape).astype(np.float32)
 
@@ -330,7 +330,7 @@ SEPARABLE = network(
     (Depthwise((3, 3)), Conv(32, (1, 1)), Average(), Dense(10)),
     *(32, 20),
 )
-# Odd ones, which nothing is tuned for.
+# Unusual shapes, for which nothing is tuned.
 VOLUME = network(
     "3-D 3x3x3 8-16 on 16x16x16x1",
     (16, 16, 16, 1),

@@ -1,4 +1,4 @@
-"""A training step of an embedding: its time follows the rows that a batch reads, not the size of the table.
+"""A training step of an embedding: its time depends on how many rows a batch reads, not on the size of the table.
 
 Run ``python benchmarks/embedding.py``; for each optimizer it prints the time of a step with tables of 10,000 and of
 1,000,000 rows of 32 numbers, for batches of 256 ids, and their ratio.
@@ -17,7 +17,7 @@ OPTIMIZERS = {"SGD": lambda: cb.optimizers.SGD(0.1), "Adam": lambda: cb.optimize
 
 
 def step_time(rows: int, optimizer: str) -> float:
-    """Seconds of a step, the best of some rounds; ids change from round to round, so that caches are of little help."""
+    """Seconds of a step, the least of some rounds. Each round has other ids, so that caches help little."""
     layer = cb.layers.Embedding(rows, WIDTH)
     model = cb.Sequential([cb.Input((1,), dtype="int32"), layer, cb.layers.Flatten(), cb.layers.Dense(1)])
     model.compile(OPTIMIZERS[optimizer](), "mse")

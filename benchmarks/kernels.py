@@ -44,7 +44,7 @@ FEW = (1, 2, 3, 4, 5, 7, 12, 17)
 LAYOUTS = ((False, False), (True, False), (False, True))
 # Larger products, which take long, are not chosen at random.
 MOST_AT_RANDOM = 300_000_000
-# Operations that a run makes by repeating its product: then what calling it from Python costs does not count.
+# A run repeats its product until it has made this many operations, so that the call from Python costs nothing.
 LEAST_OPERATIONS = 2e6
 TURNS = 10
 CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
@@ -65,7 +65,7 @@ class Loop:
 
 FORWARD = Loop(arrays=2, traffic=2)  # reads x, writes y
 BACKWARD = Loop(arrays=2, traffic=3)  # reads and writes delta, reads y or x
-# Variants of what the registry has.
+# Variants of optimizers in the registry.
 VARIANTS = {
     "SGD, momentum": partial(optimizers.SGD, momentum=0.9),
     "SGD, Nesterov": partial(optimizers.SGD, momentum=0.9, nesterov=True),
@@ -75,7 +75,7 @@ VARIANTS = {
 
 
 def best_times(runs: dict[str, Run], seconds: float, now: Callable[[], float] = time.perf_counter) -> dict[str, float]:
-    """The shortest time of each, in turns, until each has had about so many seconds."""
+    """The shortest time of each run. They take turns until each has had about this many seconds."""
     best = dict.fromkeys(runs, float("inf"))
     for run in runs.values():
         run()
@@ -87,7 +87,7 @@ def best_times(runs: dict[str, Run], seconds: float, now: Callable[[], float] = 
 
 
 def clock(run: Run, count: int, now: Callable[[], float]) -> float:
-    """Seconds of one of so many calls."""
+    """Seconds of a call: the mean of `count` calls."""
     start = now()
     for _ in range(count):
         run()
@@ -154,7 +154,7 @@ def product_runs(
 
 
 def check_products(runs: dict[str, Run], expected: Any, out: Any) -> None:
-    """Refuse to time what computes something else."""
+    """End the program if a product is wrong."""
     scale = max(float(np.abs(expected).max()), 1e-30)
     for name, run in runs.items():
         out[...] = 0
@@ -165,7 +165,7 @@ def check_products(runs: dict[str, Run], expected: Any, out: Any) -> None:
 
 
 def peak_of(data: dict[str, Any]) -> float:
-    """GF/s of the limit: a vector holds half as many float64."""
+    """The limit in GF/s. For float64 it is half of that for float32, because vectors hold half as many numbers."""
     return data["machine"]["fma_peak_gflops"] / (2 if data["dtype"] == "float64" else 1)
 
 

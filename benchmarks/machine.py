@@ -50,18 +50,18 @@ def fma_peak(threads: int = 1, seconds: float = 0.2) -> float:
 
 
 def memory_bandwidth(threads: int = 1, seconds: float = 0.5) -> float:
-    """GB/s of a triad over two vectors, each twice as large as the largest cache at least."""
+    """GB/s of a triad over two vectors, each at least twice as large as the largest cache."""
     numbers = max(2 * largest_cache() // 4, 2**24)
     return on_threads(lambda: limits.stream_bandwidth(seconds, numbers), threads)
 
 
 def bandwidth(nbytes: int, seconds: float = 0.05) -> float:
-    """GB/s of one thread's triad over vectors of so many bytes in all: of the cache they fit into, or of memory."""
+    """GB/s of one thread's triad over vectors of `nbytes` bytes in all: of the cache that holds them, or of memory."""
     return limits.stream_bandwidth(seconds, max(nbytes // 8, 1))
 
 
 def describe(threads: int = 1) -> dict[str, Any]:
-    """Name, software, and the limits of so many threads."""
+    """Name, software, and the limits of this many threads."""
     return {
         "processor": processor(),
         "threads": threads,

@@ -143,7 +143,7 @@ def timed(run: Callable[[], object], clock: Callable[[], float]) -> float:
 def first_fit(clock: Callable[[], float], models: int = 50) -> tuple[float, float]:
     """Milliseconds to make a model, and to fit it for one epoch among others of its kind.
 
-    So few, that in some rounds no other process has the processor meanwhile, and emptied its caches.
+    There are only a few models, so that in some rounds no other process uses the processor and its caches meanwhile.
     """
     x, y = make_data()
     made: list[cb.Sequential] = []

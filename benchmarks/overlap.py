@@ -1,8 +1,8 @@
 """The gain of sending the first gradients while others are still computed, on two machines with a slow network.
 
 The machines are network namespaces, so this needs Linux, root, iproute2 and Open MPI 5. A step consists of NumPy's
-matrix products for a chain of dense layers: forward, deltas, and gradients in pieces. It is made with one sum over both
-machines after all pieces, and with a sum for each piece, which begins when the piece is ready.
+matrix products for a chain of dense layers: forward, deltas, and gradients in pieces. It is measured in two ways: with
+one sum over both machines after all pieces, and with a sum for each piece, which begins when the piece is ready.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Sum:
 
 
 class Step:
-    """The matrix products of a step, the gradients of which are a flat vector."""
+    """The matrix products of a step. Its gradients are in a flat vector."""
 
     def __init__(self, comm: Any, batch: int) -> None:
         rng = np.random.default_rng(0)

@@ -17,7 +17,7 @@ class Link(NamedTuple):
     byte: float
 
 
-# Not measured: what sellers of such networks state, for messages between two machines.
+# Not measured: what vendors of such networks state for messages between two machines.
 NETWORK_CARDS = {
     "Ethernet, 10 Gbit/s, 30 µs": Link(30e-6, 8 / 10e9),
     "InfiniBand, 100 Gbit/s, 2 µs": Link(2e-6, 8 / 100e9),

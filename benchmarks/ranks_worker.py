@@ -18,7 +18,7 @@ import numpy as np
 import cbackprop as cb
 from cbackprop import layers
 
-# Where processors are shared, ranks often wait for one that does not run: then small steps take milliseconds.
+# If ranks share processors, they often wait for one that does not run. Then small steps take milliseconds.
 MOST_STEPS = 300
 LATENCY_SIZES, VECTOR_SIZES = (1, 16, 256), (2**14, 2**16, 2**18, 535_818, 2**20, 2**22)
 
@@ -135,7 +135,7 @@ def quietly(comm: Any, act: Callable[[], None], alone: bool) -> float:
 
 
 def sums(communicator: Any, comm: Any, repetitions: int) -> dict[str, dict[int, float]]:
-    """The least seconds of a sum over ranks of so many numbers, as engines take it."""
+    """The least seconds of a sum of this many numbers over ranks, as engines make it."""
     found: dict[str, dict[int, float]] = {"any order": {}, "in order": {}, "in shared memory": {}}
     for size in (*LATENCY_SIZES, *VECTOR_SIZES):
         vector: Any = np.zeros(size, np.float32)

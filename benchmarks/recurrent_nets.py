@@ -18,7 +18,7 @@ CELLS = {"SimpleRNN": (1, 1), "LSTM": (4, 1), "GRU": (3, 2)}
 
 @dataclass(frozen=True)
 class RecurrentNetwork(Network):
-    """Widths are those of the features, of the states, and of the output."""
+    """`widths` are the numbers of features, of units and of outputs."""
 
     cell: str = "LSTM"
     length: int = 50
@@ -34,7 +34,7 @@ class RecurrentNetwork(Network):
         return 2 * rows * (self.length * gates * units * (features + units) + units * outputs)
 
     def step_operations(self) -> int:
-        """Multiplications and additions of products; the data needs no deltas."""
+        """Multiplications and additions of products. Deltas of the data are not needed."""
         features, units, _ = self.widths
         gates, _ = CELLS[self.cell]
         return 3 * self.forward_operations(self.batch) - 2 * self.batch * self.length * gates * units * features
@@ -70,7 +70,7 @@ TRAINING = [
     network("LSTM", 128, 100, 16, 64, 2),
     network("GRU", 32, 50, 8, 32, 10),
     network("GRU", 128, 100, 16, 64, 2),
-    # Odd ones, which nothing is tuned for.
+    # Unusual shapes, for which nothing is tuned.
     network("LSTM", 50, 23, 3, 20, 10),
     network("GRU", 77, 31, 5, 40, 4),
     network("SimpleRNN", 200, 17, 30, 100, 4),

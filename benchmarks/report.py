@@ -9,7 +9,7 @@ from typing import Any
 
 
 def number(value: float | None) -> str:
-    """Three digits or more; nothing for nothing."""
+    """A number with three digits or more; an empty text for None."""
     if value is None:
         return ""
     if 0 < value < 0.1:

@@ -1,4 +1,4 @@
-"""Interleaved rounds: every peer once, one after the other, so that a change of clock speed meets them all."""
+"""Interleaved rounds: in each, every peer runs once, so that a change of clock speed affects all of them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Result:
         return statistics.median(self.seconds[peer])
 
     def best(self) -> str | None:
-        """The fastest peer but for cbackprop."""
+        """The fastest peer, without cbackprop."""
         others = [peer for peer in self.seconds if peer != "cbackprop"]
         return min(others, key=self.median, default=None)
 
@@ -108,7 +108,7 @@ def prepare(workers: list[Worker], kind: str, case: Any, result: Result) -> list
 
 
 def calibrate(workers: list[Worker], seconds: float, result: Result) -> dict[Worker, int]:
-    """How many repetitions take each worker about so many seconds."""
+    """How many repetitions each worker makes in about this many seconds."""
     counts = {}
     for worker in workers:
         try:

@@ -1,4 +1,4 @@
-"""How cbackprop's time grows: with threads; with batch, width and depth; with models that train at the same time."""
+"""How cbackprop's time depends on threads, on batch, width and depth, and on models that train at the same time."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 WIDTHS = (8, 16, 32, 64, 128, 256, 512, 1024)
 DEPTHS = (1, 2, 3, 4, 6, 8, 12, 16)
 PARTS = ("threads", "size", "models")
-# Networks that are trained by several Python threads at once: where the GIL would show, and where memory would.
+# Networks that several Python threads train at once. The small ones would show the cost of the GIL, the large one that
+# of memory.
 SMALL = (workloads.TRAINING[1], workloads.TRAINING[2], workloads.TRAINING[4])
 
 
 def base(batch: int = 64, width: int = 128, depth: int = 2) -> Network:
-    """The network of which one number at a time is changed: so many hidden layers between 64 inputs and 10 classes."""
+    """The network of which one size at a time is changed. It has 64 inputs and 10 classes."""
     return workloads.given("-".join(map(str, (64, *[width] * depth, 10))), "relu", "ce", batch, "adam")
 
 
@@ -121,7 +122,7 @@ def timed(run: Callable[[int], Any], count: int) -> float:
 
 
 def models_table(options: argparse.Namespace, report: Report) -> list[dict[str, Any]]:
-    """Speed-up: what n threads train together, over what one trains alone in the same time."""
+    """The speed-up: how many times as much n threads train in the same time as one."""
     counts = options.models or sorted({1, 2, len(machine.cpus()), 2 * len(machine.cpus())})
     report.table(
         f"Models, each trained by a Python thread of its own, on {len(machine.cpus())} processor(s): speed-up",

@@ -42,7 +42,7 @@ def make_data(samples: int, features: int, dtype: str, seed: int = 0) -> tuple[n
 
 
 def make_ours(x: np.ndarray, hidden: tuple[int, ...], activation: str, iterations: int, seed: int) -> cb.Sequential:
-    """A network whose weights depend on nothing but its sizes and the seed."""
+    """A network whose weights depend only on its sizes and the seed."""
     cb.config.set_floatx(x.dtype.name)
     cb.utils.set_random_seed(seed)
     units = [cb.layers.Dense(n, activation=activation) for n in hidden]

@@ -2,7 +2,8 @@
 
 python benchmarks/serve.py PEER THREADS CPU,CPU,...
 
-Only `worker.py` starts it. The affinity is set before any library is imported, since many count processors then.
+Only `worker.py` starts it. The affinity is set before any library is imported, because many libraries count processors
+when they are imported.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from peers import UnsupportedError
 
 
 def peak_memory(run: Callable[[], Any]) -> int:
-    """By how many bytes the memory of the process grows at most while something runs. Linux only."""
+    """The most bytes by which the memory of the process grows while something runs. Linux only."""
     try:
         # Free memory goes back to the system: otherwise new allocations would be hidden in it.
         with contextlib.suppress(OSError, AttributeError):
@@ -81,7 +82,7 @@ class Server:
         return self.job.run(1)
 
     def seconds(self, count: int, clock: str = "wall") -> float:
-        """How long so many repetitions take by the clock on the wall, or by the process's own ("cpu")."""
+        """How long the repetitions take, by the clock on the wall or by that of the process ("cpu")."""
         wall, cpu = time.perf_counter(), time.process_time()
         self.job.run(count)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -94,7 +95,7 @@ class Server:
         return self.cpu / max(self.wall, 1e-9)
 
     def calibrate(self, wanted: float) -> int:
-        """How many repetitions take so many seconds; the first run, which may compile, does not count."""
+        """How many repetitions take this many seconds. The first run does not count, because it may compile."""
         self.job.run(1)
         count = 1
         while (taken := self.seconds(count)) < wanted / 2:

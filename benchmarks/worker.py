@@ -34,7 +34,7 @@ class Worker:
     threads : int
         No more than there are processors; the last ones are taken, as systems like the first for themselves.
     auto : bool, default False
-        Whether the peer is to find out how many of these threads pay. Only cbackprop can.
+        Whether the peer chooses how many of these threads it uses. Only cbackprop can.
     """
 
     def __init__(self, name: str, threads: int, auto: bool = False) -> None:

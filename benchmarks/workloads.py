@@ -52,12 +52,12 @@ class Network:
         return 2 * rows * sum(m * n for m, n in self.products)
 
     def step_operations(self) -> int:
-        """The same of a training step; the first layer needs no deltas of its inputs."""
+        """The same for a training step. The first layer needs no deltas of its inputs."""
         inputs, outputs = self.products[0]
         return 3 * self.forward_operations(self.batch) - 2 * self.batch * inputs * outputs
 
     def weights(self) -> list[Any]:
-        """Kernel (inputs, outputs) and bias of each layer; no bias is 0, or a forgotten one would go unseen."""
+        """Kernel (inputs, outputs) and bias of each layer. No bias is 0, so that a forgotten one is noticed."""
         rng = np.random.default_rng(1)
         arrays = []
         for inputs, outputs in self.products:
@@ -78,7 +78,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Prediction:
-    """So many rows through a network, by the method `door` of cbackprop's models."""
+    """A prediction for `rows` rows, by the method `door` of cbackprop's models."""
 
     network: Network
     rows: int
@@ -99,7 +99,7 @@ TRAINING = [
     Network((784, 512, 256, 10), "relu", "ce", 128, "adam", 20),
     Network((1024, 2048, 2048, 1000), "relu", "ce", 256, "momentum", 4),
     Network((4, 32, 16, 4), "tanh", "mse", 10_000, "adam", 1),
-    # Odd ones, which nothing is tuned for.
+    # Unusual shapes, for which nothing is tuned.
     Network((17, 50, 23, 3), "sigmoid", "ce", 20, "rmsprop", 200),
     Network((100, 300, 100, 7), "tanh", "ce", 64, "adam", 50),
     Network((11, 37, 1), "gelu", "mse", 50, "adam", 200),

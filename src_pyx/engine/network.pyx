@@ -218,7 +218,7 @@ cdef class Network:
         self.gradients = gradients
 
     def set_tables(self, list tables):
-        """Set the tables: parameters of which a batch reads only some rows. Call this after `set_optimizer`."""
+        """Set the tables: parameters whose rows are updated one by one. Call this after `set_optimizer`."""
         cdef Py_ssize_t i
         cdef Table table
         self.run.check_idle()

@@ -1,4 +1,4 @@
-"""Tables of which a batch reads only some rows. The cost of a step depends on these rows, not on the table's size.
+"""Tables: large weights. Each batch reads some rows, and only those are updated, whatever the table's size.
 
 The gradient is a list of the rows that were read, in the order of their first use, with the sum of the gradients of
 each, in the order of samples. For the optimizer's step these rows of weights and slots are copied side by side, so that

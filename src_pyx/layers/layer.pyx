@@ -106,7 +106,7 @@ cdef class Layer:
 
     @property
     def grains(self) -> list:
-        """For each parameter, the number of elements of whose multiples the parts of its gradient may consist."""
+        """For each parameter: parts of its gradient may begin and end at multiples of this number of elements."""
         return [self.parameters[k].grain for k in range(self.n_parameters)]
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
@@ -168,7 +168,7 @@ cdef class Layer:
         pass
 
     cdef void collect_rows(self, const Batch* batch, Py_ssize_t k, RowSums* sums) noexcept nogil:
-        """Add the gradient of parameter k, of which a batch reads only some rows, to the sums of other uses.
+        """Add the gradients of those rows of parameter k that the batch has read to the sums of other uses.
 
         It is only called if the spec has ``reads_rows``.
         """

@@ -1,4 +1,4 @@
-"""Tables: weights of which a batch reads only some rows."""
+"""Tables: large weights. Each batch reads only some of their rows."""
 
 from cpython.ref cimport PyObject
 
