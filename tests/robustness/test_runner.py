@@ -44,7 +44,8 @@ def test_what_is_planted_is_found(tmp_path, code, line):
         (folder / path.name).write_text(path.read_text())
     shared = folder.parent / "shared"
     shared.mkdir()
-    (shared / "layer_cases.py").write_text((HERE.parent / "shared/layer_cases.py").read_text())
+    for path in HERE.parent.glob("shared/*layer_cases.py"):
+        (shared / path.name).write_text(path.read_text())
     with (folder / "attacks.py").open("a") as file:
         file.write(ATTACK.format(code=code))
     for path in folder.glob("*_attacks.py"):
