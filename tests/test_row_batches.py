@@ -1,4 +1,4 @@
-"""Data sets of numbered samples: what they yield does not depend on when and by how many threads it is made."""
+"""Data sets of numbered samples yield the same batches, whenever and by however many threads these are made."""
 
 import time
 

@@ -37,9 +37,7 @@ __all__ = ["Array", "Engine", "Tick"]
 Array = NDArray[Any]
 # Called now and then in a long run, with the number of samples done. An exception from it ends the run.
 Tick = Callable[[int], None] | None
-
-
-# A vector of so many numbers is checked in less time than the call of a function takes.
+# A vector of this many numbers is checked in less time than the call of a function takes.
 FEW_NUMBERS = 2**14
 
 

@@ -1,4 +1,4 @@
-"""The activation that halves an axis: kernel against twin, shapes, what becomes of layers that name it, mistakes."""
+"""GLU, which halves an axis: kernel against twin, shapes, layers with this activation, and mistakes."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""An interrupted training ends as one that was not, with what its callbacks know."""
+"""A training that is interrupted and resumed gives the same results, also with callbacks that have a state."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""How a batch is divided into blocks: evenly, so that threads that take one each do not wait for each other."""
+"""A batch is divided into even blocks, so that threads with a block each need not wait for each other."""
 
 import numpy as np
 import pytest

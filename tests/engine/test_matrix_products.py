@@ -1,4 +1,4 @@
-"""The setting of what multiplies matrices: tiles or BLAS."""
+"""The setting that decides whether tiles or BLAS multiply matrices."""
 
 import contextlib
 import os

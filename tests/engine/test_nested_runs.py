@@ -1,4 +1,4 @@
-"""A run within a run of the same model, or beside it, ends without taking from the other what that needs."""
+"""A run that begins within or beside another run of the same model does not disturb that one."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""Layers derived from the library's own, with a `build` or `compute_output_shape` that does not fit what computes."""
+"""Layers derived from the library's own, with a `build` or `compute_output_shape` that does not fit the computation."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Calls on arrays as in training change what training changes: averages, and the next random numbers."""
+"""Calls on arrays with ``training=True`` update averages and draw new random numbers, as training does."""
 
 import numpy as np
 import pytest

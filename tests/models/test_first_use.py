@@ -1,4 +1,4 @@
-"""Several threads use at once what none of them has used before: its weights and its engine are made once."""
+"""If several threads use a new model at once, its weights and its engine are made only once."""
 
 import sys
 import threading

@@ -1,4 +1,4 @@
-"""model.metrics: the mean of the loss, what holds the metrics of compile, means of outputs' losses, as in Keras."""
+"""model.metrics, as in Keras: the mean of the loss, the metrics of `compile`, and the means of outputs' losses."""
 
 import copy
 import math

@@ -1,4 +1,4 @@
-"""compute_loss, metrics and settings of a model outside of a run, and what messages say."""
+"""compute_loss, metrics and settings of a model outside of a run, and their messages."""
 
 import families
 import loss_cases

@@ -1,4 +1,4 @@
-"""Classes of a user's own that write no config themselves: files of both formats hold what makes them again."""
+"""Users' classes without `get_config`: files of both formats store the arguments with which they are made again."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Layers that define what is saved of them."""
+"""Layers that decide themselves what is saved."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The same model of Keras and of this library: predictions, and what some steps of training make of it."""
+"""The same model in Keras and in this library: predictions, and weights after some steps of training."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Arrays in memory whose neighbours must not be touched: whoever reads or writes beside them is killed."""
+"""Arrays between locked pages: a read or write beside an array ends the process."""
 
 import ctypes
 import math

@@ -1,4 +1,4 @@
-"""Graphs of the operators RNN, LSTM and GRU predict what ONNX says, or are refused for what no layer computes."""
+"""Graphs of RNN, LSTM and GRU: predictions follow the definition of ONNX; what no layer computes is refused."""
 
 import numpy as np
 import onnx
