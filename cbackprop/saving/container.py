@@ -29,10 +29,20 @@ def write(path: str, arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, str
 
     Raises
     ------
-    OSError
+    OSError, MemoryError
         If that fails; `path` is then unchanged.
     """
+    _check_memory(arrays, texts)
     replace(path, save(dict(arrays), metadata=dict(texts)))
+
+
+def _check_memory(arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, str]) -> None:
+    """Raise ``MemoryError`` if there is no room for the content of a file and a copy of it.
+
+    The package safetensors makes both, and ends the process if it gets no memory.
+    """
+    for_header = 2**16 + 512 * len(arrays) + 2 * sum(map(len, texts.values()))
+    np.empty(2 * (sum(array.nbytes for array in arrays.values()) + for_header), np.uint8)
 
 
 def replace(path: str, content: bytes) -> None:

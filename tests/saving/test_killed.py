@@ -211,3 +211,31 @@ def test_ctrl_c_when_the_file_is_in_its_place_already(tmp_path, monkeypatch, suf
     with pytest.raises(KeyboardInterrupt):
         save(tmp_path / f"it.{suffix}")
     assert os.listdir(tmp_path) == [f"it.{suffix}"]
+
+
+SAVING_WITHOUT_MEMORY = """
+import resource, sys
+import cbackprop as cb
+from cbackprop import layers
+
+cb.Sequential([cb.Input((2,)), layers.Dense(2)]).save(sys.argv[1])  # loads what saving needs
+model = cb.Sequential([cb.Input((1000,)), layers.Dense(4000)])
+pages = int(open("/proc/self/statm").read().split()[0])
+for share in range(80):
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + share * 10**6, resource.RLIM_INFINITY))
+        model.save(sys.argv[1])
+        print("saved", flush=True)
+        break
+    except MemoryError:
+        pass
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="only Linux tells how much memory a process has")
+def test_saving_without_memory_does_not_end_the_process(tmp_path):
+    path = str(tmp_path / "model.safetensors")
+    run = subprocess.run([sys.executable, "-P", "-c", SAVING_WITHOUT_MEMORY, path], capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "saved\n"), run.stderr
+    assert cb.models.load_model(path).output_shape == (None, 4000)
+    assert os.listdir(tmp_path) == ["model.safetensors"]
