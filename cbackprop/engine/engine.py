@@ -23,7 +23,7 @@ from cbackprop.engine.ranks import Ranks, sum_of_ranks
 from cbackprop.engine.row_updates import variables_by_rows
 from cbackprop.engine.segments import segments_of
 from cbackprop.engine.set_arguments import SetArguments
-from cbackprop.layers.python_call import AddedLoss
+from cbackprop.layers.python_call import AddedLoss, check_backward
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.optimizers.optimizer import Optimizer
 from cbackprop.optimizers.state import OptimizerState
@@ -171,11 +171,11 @@ class Engine:
         return self
 
     def check_differentiable(self) -> None:
-        """Raise a ``TypeError`` if gradients would have to pass through a layer in Python without `backward`."""
+        """Raise a ``TypeError`` if gradients would have to pass a layer in Python that has no right `backward`."""
         for step in self.backward_steps:
             layer: Any = self.plan.steps[step.position].layer
-            if layer.is_python and getattr(layer, "backward", None) is None:
-                raise TypeError(layer.without_backward)
+            if layer.is_python:
+                check_backward(layer)
 
     def losses_without_weights(self) -> list[str]:
         """Names of layers in Python that add a loss that depends on no trained weight."""

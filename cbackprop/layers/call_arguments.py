@@ -26,6 +26,7 @@ __all__ = [
     "select",
     "signature_of",
     "takes",
+    "takes_positions",
 ]
 
 
@@ -381,6 +382,16 @@ def select(layer: Any, function: Callable[..., Any], shapes: dict[str, Any]) -> 
             raise ValueError(f"{what}, but call has no argument {argument!r}.")
         chosen[name] = shapes.get(argument)
     return chosen
+
+
+def takes_positions(function: Any, count: int) -> bool:
+    """Whether a function takes so many arguments by position."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # some functions written in C have no signature
+        return True
+    positions = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return count <= len(positions) or any(p.kind is p.VAR_POSITIONAL for p in parameters)
 
 
 def takes(function: Any, name: str, in_kwargs: bool = False) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.layers.call_arguments import takes
+from cbackprop.layers.call_arguments import takes, takes_positions
 from cbackprop.layers.call_context import calling
 from cbackprop.layers.connecting import check_used, sample_shape
 from cbackprop.layers.layer import Layer
@@ -16,7 +17,7 @@ from cbackprop.layers.python_step import PythonStep, checked_array
 from cbackprop.layers.tracking import layers_within
 from cbackprop.tensor import KerasTensor, flatten, map_structure
 
-__all__ = ["AddedLoss", "PythonCall"]
+__all__ = ["AddedLoss", "PythonCall", "check_backward"]
 
 Array = NDArray[Any]
 
@@ -155,6 +156,23 @@ class PythonCall(PythonStep):
             else checked_array(owner, f"The gradient of {variable.name!r}", gradients[variable], variable.shape)
             for variable in self.variables
         ]
+
+
+def check_backward(step: Any) -> None:
+    """Refuse a layer or a cell in Python through which gradients must pass, and whose `backward` cannot be called.
+
+    Raises
+    ------
+    TypeError
+        If it has no `backward`, or one that takes other arguments.
+    """
+    backward = getattr(step, "backward", None)
+    if backward is None:
+        raise TypeError(step.without_backward)
+    if not takes_positions(backward, 3):
+        raise TypeError(
+            f"backward of {step.name!r} must take (inputs, outputs, delta), but takes {inspect.signature(backward)}."
+        )
 
 
 class AddedLoss:

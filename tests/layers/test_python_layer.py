@@ -140,6 +140,46 @@ def test_without_backward_where_a_gradient_must_pass():
     assert np.isfinite(model.evaluate(x, y, verbose=0))
 
 
+class OnlyDelta(layers.Layer):
+    def call(self, inputs):
+        return 2 * inputs
+
+    def backward(self, delta):
+        return 2 * delta
+
+
+class OnlyDeltaCell(layers.Layer):
+    state_size = 2
+
+    def call(self, inputs, states):
+        return inputs, states
+
+    def backward(self, delta):
+        return delta
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (OnlyDelta, (2,)),
+        (lambda: layers.Lambda(np.square, backward=lambda delta: delta), (2,)),
+        (lambda: layers.TimeDistributed(OnlyDelta()), (3, 2)),
+        (lambda: layers.RNN(OnlyDeltaCell()), (3, 2)),
+    ],
+)
+def test_backward_that_takes_other_arguments(make, shape):
+    """Said before training, by the name of the layer: Python would say only that 4 arguments are too many."""
+    model = cb.Sequential([cb.Input(shape), layers.Dense(2), make()])
+    model.compile("sgd", "mse")
+    x, y = np.ones((4, *shape)), np.ones((4, *model.output_shape[1:]))
+    for call in (model.fit, model.train_on_batch, model.gradients):
+        with pytest.raises(
+            TypeError, match=r"backward of .* must take \(inputs, outputs, delta\), but takes \(delta\)"
+        ):
+            call(x, y)
+    assert np.isfinite(model.evaluate(x, y, verbose=0))
+
+
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
 @pytest.mark.parametrize(
     ("mistake", "error", "match"),
