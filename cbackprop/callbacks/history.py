@@ -51,6 +51,16 @@ class History(Callback):
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
 
+    def _add_epochs(self, epochs: Sequence[int], columns: dict[str, list[Any]]) -> None:
+        """Append the logs of several epochs, by name: to all lists, even if Ctrl-C is pressed meanwhile."""
+        lists: list[list[Any]] = [self.epoch, *(self.history.setdefault(name, []) for name in columns)]
+        parts = list(zip(lists, map(len, lists), [epochs, *columns.values()], strict=True))
+        try:
+            _put(parts)
+        except BaseException:
+            _put(parts)
+            raise
+
     def plot(self, metrics: str | Sequence[str] | None = None, ax: Any = None, yscale: str = "linear") -> Any:
         """Plot losses and metrics over the epochs. This needs ``pip install "cbackprop[plot]"``.
 
@@ -83,6 +93,12 @@ class History(Callback):
 
     def __repr__(self) -> str:
         return f"<History of {len(self.epoch)} epochs: {', '.join(self.history)}>"
+
+
+def _put(parts: list[tuple[list[Any], int, Sequence[Any]]]) -> None:
+    """Let each list go on from an index with further values."""
+    for values, start, further in parts:
+        values[start:] = further
 
 
 def _shown(values: list[Any], place: int) -> str:

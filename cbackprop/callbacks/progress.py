@@ -126,6 +126,9 @@ class Display:
         parts = [f"{self._title} - {seconds:.2f} s", *_parts(logs)]
         print(as_many_as_fit(parts, room_on_line()), flush=True)
 
+    def end_several(self, count: int, logs: Logs) -> None:
+        """Called when several epochs have ended of which nothing is shown. The logs are those of the last one."""
+
 
 def joined(logs: Logs) -> str:
     """Logs as one line of text."""

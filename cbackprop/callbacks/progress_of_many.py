@@ -66,9 +66,9 @@ class DisplayOfMany:
         """The display of one model's `fit`."""
         return _DisplayOfOne(self, index)
 
-    def epoch_done(self, index: int, logs: Logs) -> None:
-        """Called when a model has finished an epoch."""
-        self._passed[index] += 1
+    def epochs_done(self, index: int, count: int, logs: Logs) -> None:
+        """Called when a model has finished epochs. The logs are those of the last one."""
+        self._passed[index] += count
         self._last = logs
 
     def model_done(self, index: int, name: str) -> None:
@@ -108,4 +108,8 @@ class _DisplayOfOne(Display):
 
     def end(self, logs: Logs) -> None:
         """Called when an epoch has ended."""
-        self._whole.epoch_done(self._index, logs)
+        self.end_several(1, logs)
+
+    def end_several(self, count: int, logs: Logs) -> None:
+        """Called when several epochs have ended."""
+        self._whole.epochs_done(self._index, count, logs)

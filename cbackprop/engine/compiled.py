@@ -288,7 +288,7 @@ class CompiledEngine(Engine):
             finally:
                 self.bring_along()
                 self.state.batches = self.network.iteration
-                sums += self.compiled_sums.of_epochs(found[: self.learner.sums.epochs_done].tolist())
+                sums += found[: self.learner.sums.epochs_done].tolist()
 
     def buffers(self) -> tuple[dict[int, Array], dict[int, Array]]:
         """Values and deltas of the last batch, as views of the arena."""
@@ -436,14 +436,18 @@ class CompiledEngine(Engine):
         """Means since the last reset: the total loss, and the loss of each output."""
         return self.compiled_sums.means(*self.learner.sums.get())
 
-    def losses_in(self, sums: Any) -> tuple[float, list[float]]:
-        """The same for the sums of an epoch."""
-        return self.compiled_sums.means(*sums[0])
+    def restore_epoch(self, sums: Any) -> None:
+        """Continue from the sums of an epoch of `train_epochs`."""
+        with self.lock:
+            self.compiled_sums.set_epoch(sums)
 
-    def metrics_in(self, sums: Any) -> list[list[Any]]:
-        """The sums of each metric in an epoch, as the metric's `restore` takes them."""
-        states: list[list[Any]] = sums[1]
-        return states
+    def losses_in(self, sums: list[Any]) -> tuple[list[float], list[list[float]]]:
+        """The `losses` of epochs of `train_epochs`, from their sums."""
+        return self.compiled_sums.losses_of_epochs(sums)
+
+    def metrics_in(self, sums: list[Any]) -> list[list[list[Any]]]:
+        """The `metric_snapshots` of epochs of `train_epochs`, from their sums."""
+        return self.compiled_sums.metrics_of_epochs(sums)
 
     def metric_snapshots(self) -> list[list[Any]]:
         """The sums of each metric of each output since the last reset, as the metric's `restore` takes them."""

@@ -427,16 +427,20 @@ class Engine:
     ) -> None:
         """Train for several epochs, each in an order of its own, which is drawn from its key; or in that of the data.
 
-        The sums of each finished epoch are appended to `sums`, in the form that `restore` takes.
+        The sums of each finished epoch are appended to `sums`, for the next three methods.
         """
         raise NotImplementedError
 
-    def losses_in(self, sums: Any) -> tuple[float, list[float]]:
-        """The `losses` of an epoch of `train_epochs`, from its sums."""
+    def restore_epoch(self, sums: Any) -> None:
+        """Continue from the sums of an epoch of `train_epochs`."""
         raise NotImplementedError
 
-    def metrics_in(self, sums: Any) -> list[list[Any]]:
-        """The `metric_snapshots` of an epoch of `train_epochs`, from its sums."""
+    def losses_in(self, sums: list[Any]) -> tuple[list[float], list[list[float]]]:
+        """The `losses` of epochs of `train_epochs`, from their sums: a list with one for each epoch instead of each."""
+        raise NotImplementedError
+
+    def metrics_in(self, sums: list[Any]) -> list[list[list[Any]]]:
+        """The `metric_snapshots` of each epoch of `train_epochs`, from their sums."""
         raise NotImplementedError
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:

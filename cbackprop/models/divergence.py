@@ -37,6 +37,13 @@ class DivergenceWatch:
                 self._warn(f"{name} became {value}", epoch, step, stacklevel + 1)
                 return
 
+    def look_at_epochs(self, columns: dict[str, list[float]], first: int, stacklevel: int = 2) -> None:
+        """Look at the losses of epochs, of which `first` is the first. `columns` has a list for each name in logs."""
+        losses = columns.get("loss", [])
+        if not all(map(math.isfinite, losses)):
+            wrong = next(number for number, loss in enumerate(losses) if not math.isfinite(loss))
+            self.look({"loss": losses[wrong]}, first + wrong, None, stacklevel + 1)
+
     def look_at_weights(self, epoch: int, stacklevel: int = 2) -> None:
         """Look at the weights after the last epoch, because no loss has been computed after the last update."""
         if self.warned or not self.sound:

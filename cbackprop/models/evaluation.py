@@ -14,7 +14,7 @@ from cbackprop.models.objectives import log_names, named_results
 from cbackprop.models.result_names import ResultNames
 from cbackprop.models.sources import Source
 
-__all__ = ["listed", "logs_in", "logs_of", "metrics_of_layers", "names_of", "reset_metrics_of_layers", "test"]
+__all__ = ["listed", "logs_of", "logs_of_epochs", "metrics_of_layers", "names_of", "reset_metrics_of_layers", "test"]
 
 
 def logs_of(model: Any, engine: Engine, of_all_ranks: bool = True) -> dict[str, float]:
@@ -34,11 +34,11 @@ def logs_of(model: Any, engine: Engine, of_all_ranks: bool = True) -> dict[str, 
     return dict(sorted(logs.items()))
 
 
-def logs_in(model: Any, engine: Engine, sums: Any) -> dict[str, float]:
-    """The losses and metrics of an earlier epoch of `Engine.train_epochs`, from its sums."""
+def logs_of_epochs(model: Any, engine: Engine, sums: list[Any]) -> dict[str, list[Any]]:
+    """The losses and metrics of the epochs of `Engine.train_epochs`, from their sums: by name, one for each epoch."""
     names = _names_for(model, engine)
-    logs = names.losses(*engine.losses_in(sums)) | names.metrics(engine.metrics_in(sums))
-    return logs if len(logs) == 1 else dict(sorted(logs.items()))
+    columns = names.losses(*engine.losses_in(sums)) | names.metrics_of_epochs(engine, sums)
+    return dict(sorted(columns.items()))
 
 
 def _names_for(model: Any, engine: Engine) -> ResultNames:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cbackprop import random
 from cbackprop.callbacks import History
 from cbackprop.engine import Engine
-from cbackprop.models.evaluation import logs_in, logs_of, metrics_of_layers
+from cbackprop.models.evaluation import logs_of, logs_of_epochs, metrics_of_layers
 from cbackprop.models.sources import ArraySource
 
 if TYPE_CHECKING:
@@ -75,30 +75,30 @@ class QuietEpochs:
 
     def _record(self, epoch: int, sums: list[Any]) -> dict[str, float]:
         """Tell callbacks and display about all finished epochs, even if Ctrl-C is pressed meanwhile."""
-        logs: dict[str, float] = {}
         try:
-            while sums:
-                each = sums.pop(0)
-                logs = self._record_one(epoch, each, last=not sums)
-                epoch += 1
+            return self._tell(epoch, sums)
         except BaseException:
             if sums:
-                self._record(epoch + 1, sums)
+                self._tell(epoch, sums)
             raise
-        return logs
 
-    def _record_one(self, epoch: int, sums: Any, last: bool) -> dict[str, float]:
-        run, engine = self.run, self.engine
-        if last:
-            with engine.means_of(run):
-                engine.restore(sums)
-                logs = logs_of(run.model, engine)
-        else:
-            logs = logs_in(run.model, engine, sums)
-        run.watch.look(logs, epoch, None, CALLER)
-        run.display.end(logs)
-        for history in run.callbacks.callbacks:  # there are no others, see `epochs_at_once`
-            history.on_epoch_end(epoch, logs)
+    def _tell(self, epoch: int, sums: list[Any]) -> dict[str, float]:
+        """Take the finished epochs out of `sums`, and tell of them. Returns the logs of the last one."""
+        if not sums:
+            return {}
+        run, engine, count = self.run, self.engine, len(sums)
+        columns = logs_of_epochs(run.model, engine, sums)
+        with engine.means_of(run):
+            engine.restore_epoch(sums[-1])
+            logs = logs_of(run.model, engine)
+        try:
+            for history in run.callbacks.callbacks:
+                assert type(history) is History  # see `epochs_at_once`
+                history._add_epochs(range(epoch, epoch + count), columns)
+        finally:
+            sums.clear()
+        run.display.end_several(count, logs)
+        run.watch.look_at_epochs(columns, epoch, CALLER)
         return logs
 
     def _go_back(self, before: dict[str, Any], epoch: int, done: int, count: int) -> None:

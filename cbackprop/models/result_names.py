@@ -29,8 +29,8 @@ class ResultNames:
             for number, (name, (metric, _)) in enumerate(zip(names, objective.metrics, strict=True))
         ]
 
-    def losses(self, total: float, of_outputs: list[float]) -> dict[str, float]:
-        """The total loss, and the losses of outputs if several have one."""
+    def losses(self, total: Any, of_outputs: list[Any]) -> dict[str, Any]:
+        """The total loss, and the losses of outputs if several have one: each a number, or a list with several."""
         logs = {"loss": total} if self._has_total else {}
         for number, name in self._losses:
             logs[name] = of_outputs[number]
@@ -43,3 +43,11 @@ class ResultNames:
             metric.restore(snapshots[output][number])
             logs |= named_results(name, metric.result())
         return logs
+
+    def metrics_of_epochs(self, engine: Engine, sums: list[Any]) -> dict[str, list[Any]]:
+        """The results of metrics in the epochs of `Engine.train_epochs`, from their sums: a list for each name."""
+        columns: dict[str, list[Any]] = {}
+        for snapshots in engine.metrics_in(sums) if self._metrics else ():
+            for name, value in self.metrics(snapshots).items():
+                columns.setdefault(name, []).append(value)
+        return columns

@@ -1,5 +1,7 @@
 """Epochs that nobody watches are trained several in one call, with the results of epochs that are watched."""
 
+import pkgutil
+
 import numpy as np
 import pytest
 
@@ -171,6 +173,27 @@ def test_interrupt(monkeypatch):
     for _ in range(done + 1):
         random.permutation(len(X))
     assert random.draw_seed() == drawn
+
+
+@pytest.mark.parametrize("place", ["models.quiet_epochs.logs_of_epochs", "callbacks.history._put"])
+def test_interrupt_while_epochs_are_recorded(monkeypatch, place):
+    """The history has all finished epochs, each once."""
+    function = pkgutil.resolve_name(f"cbackprop.{place}")
+    presses = iter([True])
+
+    def interrupted(*args):
+        if not next(presses, False):
+            return function(*args)
+        if place.endswith("_put"):
+            function(args[0][:1])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"cbackprop.{place}", interrupted)
+    model = network(metrics=["mae"])
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, epochs=4, verbose=0)
+    assert model.history.epoch == [0, 1, 2, 3]
+    assert {name: len(values) for name, values in model.history.history.items()} == {"loss": 4, "mae": 4}
 
 
 def test_keys_of_permutations():
