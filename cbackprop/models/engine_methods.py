@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ["EngineMethods"]
 
+# What each run sets. These are neither arguments nor weights, so `Layer.__setattr__` need not check them.
+SET_BY_RUNS = frozenset(
+    {"_engine", "_losses_shown", "_plan", "_pool", "_position", "_predictor", "_rests_at", "_resumption"}
+)
+
 
 @part_of("Model")
 class EngineMethods:
@@ -74,6 +79,12 @@ class EngineMethods:
             _showing={},  # see `calls.run_shown`
             _model_lock=ModelLock(),  # shared by all engines
         )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in SET_BY_RUNS:
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     def _forget_engine(self) -> None:
         """Drop everything that was prepared, because the graph or the settings have changed."""
