@@ -125,7 +125,7 @@ class CompiledEngine(Engine):
         self.gradient_work.follow(plan)
         self.plan = plan
         self.settings_version = optimizer.settings_version
-        self.arguments.looked_at = -1
+        self.arguments.look_again()
         self._make_rule()
         self.bound, self.store = False, None
 

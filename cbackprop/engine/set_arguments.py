@@ -23,13 +23,19 @@ class SetArguments:
     ----------
     looked_at : int
         `Adjustable.last_set` when this object last looked for changes; -1 if it must look again.
+    objectives_are_of : int
+        The same for the objectives alone, when there was no change.
     """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.looked_at = -1
+        self.look_again()
         self._of_objectives: list[Any] | None = _of_objectives(engine)  # `None` while `_renew` runs
         self._of_weights: list[Any] | None = None
+
+    def look_again(self) -> None:
+        """Look for changes before the next run, because the engine serves another model."""
+        self.looked_at = self.objectives_are_of = -1
 
     def note_weights(self) -> None:
         """Remember the arguments of regularizers and constraints with which the weights are now bound."""
@@ -37,7 +43,12 @@ class SetArguments:
 
     def objectives_differ(self) -> bool:
         """Whether an argument of a loss, a metric or a penalty of outputs has changed."""
-        return self.looked_at != Adjustable.last_set and self._of_objectives != _of_objectives(self.engine)
+        last_set = Adjustable.last_set  # read first, because another thread may set more of them meanwhile
+        if last_set in (self.looked_at, self.objectives_are_of):
+            return False
+        differ = self._of_objectives != _of_objectives(self.engine)
+        self.objectives_are_of = -1 if differ else last_set
+        return differ
 
     def follow(self, with_losses: bool = True) -> None:
         """Take over what has changed since the last run.
@@ -45,7 +56,7 @@ class SetArguments:
         Where losses and metrics are not computed (`with_losses` false), only finish what was interrupted.
         """
         engine = self.engine
-        last_set = Adjustable.last_set  # read first, because another thread may set more of them meanwhile
+        last_set = Adjustable.last_set  # read first, as above
         if self.looked_at == last_set or engine.is_busy() or not (with_losses or self._of_objectives is None):
             return
         if engine.bound and self._of_weights != _of_weights(engine):
