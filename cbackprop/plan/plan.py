@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import math
 from collections import Counter
@@ -305,7 +304,8 @@ class Plan:
         instead: dict[Any, Layer] = dict(zip(known, others, strict=True))
         if any(step.layer not in instead and step.layer.variables for step in self.steps):
             return None
-        plan = copy.copy(self)
+        plan = Plan.__new__(Plan)
+        plan.__dict__.update(self.__dict__)  # in a sixth of the time of copy.copy
         plan.layers = list(layers)
         plan.steps = [Step._make((instead.get(step.layer, step.layer), *step[1:])) for step in self.steps]
         plan._list_variables()
