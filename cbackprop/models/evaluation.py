@@ -35,10 +35,14 @@ def logs_of(model: Any, engine: Engine, of_all_ranks: bool = True) -> dict[str, 
 
 
 def logs_of_epochs(model: Any, engine: Engine, sums: list[Any]) -> dict[str, list[Any]]:
-    """The losses and metrics of the epochs of `Engine.train_epochs`, from their sums: by name, one for each epoch."""
+    """The losses and metrics of the epochs of `Engine.train_epochs`, from their sums: by name, one for each epoch.
+
+    `model.metrics` then shows those of the last epoch.
+    """
     names = _names_for(model, engine)
-    columns = names.losses(*engine.losses_in(sums)) | names.metrics_of_epochs(engine, sums)
-    return dict(sorted(columns.items()))
+    losses = names.losses(*engine.losses_in(sums))
+    model._show_losses({name: values[-1] for name, values in losses.items()})
+    return dict(sorted((losses | names.metrics_of_epochs(engine, sums)).items()))
 
 
 def _names_for(model: Any, engine: Engine) -> ResultNames:

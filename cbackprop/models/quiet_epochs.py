@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cbackprop import random
 from cbackprop.callbacks import History
 from cbackprop.engine import Engine
-from cbackprop.models.evaluation import logs_of, logs_of_epochs, metrics_of_layers
+from cbackprop.models.evaluation import logs_of_epochs, metrics_of_layers
 from cbackprop.models.sources import ArraySource
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class QuietEpochs:
         columns = logs_of_epochs(run.model, engine, sums)
         with engine.means_of(run):
             engine.restore_epoch(sums[-1])
-            logs = logs_of(run.model, engine)
+        logs = {name: values[-1] for name, values in columns.items()}
         try:
             for history in run.callbacks.callbacks:
                 assert type(history) is History  # see `epochs_at_once`
