@@ -160,9 +160,11 @@ def fit_many(
     callbacks_of = _callbacks_of_each(callbacks, count)
     chosen = _check_seeds(seeds, count)
 
+    listed_values = {name: value for name, value in given.items() if isinstance(value, list)}
+    listed_values["callbacks"] = callbacks_of
+
     def arguments(index: int) -> dict[str, Any]:
-        own = {name: value[index] if isinstance(value, list) else value for name, value in given.items()}
-        return own | {"callbacks": callbacks_of[index]}
+        return given | {name: values[index] for name, values in listed_values.items()}
 
     runs = ManyRuns(listed, arguments, chosen, display)
     workers = min(_worker_limit(threads), count)
