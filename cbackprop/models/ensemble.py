@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop import losses
+from cbackprop.callbacks import Callback
 from cbackprop.callbacks.progress import Display
 from cbackprop.config_reading import from_config
 from cbackprop.config_writing import to_config
+from cbackprop.engine import Engine
 from cbackprop.layers import Activation, Input
 from cbackprop.models.fit_many import fit_many
 from cbackprop.models.model import Model
 from cbackprop.models.prediction import predict_by_all
-from cbackprop.models.sources import is_dataset
+from cbackprop.models.sources import Check, is_dataset
 from cbackprop.saving.contents import Path
 from cbackprop.saving.ensemble_file import load_members, save_members
 from cbackprop.tensor import flatten, map_structure
@@ -32,6 +34,16 @@ OF_NUMBERS = (
 )
 # Activations whose outputs are probabilities.
 PROBABILITIES = ("sigmoid", "hard_sigmoid", "sparse_sigmoid", "softmax", "sparsemax")
+
+
+class Judge(Model):
+    """A model whose `evaluate` is given the data of an ensemble, and whose inputs are the ensemble's predictions."""
+
+    predict_mean: Callable[[Any], Any]
+
+    def _evaluated(self, engine: Engine) -> Check:
+        check = super()._evaluated(engine)
+        return lambda x, *others: check(self.predict_mean(x), *others)
 
 
 class Ensemble:
@@ -200,19 +212,21 @@ class Ensemble:
 
     def evaluate(
         self,
-        x: Any,
-        y: Any,
+        x: Any = None,
+        y: Any = None,
         batch_size: int | None = None,
         verbose: int | str = "auto",
         sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Sequence[Callback] | Callback | None = None,
         return_dict: bool = False,
     ) -> Any:
         """The loss and metrics of the mean prediction, as the first model was compiled with.
 
         Parameters
         ----------
-        x, y, batch_size, verbose, sample_weight, return_dict
-            As in `Model.evaluate`.
+        x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict
+            As in `Model.evaluate`. A dataset is read once, and each batch is predicted by all models.
 
         Returns
         -------
@@ -226,11 +240,10 @@ class Ensemble:
         TypeError, ValueError
             If an argument or the data is wrong.
         """
-        judge = self._judge()
-        return judge.evaluate(self.predict(x), y, batch_size, verbose, sample_weight, return_dict=return_dict)
+        return self._judge().evaluate(x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict)
 
-    def _judge(self) -> Model:
-        """A model that returns predictions unchanged, with the loss and metrics of the first model."""
+    def _judge(self) -> Judge:
+        """A model that returns mean predictions unchanged, with the loss and metrics of the first model."""
         first = self.models[0]
         if not first.compiled:
             raise RuntimeError("Call compile before evaluate: the first model has no loss and metrics yet.")
@@ -239,7 +252,8 @@ class Ensemble:
         outputs = map_structure(
             lambda tensor: Activation("linear", name=next(names), dtype=first.dtype)(tensor), inputs
         )
-        judge = Model(inputs, outputs)
+        judge = Judge(inputs, outputs)
+        judge.predict_mean = self.predict
         judge.compile(None, **from_config(to_config(first.compile_settings())))
         return judge
 

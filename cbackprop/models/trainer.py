@@ -24,7 +24,7 @@ from cbackprop.models.prediction import predict_all, predict_now, predict_watche
 from cbackprop.models.ragged import Given, by_length, by_length_in_one, is_ragged, predict_ragged, split_ragged
 from cbackprop.models.results import ResultMethods
 from cbackprop.models.second_order import SecondOrderMethods
-from cbackprop.models.sources import Source, open_source
+from cbackprop.models.sources import Check, Source, open_source
 from cbackprop.models.together import agree, agree_on_fit, average_statistics, give_state, if_shared
 from cbackprop.models.tracing import TraceMethods
 from cbackprop.models.training_run import TrainingRun
@@ -200,6 +200,10 @@ class Trainer(EngineMethods, CompileMethods, GradientMethods, SecondOrderMethods
         """Data in the forms that an engine's losses and metrics read."""
         return samples_for(self, engine, x, y, *weights)
 
+    def _evaluated(self, engine: Engine) -> Check:
+        """The function that makes what `evaluate` runs on from the user's data."""
+        return partial(samples_for, self, engine)
+
     def evaluate(
         self,
         x: Any = None,
@@ -248,7 +252,7 @@ class Trainer(EngineMethods, CompileMethods, GradientMethods, SecondOrderMethods
         ):
             source.purpose = "evaluation"
             engine = prepare(self, source, "evaluate")
-            source.prepare(partial(samples_for, self, engine))
+            source.prepare(self._evaluated(engine))
             source.limit(steps, None)
             run = callbacks_for(self, callbacks, verbose=verbose, epochs=1, steps=source.steps)
             facts = {"batches": source.steps, "batch_size": source.batch_size}

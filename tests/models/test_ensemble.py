@@ -266,6 +266,41 @@ def test_a_dataset_for_several_outputs():
         np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-6)
 
 
+def test_evaluate_a_dataset():
+    """It gives what arrays give, is read once, and may have weights."""
+    ensemble = cb.Ensemble([classifier(), classifier(5), classifier()])
+    expected = ensemble.evaluate(X, CLASSES, verbose=0)
+    data = Shuffled(True)
+    assert ensemble.evaluate(data, verbose=0) == pytest.approx(expected, rel=1e-5)
+    assert data.passes == 2  # the second has been drawn for the next evaluation
+    weights = np.linspace(0.0, 1.0, len(X))
+    batches = [
+        (X[begin : begin + 20], CLASSES[begin : begin + 20], weights[begin : begin + 20]) for begin in (0, 20, 40)
+    ]
+    weighted = ensemble.evaluate(X, CLASSES, verbose=0, sample_weight=weights)
+    assert ensemble.evaluate(iter(batches), verbose=0) == pytest.approx(weighted, rel=1e-5)
+    first = ensemble.evaluate(X[:40], CLASSES[:40], verbose=0, sample_weight=weights[:40])
+    assert ensemble.evaluate(iter(batches), verbose=0, steps=2) == pytest.approx(first, rel=1e-5)
+    assert ensemble.evaluate(X, CLASSES, 20, 0, weights, steps=2) == pytest.approx(first, rel=1e-5)
+    seen = []
+    watch = cb.callbacks.LambdaCallback(on_test_batch_end=lambda batch, logs: seen.append(batch))
+    ensemble.evaluate(iter(batches), verbose=0, callbacks=watch)
+    assert seen == [0, 1, 2]
+    with pytest.raises(ValueError, match="y must not be given when x is a list_iterator"):
+        ensemble.evaluate(iter(batches), CLASSES)
+    with pytest.raises(ValueError, match="x") as raised:
+        ensemble.evaluate(iter([(X[:, :2], CLASSES)]), verbose=0)
+    assert "This happened in batch 0" in raised.value.__notes__[-1]
+
+
+def test_evaluate_a_dataset_for_several_outputs():
+    ensemble = cb.Ensemble([two_outputs(), two_outputs()])
+    y = {"a": X[:, :2], "b": X[:, :1]}
+    batches = ((X[rows], {name: values[rows] for name, values in y.items()}) for rows in (slice(0, 20), slice(20, 60)))
+    expected = ensemble.evaluate(X, y, verbose=0, return_dict=True)
+    assert ensemble.evaluate(batches, verbose=0, return_dict=True) == pytest.approx(expected, rel=1e-5)
+
+
 def test_each_model_checks_the_batches_of_a_dataset():
     words = cb.Input((3,), dtype="int32")
     models = [cb.Model(words, layers.Flatten()(layers.Embedding(size, 2)(words))) for size in (5, 2)]
