@@ -29,6 +29,11 @@ class ResultNames:
             for number, (name, (metric, _)) in enumerate(zip(names, objective.metrics, strict=True))
         ]
 
+    @property
+    def fit_all_of_kind(self) -> bool:
+        """Whether there is no name but that of the total loss: then any model with such losses has the same."""
+        return not (self._losses or self._metrics)
+
     def losses(self, total: Any, of_outputs: list[Any]) -> dict[str, Any]:
         """The total loss, and the losses of outputs if several have one: each a number, or a list with several."""
         logs = {"loss": total} if self._has_total else {}

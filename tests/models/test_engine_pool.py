@@ -150,6 +150,21 @@ def test_metrics_of_layers_belong_to_their_model():
     assert [sorted(history.history) for history in histories] == [["loss"], ["loss", "seen"], ["loss"]]
 
 
+def test_names_in_logs_belong_to_their_model(made):
+    """Models whose outputs have other names are of one kind."""
+    models = []
+    for names in ("ab", "cd", "ab"):
+        inputs = cb.Input((4,))
+        models.append(cb.Model(inputs, [layers.Dense(1, name=name)(inputs) for name in names]))
+        models[-1].compile("sgd", ["mse", "mae"], metrics=[["mae"], []])
+    histories = cb.fit_many(models, X, (Y, Y), epochs=2, verbose=0, threads=1)
+    assert len(made) == 1
+    found = [list(history.history) for history in histories]
+    assert found == [["a_loss", "a_mae", "b_loss", "loss"], ["c_loss", "c_mae", "d_loss", "loss"], found[0]]
+    few = [small() for _ in range(2)]
+    assert [list(history.history) for history in cb.fit_many(few, X, Y, epochs=2, verbose=0)] == [["loss"]] * 2
+
+
 def test_one_engine(made):
     models = three(small)
     cb.fit_many(models, X, Y, verbose=0, threads=1)
