@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cpython.buffer cimport PyBUF_CONTIG, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport uintptr_t
 from libc.string cimport memset
 
@@ -15,15 +16,12 @@ def aligned_zeros(Py_ssize_t size, dtype):
     Compiled code may read into that line, because it reads several numbers at a time.
     """
     cdef Py_ssize_t length = size * np.dtype(dtype).itemsize, start
-    cdef unsigned char[::1] view
     if length >= MANY_BYTES:    # the system makes zeros when memory is first used
         raw = np.zeros(length + 2 * ALIGNMENT, np.uint8)
-        view = raw
     else:                       # NumPy's zeros would release the GIL
         raw = np.empty(length + 2 * ALIGNMENT, np.uint8)
-        view = raw
-        memset(&view[0], 0, length + 2 * ALIGNMENT)
-    start = (ALIGNMENT - <uintptr_t>&view[0] % ALIGNMENT) % ALIGNMENT
+        memset(first_byte(raw), 0, length + 2 * ALIGNMENT)
+    start = (ALIGNMENT - <uintptr_t>first_byte(raw) % ALIGNMENT) % ALIGNMENT
     return raw[start:start + length].view(dtype)
 
 
@@ -32,11 +30,17 @@ cdef void* address(array, dtype, Py_ssize_t size) except NULL:
 
     The caller keeps the array alive.
     """
-    cdef unsigned char[::1] view
     if array.dtype != dtype or not array.flags.c_contiguous or array.size < size or array.size == 0:
         raise ValueError(
             f"Expected a contiguous array of at least {size} elements of {dtype}, "
             f"but got {array.size} of {array.dtype}."
         )
-    view = array.reshape(-1).view("uint8")
-    return &view[0]
+    return first_byte(array)
+
+
+cdef void* first_byte(array) except NULL:
+    """Where the memory of a writable, contiguous array begins. A memoryview would take several times as long."""
+    cdef Py_buffer buffer
+    PyObject_GetBuffer(array, &buffer, PyBUF_CONTIG)
+    PyBuffer_Release(&buffer)
+    return buffer.buf
