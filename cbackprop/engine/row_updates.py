@@ -18,7 +18,7 @@ def variables_by_rows(
     plan: Plan, trainable: Sequence[Variable], optimizer: Optimizer | None, has_ranks: bool
 ) -> set[Variable]:
     """The trainable variables that are updated by rows. Ranks add up whole gradients, so with them there are none."""
-    if optimizer is None or has_ranks:
+    if optimizer is None or has_ranks or not any(step.layer.reads_rows for step in plan.steps):
         return set()
     read: dict[bool, set[Variable]] = {True: set(), False: set()}
     for step in plan.steps:
