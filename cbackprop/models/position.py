@@ -35,6 +35,11 @@ class Position:
         The next epoch.
     callbacks : CallbackList
         The callbacks of the run.
+
+    Attributes
+    ----------
+    generator : dict
+        The random state when the epoch began.
     """
 
     def __init__(self, source: Any, epoch: int, callbacks: Any) -> None:
@@ -71,7 +76,7 @@ class Position:
 
     def _note(self) -> None:
         self._source = self.source.state()
-        self._generator = random.state()
+        self.generator = random.state()
 
     def state(self, sums: Any, over_ranks: Callable[[Any], Any]) -> dict[str, Any]:
         """The position as plain values, for `go_to`. `sums` are those of losses and metrics in this epoch.
@@ -86,7 +91,7 @@ class Position:
             "step": self.step,
             "run": self.run,
             "source": self._source,
-            "generator": self._generator,
+            "generator": self.generator,
             "generator_at_step": random.state() if within else None,
             "sums": _listed(over_ranks(sums if self.sums is None else self.sums)) if within else None,
         }

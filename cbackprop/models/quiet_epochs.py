@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cbackprop import random
 from cbackprop.callbacks import History
 from cbackprop.engine import Engine
 from cbackprop.models.evaluation import logs_of_epochs, metrics_of_layers
@@ -48,9 +47,9 @@ class QuietEpochs:
         model, position = self.run.model, self.run.position
         while epoch < end and not model.stop_training:
             count = min(at_once, end - epoch)
-            before = random.state()
             model._position = position
             position.begin(epoch)
+            before = position.generator
             sums: list[Any] = []
             try:
                 self._several(count, sums)
