@@ -5,6 +5,7 @@ It measures as compare.py does. The networks are in attention_nets.py.
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 import attention_nets
@@ -19,8 +20,12 @@ SUITE = compare.Suite(
 )
 
 
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    return compare.parse_for(SUITE, __doc__, arguments)
+
+
 def main(arguments: list[str] | None = None) -> int:
-    return compare.compare_speed_and_memory(compare.parse_for(SUITE, __doc__, arguments))
+    return compare.compare_speed_and_memory(parse(arguments))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ better time counts, as the best peer's. The networks are in convnets.py.
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 import compare
@@ -20,8 +21,12 @@ SUITE = compare.Suite(
 )
 
 
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    return compare.parse_for(SUITE, __doc__, arguments)
+
+
 def main(arguments: list[str] | None = None) -> int:
-    return compare.compare_speed_and_memory(compare.parse_for(SUITE, __doc__, arguments))
+    return compare.compare_speed_and_memory(parse(arguments))
 
 
 if __name__ == "__main__":

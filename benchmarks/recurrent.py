@@ -5,6 +5,7 @@ It measures as compare.py does. The networks are in recurrent_nets.py.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +20,10 @@ from report import Report
 import cbackprop as cb
 
 SUITE = compare.Suite("recurrent", recurrent_nets.TRAINING, recurrent_nets.INFERENCE, peers.RECURRENT, "µs", 1e6)
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    return compare.parse_for(SUITE, __doc__, arguments)
 
 
 def stateful_step(report: Report, units: int = 64, features: int = 8, calls: int = 2000) -> float:
@@ -54,7 +59,7 @@ def time_of_call(call: Callable[[Any], Any], x: np.ndarray, calls: int) -> float
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = compare.parse_for(SUITE, __doc__, arguments)
+    options = parse(arguments)
     report = compare.compare_all(options)
     report.data["stateful step"] = stateful_step(report)
     report.data["stepper"] = step_by_step(report)

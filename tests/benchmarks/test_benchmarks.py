@@ -116,7 +116,7 @@ WRONG = [
 )
 def test_a_wrong_option_of_images_is_refused(monkeypatch, capsys, benchmark, arguments, message):
     with pytest.raises(SystemExit, match="2"):
-        script(monkeypatch, benchmark).main(arguments)
+        script(monkeypatch, benchmark).parse(arguments)
     assert message in capsys.readouterr().err
 
 
@@ -162,7 +162,7 @@ def test_speed_up_and_memory_of_convolutions(monkeypatch, capsys):
     )
     compare.speed_up([one, two], report.Report("test"))
     assert capsys.readouterr().out.splitlines()[-1] == "| a | 1.50 |  |"
-    options = compare.parse_for(convolution.SUITE, "", ["--peers", "cbackprop"])
+    options = convolution.parse(["--peers", "cbackprop"])
     assert [case.batch for case in options.memory] == [1024, 256]
     if sys.platform == "linux":
         options.memory = [replace(convnets.VGG, batch=batch, steps=1) for batch in (8, 64)]
