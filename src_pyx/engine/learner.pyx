@@ -166,7 +166,7 @@ cdef class Learner:
             not in_blocks and most_rows > self.contexts.whole_capacity
         ):
             raise ValueError("The engine has no memory for such a batch or so many threads.")
-        self.passes.prepare(in_blocks, backwards, training)
+        self.passes.prepare(in_blocks, backwards, training, most_rows if threads > 1 else 0)
         if in_blocks and (self.passes.meets or self.network.masked):
             raise ValueError("A layer, a loss or a mask must see batches as a whole: they cannot pass in blocks.")
         for table in self.network.tables or [] if backwards else []:

@@ -23,6 +23,7 @@ from cbackprop.compiled.layers.layer cimport Batch, couples, ITEMS, Layer
 
 cdef enum:
     MOST_GROUPS = 16        # groups of blocks whose gradients are summed apart
+    MOST_SCHEDULES = 16     # that are kept, for batches of different sizes
 
 
 cdef class Passes:
@@ -44,19 +45,28 @@ cdef class Passes:
         self.network, self.run = network, network.run
         self.feeds, self.contexts, self.pieces, self.divisors = feeds, contexts, pieces, divisors
 
-    cdef prepare(self, bint in_blocks, bint backwards, bint training):
-        """Take over how the batches of a run pass, and find out in which order, and where threads meet."""
+    cdef prepare(self, bint in_blocks, bint backwards, bint training, Py_ssize_t shared_rows):
+        """Take over how the batches of a run pass, and find out in which order, and where threads meet.
+
+        shared_rows : the rows of a batch if it is shared by several threads, else 0.
+        """
         cdef Head head
         self.in_blocks, self.backwards, self.training = in_blocks, backwards, training
-        if (training, in_blocks) not in self.network.schedules:
+        if in_blocks or self.network.blas:      # the bits of BLAS may depend on the number of columns
+            shared_rows = 0
+        kind = training, in_blocks, shared_rows
+        if kind not in self.network.schedules:
+            if len(self.network.schedules) >= MOST_SCHEDULES:
+                self.network.schedules = {}
             forwards = [layer for i, layer in enumerate(self.network.layers) if not self.network.linked[i]]
             back = [self.network.layers[self.network.backward_order[i]] for i in range(self.network.n_backward)]
             # Gradients of a block are computed after its backward pass.
             points = [] if in_blocks else self.network.points
-            self.network.schedules[training, in_blocks] = (
-                Schedule(forwards, training, False, []), Schedule(back, training, True, points)
+            self.network.schedules[kind] = (
+                Schedule(forwards, training, False, [], shared_rows),
+                Schedule(back, training, True, points, shared_rows),
             )
-        self.forward_schedule, self.backward_schedule = self.network.schedules[training, in_blocks]
+        self.forward_schedule, self.backward_schedule = self.network.schedules[kind]
         self.meets = self.forward_schedule.meets or (backwards and self.backward_schedule.meets)
         for head in self.network.heads:
             self.meets = self.meets or head.couples_samples()

@@ -23,9 +23,11 @@ cdef class Schedule:
     points : list of int
         Positions in the list of layers. In front of each, gradients of the layers before are computed: in the layer's
         phase of ITEMS or, if it has none in this run, at an extra meeting.
+    shared_rows : int
+        The rows of a batch if it is shared by several threads, which then may divide items instead of rows; or 0.
     """
 
-    def __cinit__(self, list layers, bint training, bint back, list points):
+    def __cinit__(self, list layers, bint training, bint back, list points, Py_ssize_t shared_rows):
         cdef Layer layer
         cdef int kinds[MOST_PHASES]
         cdef int number, count
@@ -39,6 +41,8 @@ cdef class Schedule:
             if not back and layer.led[training]:
                 continue
             count = layer.phases(training, back, kinds)
+            if shared_rows and layer.prefers_items(shared_rows):
+                kinds[0] = ITEMS
             point = points.index(i) if i in points else -1
             if point >= 0 and ITEMS not in [kinds[number] for number in range(count)]:
                 self.add_stage(ITEMS, point)

@@ -28,24 +28,24 @@ cdef void add_scaled(Py_ssize_t n, floating factor, const floating* x, floating*
 
 
 cdef void sparse_times_matrix(
-    Py_ssize_t rows, Py_ssize_t width, Py_ssize_t units,
+    Py_ssize_t rows, Py_ssize_t width, Py_ssize_t units, Py_ssize_t begin, Py_ssize_t end,
     const SparseRows* x,        # (rows, width) IN
     const floating* kernel,     # (width, units) IN
     const floating* bias,       # (units,) IN, or NULL
-    floating* y,                # (rows, units) OUT
+    floating* y,                # (rows, units) OUT: columns begin:end
 ) noexcept nogil:
     """y = x W + b. It reads a row of W for each stored number."""
     cdef Py_ssize_t r, row, k
     cdef const floating* values = <const floating*>x.values
     for r in range(rows):
         if bias == NULL:
-            memset(y, 0, units * sizeof(floating))
+            memset(y + begin, 0, (end - begin) * sizeof(floating))
         else:
-            memcpy(y, bias, units * sizeof(floating))
+            memcpy(y + begin, bias + begin, (end - begin) * sizeof(floating))
         row = row_of(x, r)
         for k in range(x.starts[row], x.starts[row + 1]):
             if 0 <= x.columns[k] < width:
-                add_scaled(units, values[k], kernel + x.columns[k] * units, y)
+                add_scaled(end - begin, values[k], kernel + x.columns[k] * units + begin, y + begin)
         y += units
 
 

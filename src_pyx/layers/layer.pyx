@@ -131,6 +131,13 @@ cdef class Layer:
         kinds[0] = ITEMS if couples(self, training) else ROWS
         return 1
 
+    cdef bint prefers_items(self, Py_ssize_t rows) noexcept nogil:
+        """Whether several threads should run the layer's only phase of ROWS as one of ITEMS, for a batch of `rows` rows.
+
+        The bits must be the same either way.
+        """
+        return False
+
     cdef void run_rows(self, const Batch* batch, bint back, int phase) noexcept nogil:
         """Run a phase of ROWS for these samples.
 

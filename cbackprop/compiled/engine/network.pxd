@@ -42,7 +42,7 @@ cdef class Network:
     cdef bint checked                   # layers know their buffers and parameters
     cdef readonly bint blas             # matrix products of this run are BLAS's
     cdef public uint64_t iteration      # training batches so far
-    cdef dict schedules                 # by mode: forwards and backwards; made when they are needed
+    cdef readonly dict schedules        # by mode: forwards and backwards; made when they are needed
     cdef list points                    # the points of a backward pass at which gradients are computed, without its end
     cdef Py_ssize_t n_points
 

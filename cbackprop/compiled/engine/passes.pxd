@@ -24,11 +24,11 @@ cdef class Passes:
     # How the batches of a run pass
     cdef const int64_t* order
     cdef bint training, in_blocks, backwards
-    cdef bint meets                     # some layer or loss needs more than the rows of one thread
+    cdef readonly bint meets            # some layer or loss needs more than the rows of one thread
     cdef bint adds_blocks               # groups are single blocks, whose gradients may be added at once
     cdef Schedule forward_schedule, backward_schedule
 
-    cdef prepare(self, bint in_blocks, bint backwards, bint training)
+    cdef prepare(self, bint in_blocks, bint backwards, bint training, Py_ssize_t shared_rows)
     cdef Py_ssize_t group_count(self, Py_ssize_t rows) noexcept nogil
     cdef reserve_vectors(self, Py_ssize_t rows, Py_ssize_t threads)
     cdef void run_rows(self, Py_ssize_t thread, const Place* place, uint64_t iteration) noexcept nogil

@@ -21,7 +21,7 @@ cdef inline Py_ssize_t row_of(const SparseRows* x, Py_ssize_t r) noexcept nogil:
 
 cdef void densify(const SparseRows* x, Py_ssize_t rows, Py_ssize_t width, floating* out) noexcept nogil
 cdef void sparse_times_matrix(
-    Py_ssize_t rows, Py_ssize_t width, Py_ssize_t units,
+    Py_ssize_t rows, Py_ssize_t width, Py_ssize_t units, Py_ssize_t begin, Py_ssize_t end,
     const SparseRows* x, const floating* kernel, const floating* bias, floating* y,
 ) noexcept nogil
 cdef void sparse_transposed_times_matrix(

@@ -101,6 +101,7 @@ cdef class Layer:
     cdef void forward_positions(self, const Batch* batch, Py_ssize_t begin, Py_ssize_t count) noexcept nogil
     cdef void backward(self, const Batch* batch) noexcept nogil
     cdef int phases(self, bint training, bint back, int* kinds) noexcept nogil
+    cdef bint prefers_items(self, Py_ssize_t rows) noexcept nogil
     cdef void run_rows(self, const Batch* batch, bint back, int phase) noexcept nogil
     cdef Py_ssize_t items(self, const Batch* batch, bint back, int phase) noexcept nogil
     cdef void run_items(
