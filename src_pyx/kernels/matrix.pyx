@@ -86,8 +86,11 @@ cdef BlasFloat blas_of_floats = NULL
 cdef BlasDouble blas_of_doubles = NULL
 
 cdef enum:
-    # With fewer rows in C, packing costs more than it gains.
+    # With fewer rows in C, packing costs more than it gains. If rows of B are whole pages apart, they compete for few
+    # sets of the caches, and fewer are enough, if B has so many bytes.
     LEAST_ROWS_TO_PACK = 48
+    FEW_ROWS_TO_PACK = 16
+    LARGE_PAGES = 2 * 1024 * 1024
     # With shorter sums, packing A costs more than it gains, unless its columns are whole pages apart.
     LEAST_DEPTH_TO_TILE = 128
     PAGE = 4096
@@ -110,6 +113,9 @@ cdef enum:
     ROWS_PACKED = 8
     # With shorter sums, prefetching the numbers of C before a tile is computed costs more than it gains.
     LEAST_DEPTH_TO_PREFETCH = 64
+    # With sums no longer than this, most time goes into writing C if it has so many bytes.
+    SHORT_DEPTH = 32
+    LARGE_BYTES = 2 * 1024 * 1024
     LINE = 64
 
 
@@ -323,6 +329,11 @@ cdef void pack_panels(
         p += rows
 
 
+cdef inline bint writes_most(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, floating* c, Py_ssize_t c_column) noexcept nogil:
+    """Whether writing C takes most of the time, so that it should be written along its rows."""
+    return k <= SHORT_DEPTH and c_column == 1 and m * n * <Py_ssize_t>sizeof(floating) >= LARGE_BYTES
+
+
 cdef void multiply_panels(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     const floating* a, Py_ssize_t a_row, Py_ssize_t a_column, const floating* panels,
@@ -330,11 +341,15 @@ cdef void multiply_panels(
 ) noexcept nogil:
     """C = A B + bias for a packed block of B: all panels for some rows of A, which stay in the cache; then other rows.
 
-    Numbers of C to which a tile is added are prefetched while the tile is computed.
+    Numbers of C to which a tile is added are prefetched while the tile is computed. If most time goes into writing C,
+    the places of the next tile are prefetched.
     """
     cdef Py_ssize_t lane = lanes(c), row = 0, rows, j, width, padded
     cdef bint single = panel_width(n, lane, TILE_VECTORS) == n
-    cdef Py_ssize_t most = m if single else max(CLOSE // k // TILE_ROWS, 1) * TILE_ROWS
+    cdef bint along_rows = not single and writes_most(m, n, k, c, c_column)
+    cdef Py_ssize_t most = (
+        m if single else TILE_ROWS if along_rows else max(CLOSE // k // TILE_ROWS, 1) * TILE_ROWS
+    )
     cdef bint ahead = add and c_column == 1 and k >= LEAST_DEPTH_TO_PREFETCH and not single and are_far(c, c_row)
     cdef const floating* panel
     while row < m:
@@ -344,7 +359,9 @@ cdef void multiply_panels(
         while j < n:
             width = panel_width(n - j, lane, TILE_VECTORS)
             padded = (width + lane - 1) // lane * lane
-            if ahead:
+            if along_rows:
+                prefetch_block(rows, width, c + row * c_row + j + width, c_row, True)
+            elif ahead:
                 prefetch_block(rows, width, c + row * c_row + j, c_row, True)
             tile_column(
                 rows, width, k, a + row * a_row, a_row, a_column, panel, padded,
@@ -407,11 +424,14 @@ cdef void multiply_packed(
     const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column, bint tiled, floating* panels,
 ) noexcept nogil:
     """C = A B + bias, packing blocks of B that stay in the cache while A is read. If `tiled`, A is packed as well."""
-    cdef Py_ssize_t p = 0, j, depth, columns
-    cdef Py_ssize_t most = TILED_COLUMNS if tiled else BLOCK_ROW_BYTES // <Py_ssize_t>sizeof(floating)
+    cdef Py_ssize_t p = 0, j, depth, columns, most
+    cdef Py_ssize_t usual = TILED_COLUMNS if tiled else BLOCK_ROW_BYTES // <Py_ssize_t>sizeof(floating)
     cdef floating* tiles = panels + MOST_BLOCK_ROWS * TILED_COLUMNS
     while p < k:
         depth = next_depth(k - p)
+        most = usual
+        if not tiled and writes_most(m, n, depth, c, c_column):
+            most = usual * (BLOCK_ROWS // depth)    # a block of the same size with longer rows
         j = 0
         while j < n:
             columns = min(n - j, most)
@@ -428,6 +448,13 @@ cdef void multiply_packed(
                 )
             j += columns
         p += depth
+
+
+cdef inline bint packing_pays(Py_ssize_t m, Py_ssize_t k, Py_ssize_t row_bytes) noexcept nogil:
+    """Whether tiles are faster if B is packed; `row_bytes` are between two of its rows."""
+    if m < LEAST_ROWS_TO_PACK:      # then B is read only a few times
+        return m >= FEW_ROWS_TO_PACK and row_bytes % PAGE == 0 and k * row_bytes >= LARGE_PAGES
+    return row_bytes * max(m, k // 4) >= ENOUGH_TO_PACK
 
 
 cdef inline bint fills_vectors_better(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, floating* c) noexcept nogil:
@@ -515,7 +542,7 @@ cdef void multiply(
         multiply_one_row(n, k, a, a_column, b, b_row, bias, add, c, <floating*>workspace)
         return
     cdef Py_ssize_t size = sizeof(floating)
-    cdef bint packed = m >= LEAST_ROWS_TO_PACK and size * b_row * max(m, k // 4) >= ENOUGH_TO_PACK
+    cdef bint packed = packing_pays(m, k, size * b_row)
     if b_column == 1 and not packed and (READS_PARTS or b_padded or n % lanes(c) == 0):
         multiply_in_place(m, n, k, a, a_row, a_column, b, b_row, bias, add, c, c_row, c_column)
         return

@@ -155,8 +155,22 @@ static NEVER_INLINE void NAME(write_parts)(const PRODUCT* p, REAL* c, ptrdiff_t 
         ROWS_##ROWS(WRITE_ROW, V) \
     }
 
-#define TILE(ROWS, V) \
-    static void NAME(tile_##ROWS##_##V)(const PRODUCT* p, ptrdiff_t row, ptrdiff_t tiles) { \
+/* If rows of B are far apart, no processor reads ahead by itself. Multiplications that wait for such a row fill its queue
+   before it sees the loads of the next rows. So the largest tiles have a second form, which prefetches them. */
+#define FAR_BYTES 2048
+#define ROWS_AHEAD 8
+#if GATHERS || !defined(__GNUC__) || BYTES != VECTOR_BYTES
+#define HAS_FAR_TILES 0
+#else
+#define HAS_FAR_TILES 1
+#define PREFETCH(i, v) __builtin_prefetch(b + ROWS_AHEAD * b_row + v * LANES);
+#endif
+#define NOTHING(i, v)
+
+#define TILE(ROWS, V) TILE_FORM(tile, NOTHING, ROWS, V)
+#define FAR_TILE(ROWS, V) TILE_FORM(far_tile, PREFETCH, ROWS, V)
+#define TILE_FORM(NAME_, AHEAD, ROWS, V) \
+    static void NAME(NAME_##_##ROWS##_##V)(const PRODUCT* p, ptrdiff_t row, ptrdiff_t tiles) { \
         const ptrdiff_t a_column = p->a_column, b_row = p->b_row, c_row = p->c_row, last = p->last; \
         A_ROWS_OF_PRODUCT \
         REAL* c = p->c + row * c_row; \
@@ -168,6 +182,7 @@ static NEVER_INLINE void NAME(write_parts)(const PRODUCT* p, REAL* c, ptrdiff_t 
             EACH_RUN { \
                 ptrdiff_t at = RUN_BEGIN; \
                 for (ptrdiff_t k = p->k; k > 0; k--) { \
+                    VECTORS_##V(AHEAD, 0) \
                     READ_ALL(V) \
                     ROWS_##ROWS(MULTIPLY_ROW, V) \
                     b += b_row; \
@@ -218,6 +233,27 @@ static const NAME(Tile) NAME(TILES)[THIN_TILE_ROWS + 1][ROW_VECTORS + 1] = {
     THIN_ENTRIES
 };
 
+#if HAS_FAR_TILES
+#if VECTORS == 3
+FAR_TILE(5, 3) FAR_TILE(6, 3) FAR_TILE(7, 3) FAR_TILE(8, 3)
+static const NAME(Tile) NAME(FAR_TILES)[TILE_ROWS + 1] = {
+    [5] = NAME(far_tile_5_3), [6] = NAME(far_tile_6_3), [7] = NAME(far_tile_7_3), [8] = NAME(far_tile_8_3)
+};
+#else
+FAR_TILE(5, 2) FAR_TILE(6, 2)
+static const NAME(Tile) NAME(FAR_TILES)[TILE_ROWS + 1] = {[5] = NAME(far_tile_5_2), [6] = NAME(far_tile_6_2)};
+#endif
+#endif
+
+/* The tile of some rows and vectors of columns. */
+static inline NAME(Tile) NAME(tile_of)(ptrdiff_t rows, ptrdiff_t vectors, ptrdiff_t b_row) {
+#if HAS_FAR_TILES
+    if (b_row * (ptrdiff_t)sizeof(REAL) >= FAR_BYTES && vectors == VECTORS && rows > FEW_TILE_ROWS)
+        return NAME(FAR_TILES)[rows];
+#endif
+    return NAME(TILES)[rows][vectors];
+}
+
 /* C (rows, columns) for up to VECTORS vectors of columns, or more for few rows. Sets the product's `last`. */
 static inline void NAME(run_tiles)(ptrdiff_t rows, ptrdiff_t columns, PRODUCT* p) {
     const ptrdiff_t vectors = (columns + LANES - 1) / LANES;
@@ -227,10 +263,10 @@ static inline void NAME(run_tiles)(ptrdiff_t rows, ptrdiff_t columns, PRODUCT* p
 #if GATHERS
     p->spilling_rows = p->spills ? rows - (LANES - p->last + p->c_row - 1) / p->c_row : 0;
 #endif
-    if (tiles) NAME(TILES)[most][vectors](p, 0, tiles);
+    if (tiles) NAME(tile_of)(most, vectors, p->b_row)(p, 0, tiles);
     for (ptrdiff_t row = tiles * most, count; row < rows; row += count) {
         count = next_rows(rows - row, most);
-        NAME(TILES)[count][vectors](p, row, 1);
+        NAME(tile_of)(count, vectors, p->b_row)(p, row, 1);
     }
 }
 
@@ -272,7 +308,14 @@ static inline void NAME(run_tiles)(ptrdiff_t rows, ptrdiff_t columns, PRODUCT* p
 #undef PART_ROW
 #undef WRITE_PARTS
 #undef WRITE_TILE
+#undef FAR_BYTES
+#undef ROWS_AHEAD
+#undef HAS_FAR_TILES
+#undef PREFETCH
+#undef NOTHING
 #undef TILE
+#undef FAR_TILE
+#undef TILE_FORM
 #undef ENTRY
 #undef ROWS_OF_1
 #undef ROWS_OF_2

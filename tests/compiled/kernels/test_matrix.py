@@ -23,6 +23,8 @@ def operand(rows, columns, transposed, dtype, rng):
 def test_products(transpose_a, transpose_b, dtype, rng):
     shapes = [tuple(rng.choice(SIZES, 3)) for _ in range(150)] + [(400, 300, 600), (70, 1100, 300), (1, 1, 1)]
     shapes.append((1024, 200, 150))  # rows of A^T are whole pages apart
+    shapes.append((700, 1100, 7))  # C is large and sums are short
+    shapes += [(13, 600, 40), (20, 1024, 600)]  # rows of B are far apart, or whole pages
     for m, n, k in shapes:
         a, left = operand(m, k, transpose_a, dtype, rng)
         b, right = operand(k, n, transpose_b, dtype, rng)
@@ -77,7 +79,7 @@ def test_rows_do_not_depend_on_how_many_there_are(transpose_b, dtype, rng):
     across an operand, the rows that are left over do not.
     """
     shapes = [(7, 300), (64, 64), (64, 320), (64, 321), (300, 700), (320, 700)]
-    shapes += [(1, 500), (1, 47), (500, 33), (3, 300), (5, 23)]
+    shapes += [(1, 500), (1, 47), (500, 33), (3, 300), (5, 23), (600, 1024), (9, 1100)]
     for n, k in shapes:
         a, _ = operand(200, k, False, dtype, rng)
         b, _ = operand(k, n, transpose_b, dtype, rng)
