@@ -99,6 +99,8 @@ TRAINING = [
     Network((784, 512, 256, 10), "relu", "ce", 128, "adam", 20),
     Network((1024, 2048, 2048, 1000), "relu", "ce", 256, "momentum", 4),
     Network((4, 32, 16, 4), "tanh", "mse", 10_000, "adam", 1),
+    # A few rows at a time, so that reading and writing the weights takes longer than arithmetic.
+    Network((1024, 2048, 2048, 1000), "relu", "ce", 8, "sgd", 8),
     # Unusual shapes, for which nothing is tuned.
     Network((17, 50, 23, 3), "sigmoid", "ce", 20, "rmsprop", 200),
     Network((100, 300, 100, 7), "tanh", "ce", 64, "adam", 50),
