@@ -30,6 +30,7 @@ __all__ = [
     "in_place_of_several",
     "named",
     "type_name",
+    "with_article",
 ]
 
 Thing = TypeVar("Thing")
@@ -273,7 +274,11 @@ def type_name(value: Any) -> str:
 
 def a_type(value: Any) -> str:
     """The name of a class, or of the class of `value`, after "a" or "an", for messages."""
-    name = type_name(value)
+    return with_article(value.__name__ if isinstance(value, type) else type(value).__name__)
+
+
+def with_article(name: str) -> str:
+    """A name after "a" or "an"."""
     spelled = name[1:2].isupper() and name[0] in "FHLMNRSX"  # as in "an LSTM"
     return f"{'an' if name[0] in 'AEIOaeio' or spelled else 'a'} {name}"
 

@@ -59,7 +59,7 @@ def test_sizes_of_numpy_are_multiplied_as_whole_numbers():
         (type("LSTM", (), {"__module__": "cbackprop.layers"}), "an LSTM"),
         (type("GRU", (), {"__module__": "cbackprop.layers"}), "a GRU"),
         (type("UserModel", (), {"__module__": "__main__"}), "a UserModel"),
-        (type("Sequence", (), {"__module__": "images.sets"}), "an images.sets.Sequence"),
+        (type("Sequence", (), {"__module__": "images.sets"}), "a Sequence"),
     ],
 )
 def test_types_have_their_article(value, expected):
