@@ -87,6 +87,16 @@ class Samples:
         """Names of the outputs whose targets are all missing."""
         return frozenset(name for index, name in self.may_miss if not _has_targets(self.data, index))
 
+    def copied(self) -> Samples:
+        """The samples in memory of their own, except sparse rows, and arrays that repeat a row and may be huge."""
+
+        def copies(arrays: Sequence[Any]) -> list[Any]:
+            return [np.array(a) if isinstance(a, np.ndarray) and 0 not in a.strides else a for a in arrays]
+
+        data = self.data
+        lists = (data.inputs, data.values, data.classes, data.weights, data.given)
+        return Samples(Data(*map(copies, lists)), self.size, self.may_miss)
+
     def part(self, begin: int, end: int) -> Samples:
         """The samples begin:end, without copying them."""
 

@@ -12,7 +12,7 @@ from cbackprop.losses.target import NotFiniteError
 from cbackprop.models.data import Samples
 from cbackprop.models.sources.prefetch import Prefetch
 from cbackprop.models.sources.source import CALLER, Check, Piece, Source, ran_out, whole_executions
-from cbackprop.validation import a_type
+from cbackprop.validation import a_type, type_name, with_article
 
 __all__ = ["BatchSource", "Indexed", "Once", "Passes", "Repeated"]
 
@@ -31,6 +31,7 @@ class Once:
     """
 
     restarts = False
+    makes_new_arrays = False  # else the arrays of a batch may be written over while the next one is made
     length: int | None = None
     workers = 1
     ahead = AHEAD
@@ -148,6 +149,8 @@ class Passes(Indexed):
     ----------
     dataset : RowBatches
     """
+
+    makes_new_arrays = True
 
     def tasks(self, shuffle: bool) -> Iterator[Any]:
         """The numbers of the samples in each batch. They are drawn here, before threads make batches."""
@@ -289,7 +292,8 @@ class BatchSource(Source):
         batch = self._dataset.batch(task)
         try:
             x, y, sample_weight = _unpack(batch)
-            return self._check(x, y, sample_weight, self._class_weight)
+            samples: Samples = self._check(x, y, sample_weight, self._class_weight)
+            return samples if self._dataset.makes_new_arrays else samples.copied()
         except NotFiniteError:
             raise
         except (TypeError, ValueError) as error:
@@ -324,9 +328,9 @@ def _described(value: Any, depth: int = 2) -> str:
     if isinstance(value, (list, tuple, dict)) and depth and len(value) <= MOST_DESCRIBED:
         pairs = value.items() if isinstance(value, dict) else [(None, item) for item in value]
         items = [("" if key is None else f"{key!r}: ") + _described(item, depth - 1) for key, item in pairs]
-        return f"{a_type(value)} ({', '.join(items)})"
+        return f"{with_article(type_name(value))} ({', '.join(items)})"
     shape = getattr(value, "shape", None)
-    return a_type(value) + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
+    return with_article(type_name(value)) + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
 
 
 def _length(dataset: Any) -> int | None:

@@ -458,3 +458,57 @@ def test_an_interrupt_ends_the_thread(data):
 
     with pytest.raises(KeyboardInterrupt):
         network().fit(batches(), steps_per_epoch=10, verbose=0)
+
+
+class Written:
+    """Batches that a generator or a dataset writes into the same arrays, one after the other."""
+
+    def __init__(self, data, batch=4):
+        self.data, self.batch = data, batch
+        self.arrays = [np.empty((batch, *array.shape[1:]), array.dtype) for array in data]
+
+    def __len__(self):
+        return len(self.data[0]) // self.batch
+
+    def __getitem__(self, number):
+        for array, whole in zip(self.arrays, self.data, strict=True):
+            array[...] = whole[number * self.batch : (number + 1) * self.batch]
+        return tuple(self.arrays)
+
+    def on_epoch_end(self):
+        pass
+
+    def __iter__(self):
+        return (self[number] for number in range(len(self)))
+
+
+class WrittenPasses:
+    def __init__(self, written):
+        self.written = written
+
+    def __iter__(self):
+        return iter(self.written)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("kind", [iter, WrittenPasses, lambda written: written])
+def test_batches_may_be_written_into_the_same_arrays(data, kind, engine):
+    """Batches are made ahead of training, so that an array may hold the next batch when the last one is trained."""
+    cut = [array[:20].astype("float32") for array in data]
+    x, y, weights = cut
+    alike, expected = network(engine), network(engine)
+    for model in (alike, expected):
+        model.build((None, 3))
+    expected.set_weights(alike.get_weights())
+    arguments = {"verbose": 0, "shuffle": False}
+    got = alike.fit(kind(Written(cut)), validation_data=kind(Written(cut)), **arguments).history
+    wanted = expected.fit(x, y, batch_size=4, sample_weight=weights, validation_data=(x, y, weights), **arguments)
+    for name, values in wanted.history.items():
+        np.testing.assert_allclose(got[name], values, rtol=1e-5, err_msg=name)
+    for a, b in zip(alike.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(alike.predict(kind(Written(cut)), verbose=0), expected.predict(x, verbose=0))
+    found = alike.evaluate(kind(Written(cut)), verbose=0)
+    np.testing.assert_allclose(found, expected.evaluate(x, y, sample_weight=weights, verbose=0), rtol=1e-5)
+    together = cb.Ensemble([alike, expected])
+    np.testing.assert_array_equal(together.predict(kind(Written(cut))), together.predict(x))
