@@ -26,7 +26,7 @@ from libc.string cimport memcpy, memset
 from cbackprop.compiled.kernels.convolution_geometry cimport Convolution, reaching_taps
 from cbackprop.compiled.kernels.done cimport Done
 from cbackprop.compiled.kernels.gathered_products cimport (
-    gather, pack_columns, pack_rows, padded_columns, spread_row,
+    gather, pack_columns, pack_rows, padded_columns, spread_rows,
 )
 from cbackprop.compiled.kernels.panels cimport TILE_VECTORS, lanes, panel_row, panel_width
 from cbackprop.compiled.kernels.planar cimport pack_planar, planar_kernel, planar_sweep, planes_room
@@ -50,17 +50,15 @@ cdef void pack_back(
 ) noexcept nogil:
     """Panels of one group's kernel with its axes reversed: rows (tap, filter), columns channels.
 
-    With `spreads`, columns are (tap of the last axis, channel), and zeros up to whole vectors where these are added.
+    With `spreads`, columns are (tap of the last axis, channel).
     """
     cdef Py_ssize_t channels = conv.channels // conv.groups, depth = conv.filters // conv.groups
-    cdef Py_ssize_t j = 0, width, row, z, y, x, lane = lanes(panels), columns = computed_columns(conv, sweep, panels)
-    cdef Py_ssize_t count, p
+    cdef Py_ssize_t j = 0, width, row, z, y, x, lane = lanes(panels)
     cdef const Axis* axes = sweep.axes
     cdef const floating* tap
     while j < sweep.columns:
-        width = panel_width(columns - j, lane, TILE_VECTORS)
+        width = panel_width(sweep.columns - j, lane, TILE_VECTORS)
         row = panel_row(width, lane)
-        count = min(width, sweep.columns - j)
         for z in range(axes[0].taps):
             for y in range(axes[1].taps):
                 for x in range(axes[2].taps):
@@ -71,17 +69,9 @@ cdef void pack_back(
                             )
                         )
                     ))
-                    pack_columns(depth, count, row, tap, conv.filters, panels)
-                    if count < width:
-                        for p in range(depth):
-                            memset(panels + p * row + count, 0, (row - count) * sizeof(floating))
+                    pack_columns(depth, width, row, tap, conv.filters, panels)
                     panels += depth * row
         j += width
-
-
-cdef inline Py_ssize_t computed_columns(Convolution conv, const Sweep* sweep, floating* c) noexcept nogil:
-    """How many numbers a position computes for a group; if they are added to rows, rounded up to whole vectors."""
-    return panel_row(sweep.columns, lanes(c)) if adds_to_rows(conv) and sweep != &conv.forward else sweep.columns
 
 
 cdef inline bint adds_to_rows(Convolution conv) noexcept nogil:
@@ -137,56 +127,32 @@ cdef inline void taps_inside(const Sweep* sweep, Py_ssize_t y, Py_ssize_t* first
 
 
 cdef void run_lines(
-    Convolution conv, const Sweep* sweep, Py_ssize_t z, Py_ssize_t y, Py_ssize_t line, Py_ssize_t rows,
-    Py_ssize_t first, Py_ssize_t end, const floating* a, const floating* kernel, Py_ssize_t kernel_row,
-    const floating* bias, bint add, floating* out, floating* spread,
+    Convolution conv, const Sweep* sweep, Py_ssize_t line, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t end,
+    const floating* a, const floating* kernel, Py_ssize_t kernel_row, const floating* bias, bint add,
+    floating* out, Py_ssize_t step,     # OUT: positions, `step` apart
 ) noexcept nogil:
-    """Compute rows of output positions from y on, with the taps first:end. Their input begins at row `line` of a strip.
-
-    With room to spread them, the results are added to rows of the output.
-    """
+    """Compute rows of output positions, with the taps first:end. Their input begins at row `line` of a strip."""
     cdef const Axis* axes = sweep.axes
-    cdef Py_ssize_t inner = computed_columns(conv, sweep, out), columns = axes[2].count, channels = sweep.out_channels
+    cdef Py_ssize_t inner = sweep.columns, columns = axes[2].count
     cdef Py_ssize_t depth = sweep.n_taps * sweep.run, each = sweep.n_taps // max(axes[1].taps, <Py_ssize_t>1)
     cdef Py_ssize_t group, taps = sweep.n_taps if axes[0].taps > 1 else (end - first) * each
     cdef Py_ssize_t panels = depth * padded_columns(inner, out)
-    cdef Py_ssize_t row = axes[1].out_begin + y * axes[1].out_step + sweep.out_sizes[1] * (
-        axes[0].out_begin + z * axes[0].out_step
-    )
-    out += channels * (axes[2].out_begin + sweep.out_sizes[2] * row)
     for group in range(conv.groups - 1, -1, -1):
         gather(
             rows * columns, inner, sweep.run, a + group * (sweep.in_channels // conv.groups),
             sweep.at + line * columns, 1, sweep.taps + first * each, taps,
             kernel + group * (inner if kernel_row else panels), kernel_row, first * each * sweep.run, depth,
-            NULL if bias == NULL or spread != NULL else bias + group * inner, add and spread == NULL,
-            out + group * inner if spread == NULL else spread,
-            axes[2].out_step * channels if spread == NULL else inner,
+            NULL if bias == NULL else bias + group * inner, add, out + group * inner, step,
         )
-    if spread != NULL:
-        spread_lines(conv, rows, columns, inner, axes[1].out_step, spread, bias, add, out)
 
 
-cdef void spread_lines(
-    Convolution conv, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t width, Py_ssize_t step,
-    const floating* values,     # (rows, columns, width) IN: what each position adds
-    const floating* bias, bint add,
-    floating* out,              # OUT: rows of the image, `step` apart
-) noexcept nogil:
-    """Rows of the image, as sums of the contributions of positions of the maps."""
-    cdef Py_ssize_t channels = conv.channels, size = conv.image[2] * channels, room = conv.spread_row_size, i, _, x, c
-    cdef floating* row = <floating*>values + conv.spread_room - room
-    for _ in range(rows):
-        memset(row, 0, room * sizeof(floating))
-        spread_row(columns, width, values, conv.stride[2] * channels, row)
-        values += columns * width
-        for i in range(size):
-            out[i] = out[i] + row[conv.before[2] * channels + i] if add else row[conv.before[2] * channels + i]
-        if bias != NULL:
-            for x in range(conv.image[2]):
-                for c in range(channels):
-                    out[x * channels + c] += bias[c]
-        out += step * size
+cdef inline Py_ssize_t place_of_row(const Sweep* sweep, Py_ssize_t z, Py_ssize_t y) noexcept nogil:
+    """Where in the output a row of positions begins."""
+    cdef const Axis* axes = sweep.axes
+    cdef Py_ssize_t row = axes[1].out_begin + y * axes[1].out_step + sweep.out_sizes[1] * (
+        axes[0].out_begin + z * axes[0].out_step
+    )
+    return sweep.out_channels * (axes[2].out_begin + sweep.out_sizes[2] * row)
 
 
 cdef void run_sweep(
@@ -197,12 +163,16 @@ cdef void run_sweep(
     """The output positions of a sweep for one sample. If kernel_row is 0, the kernel is in panels.
 
     Rows that read the same taps, and whose positions are equally far from each other in the output, are computed
-    together. `done` is called with rows while they are in the cache; `position` is the number of the sample's first
-    position.
+    together. With room to spread them, results are added to rows of the output, but only after those of further rows
+    have been computed: the processor would have to wait for numbers that it has just written. `done` is called with
+    rows while they are in the cache; `position` is the number of the sample's first position.
     """
     cdef const Axis* axes = sweep.axes
     cdef Py_ssize_t z, y, rows, line, count, first, end, next_first, next_end
     cdef const floating* a
+    cdef const floating* start = bias if spread == NULL else NULL
+    cdef Py_ssize_t step = axes[2].out_step * sweep.out_channels if spread == NULL else sweep.columns
+    cdef floating* to
     for z in range(axes[0].count):
         y = 0
         while y < axes[1].count:
@@ -217,10 +187,17 @@ cdef void run_sweep(
                     if next_first != first or next_end != end:
                         break
                     count += 1
+                to = out + place_of_row(sweep, z, y + line) if spread == NULL else spread + line * axes[2].count * step
                 run_lines(
-                    conv, sweep, z, y + line, line, count, first, end, a, kernel, kernel_row, bias, add, out, spread
+                    conv, sweep, line, count, first, end, a, kernel, kernel_row, start, add and spread == NULL, to, step
                 )
                 line += count
+            if spread != NULL:
+                spread_rows(
+                    rows, conv.maps[2], conv.kernel[2], conv.stride[2], conv.channels, spread, conv.before[2],
+                    conv.image[2], bias, add, out + place_of_row(sweep, z, y),
+                    axes[1].out_step * conv.image[2] * conv.channels,
+                )
             if done != NULL:
                 done(layer, batch, position + (z * axes[1].count + y) * axes[2].count, rows * axes[2].count)
             y += rows
@@ -376,7 +353,7 @@ cdef void convolve_samples_back(
     """The same, without joining samples."""
     kernel = reaching_taps(conv, kernel, &workspace)
     cdef Py_ssize_t sample, i, group, size
-    cdef Py_ssize_t width = padded_columns(computed_columns(conv, &conv.back[0], image), image)
+    cdef Py_ssize_t width = padded_columns(conv.back[0].columns, image)
     cdef floating* strip = <floating*>workspace
     cdef floating* spread = strip + conv.strip_room
     cdef floating* panels = spread + conv.spread_room

@@ -126,11 +126,8 @@ cdef class Convolution:
         if self.abuts:
             self.spread_room = padded(kernel[2] * channels)
         elif self.spreads:
-            self.spread_row_size = self.spread_row_numbers()
-            self.spread_room = (
-                max([self.back[i].rows for i in range(self.n_back)]) * maps[2] * padded(kernel[2] * channels)
-                + self.spread_row_size
-            )
+            rows = max([self.back[i].rows for i in range(self.n_back)])
+            self.spread_room = padded(rows * maps[2] * kernel[2] * channels) + MOST_LANES
         sizes = [self.forward.strip_size, *[self.back[i].strip_size for i in range(self.n_back)]]
         self.strip_room = (max(sizes) + 2 * MOST_LANES) // MOST_LANES * MOST_LANES
         if may_join:
@@ -238,13 +235,6 @@ cdef class Convolution:
         self.planar_back = planar_pays(positions, depth, self.filters, self.channels, operations, False)
         self.spreads = self.spreads and not self.planar_back
         self.abuts = self.spreads and abuts
-
-    cdef Py_ssize_t spread_row_numbers(self) noexcept:
-        """The length of a row of the image, including what positions add beyond its borders."""
-        return padded(max(
-            (self.maps[2] - 1) * self.stride[2] * self.channels + padded(self.kernel[2] * self.channels),
-            (self.before[2] + self.image[2]) * self.channels,
-        ))
 
     cdef Sweep make_sweep(self, list axes, bint forward, Py_ssize_t packed, Py_ssize_t columns) except *:
         cdef Sweep sweep

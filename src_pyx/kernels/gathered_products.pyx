@@ -18,12 +18,16 @@ cdef extern from "gathered_products.h" nogil:
         Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const float* b, Py_ssize_t b_row, float* panel)
     void pack_rows_double(
         Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const double* b, Py_ssize_t b_row, double* panel)
-    void spread_row_float(
-        Py_ssize_t columns, Py_ssize_t width, const float* values, Py_ssize_t step, float* row)
+    void spread_rows_float(
+        Py_ssize_t rows, Py_ssize_t count, Py_ssize_t taps, Py_ssize_t stride, Py_ssize_t channels,
+        const float* values, Py_ssize_t before, Py_ssize_t size, const float* bias, bint add, float* out,
+        Py_ssize_t out_row)
     void pack_columns_float(
         Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const float* b, Py_ssize_t b_column, float* panel)
-    void spread_row_double(
-        Py_ssize_t columns, Py_ssize_t width, const double* values, Py_ssize_t step, double* row)
+    void spread_rows_double(
+        Py_ssize_t rows, Py_ssize_t count, Py_ssize_t taps, Py_ssize_t stride, Py_ssize_t channels,
+        const double* values, Py_ssize_t before, Py_ssize_t size, const double* bias, bint add, double* out,
+        Py_ssize_t out_row)
     void pack_columns_double(
         Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const double* b, Py_ssize_t b_column, double* panel)
 
@@ -116,11 +120,20 @@ cdef void pack_columns(
         pack_columns_double(k, columns, width, b, b_column, panel)
 
 
-cdef void spread_row(
-    Py_ssize_t columns, Py_ssize_t width, const floating* values, Py_ssize_t step, floating* row
+cdef void spread_rows(
+    Py_ssize_t rows, Py_ssize_t count, Py_ssize_t taps, Py_ssize_t stride, Py_ssize_t channels,
+    const floating* values,     # (rows, count, taps, channels) IN; a vector can be read behind their end
+    Py_ssize_t before, Py_ssize_t size,
+    const floating* bias,       # (channels,) IN, or NULL; padded
+    bint add,
+    floating* out,              # (rows, size, channels) OUT: rows are out_row apart
+    Py_ssize_t out_row,
 ) noexcept nogil:
-    """Add `width` numbers (whole vectors) of each column of values to a row. Columns are `step` numbers apart there."""
+    """Rows of an image: at each place, bias + the sum of what positions of a row of the maps contribute to it.
+
+    The contributions of position p are to `taps` successive places, from p stride - before on.
+    """
     if floating is float:
-        spread_row_float(columns, width, values, step, row)
+        spread_rows_float(rows, count, taps, stride, channels, values, before, size, bias, add, out, out_row)
     else:
-        spread_row_double(columns, width, values, step, row)
+        spread_rows_double(rows, count, taps, stride, channels, values, before, size, bias, add, out, out_row)

@@ -81,11 +81,62 @@ static void NAME(gather_column)(
     NAME(run_tiles)(rows, columns, p);
 }
 
-/* Add `width` numbers (whole vectors) of each column of `values` to `row`; columns are `step` numbers apart. */
-static void NAME(spread_row)(ptrdiff_t columns, ptrdiff_t width, const REAL* values, ptrdiff_t step, REAL* row) {
-    for (; columns > 0; columns--, values += width, row += step)
-        for (ptrdiff_t j = 0; j < width; j += LANES) *(ANYWHERE*)(row + j) += *(const ANYWHERE*)(values + j);
+/* Rows of an image (size, channels), out_row apart: out = bias + what `count` positions of the maps contribute to it.
+   `values` (rows, count, taps, channels) has the contributions of each to successive places of the image; those of the
+   first begin `before` places in front of it, those of the next `stride` places further.
+
+   Each place is summed in registers and written once. Adding position after position to memory takes longer, because a
+   vector that overlaps one that was just written has to wait for it. A vector of sums begins at each place: what is
+   behind its last channel belongs to the next place, or the next row, and is overwritten later. */
+#if VECTOR_BYTES
+#define SUMS_OF(lanes) \
+    typedef REAL Some __attribute__((vector_size((lanes) * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
+#else
+#define SUMS_OF(lanes) typedef REAL Some;
+#endif
+#define NEXT sum += *(const Some*)p; p += step;
+#define SPREAD_BY(lanes) { \
+    SUMS_OF(lanes) \
+    ptrdiff_t first = 0, end = 0; \
+    for (ptrdiff_t x = 0; x < size; x++) { \
+        while (end < count && end * stride <= x + before) end++; \
+        while (first < end && first * stride + taps <= x + before) first++; \
+        for (ptrdiff_t c = 0; c < channels; c += lanes) { \
+            const REAL* p = values + first * step + (x + before) * channels + c; \
+            REAL* to = out + x * channels + c; \
+            Some sum = bias ? *(const Some*)(bias + c) : (Some){0}; \
+            ptrdiff_t left = end - first; \
+            for (; left >= 4; left -= 4) { NEXT NEXT NEXT NEXT } \
+            if (left & 2) { NEXT NEXT } \
+            if (left & 1) { NEXT } \
+            if (!add && to + lanes <= out + room) { \
+                *(Some*)to = sum; \
+            } else { \
+                REAL numbers[lanes]; \
+                *(Some*)numbers = sum; \
+                for (ptrdiff_t i = 0; i < lanes && c + i < channels; i++) \
+                    to[i] = add ? to[i] + numbers[i] : numbers[i]; \
+            } \
+        } \
+    } \
 }
+static void NAME(spread_rows)(
+    ptrdiff_t rows, ptrdiff_t count, ptrdiff_t taps, ptrdiff_t stride, ptrdiff_t channels, const REAL* values,
+    ptrdiff_t before, ptrdiff_t size, const REAL* bias, int add, REAL* out, ptrdiff_t out_row
+) {
+    const ptrdiff_t step = (taps - stride) * channels, width = size * channels;
+    for (; rows > 0; rows--, values += count * taps * channels, out += out_row) {
+        const ptrdiff_t room = out_row == width ? rows * width : width;
+#if VECTOR_BYTES
+        if (channels <= LANES / 2) SPREAD_BY(LANES / 2)
+        else
+#endif
+        SPREAD_BY(LANES)
+    }
+}
+#undef SUMS_OF
+#undef NEXT
+#undef SPREAD_BY
 #else
 /* C (rows, columns) for a panel of columns; arguments as in Product. */
 static inline void NAME(tile_column)(

@@ -23,8 +23,7 @@ cdef class Convolution:
     cdef bint gaps                              # in the backward pass, some positions of the image belong to no sweep
     cdef bint spreads                           # in the backward pass, positions of the maps add to rows of the image
     cdef bint abuts                             # if so, whether they write all of a row, without overlapping
-    cdef Py_ssize_t spread_room                 # numbers of workspace for the sums to add, and for a row; or for a bias
-    cdef Py_ssize_t spread_row_size             # numbers in that row
+    cdef Py_ssize_t spread_room                 # numbers of workspace for what positions add; or for a bias
     cdef Py_ssize_t strip_room                  # numbers of the largest strip, and of those that may be read behind it
     cdef const Py_ssize_t* lines_at             # (samples, rows of the sweep): beginning of each row of positions
     cdef const Py_ssize_t* kernel_at            # (kernel_rows,): the place in a strip that each row of the kernel reads
@@ -45,7 +44,6 @@ cdef class Convolution:
     cdef int make_together(self, object whole, bint may_spread) except -1
     cdef Sweep make_sweep(self, list axes, bint forward, Py_ssize_t packed, Py_ssize_t columns) except *
     cdef const Py_ssize_t* keep(self, table) except? NULL
-    cdef Py_ssize_t spread_row_numbers(self) noexcept
     cdef Py_ssize_t forward_numbers(self) noexcept
     cdef Py_ssize_t forward_alone(self) noexcept
     cdef Py_ssize_t back_numbers(self) noexcept

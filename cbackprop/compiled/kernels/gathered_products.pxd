@@ -23,6 +23,7 @@ cdef void pack_columns(
     Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const floating* b, Py_ssize_t b_column, floating* panel
 ) noexcept nogil
 
-cdef void spread_row(
-    Py_ssize_t columns, Py_ssize_t width, const floating* values, Py_ssize_t step, floating* row
+cdef void spread_rows(
+    Py_ssize_t rows, Py_ssize_t count, Py_ssize_t taps, Py_ssize_t stride, Py_ssize_t channels, const floating* values,
+    Py_ssize_t before, Py_ssize_t size, const floating* bias, bint add, floating* out, Py_ssize_t out_row,
 ) noexcept nogil
