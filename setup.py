@@ -49,6 +49,7 @@ VARIED = {
     "kernels/batch_normalization.": WIDE,
     "kernels/channels.": WIDE,
     "kernels/convolution.": WIDEST,
+    "kernels/convolution_gradient.": WIDEST,
     "kernels/depthwise.": WIDEST,
     "kernels/dropout.": WIDE,
     "kernels/elementary_loops.": WIDEST,
@@ -120,7 +121,13 @@ COMPILE_ARGS = (
 # an integer is converted or a call may fail, and gain nanoseconds there; libraries are 5 % smaller without them.
 COMPILE_ARGS += ["-DCYTHON_USE_PYLONG_INTERNALS=0", "-DCYTHON_FAST_THREAD_STATE=0"]
 # What is not varied, or long: loops vectorise too, but are not unrolled and inlined at the expense of size.
-LONG = ("kernels/convolution.", "kernels/elementary_loops.", "kernels/stretched.", "layers/")
+LONG = (
+    "kernels/convolution.",
+    "kernels/convolution_gradient.",
+    "kernels/elementary_loops.",
+    "kernels/stretched.",
+    "layers/",
+)
 LOOPS = ["-ftree-vectorize", "-fvect-cost-model=dynamic", "-funswitch-loops", "-fversion-loops-for-strides"]
 SMALLER = [] if MSVC else ["-O2"] if CLANG else ["-O2", *LOOPS]
 SMALLEST = ["/O1"] if MSVC else ["-Os"]

@@ -7,8 +7,9 @@ import numpy as np
 
 from cython cimport floating
 
-from cbackprop.compiled.kernels.convolution cimport convolve, convolve_back, convolve_kernel
+from cbackprop.compiled.kernels.convolution cimport convolve, convolve_back
 from cbackprop.compiled.kernels.convolution_geometry cimport Convolution
+from cbackprop.compiled.kernels.convolution_gradient cimport convolve_kernel
 from cbackprop.compiled.kernels.depthwise cimport depthwise, depthwise_back, depthwise_bytes, depthwise_kernel
 from cbackprop.compiled.kernels.elementary_loops cimport run_loop
 from cbackprop.compiled.kernels.matrix cimport WORKSPACE_BYTES, has_blas, multiply

@@ -4,6 +4,7 @@ from cython cimport floating
 
 from cbackprop.compiled.kernels.convolution_geometry cimport Convolution
 from cbackprop.compiled.kernels.done cimport Done
+from cbackprop.compiled.kernels.sweeps cimport Sweep
 
 cdef void convolve(
     Convolution conv, Py_ssize_t samples, const floating* image, const floating* kernel, const floating* bias,
@@ -15,7 +16,8 @@ cdef void convolve_back(
     bint add, floating* image, void* workspace,
 ) noexcept nogil
 
-cdef void convolve_kernel(
-    Convolution conv, Py_ssize_t samples, const floating* image, const floating* maps, bint maps_padded,
-    Py_ssize_t begin, Py_ssize_t end, bint add, floating* gradient, void* workspace,
+cdef const floating* read_strip(
+    const Sweep* sweep, const floating* source, Py_ssize_t z, Py_ssize_t y, Py_ssize_t rows, floating* strip,
 ) noexcept nogil
+
+cdef bint packs_kernel(Convolution conv, floating* c) noexcept nogil

@@ -53,3 +53,8 @@ cdef class Convolution:
     cdef Py_ssize_t gradient_strips(self) noexcept nogil
 
 cdef const floating* reaching_taps(Convolution conv, const floating* kernel, void** workspace) noexcept nogil
+
+
+cdef inline Py_ssize_t together(Convolution conv, Py_ssize_t samples, bint joins) noexcept nogil:
+    """How many samples are computed together with others."""
+    return samples // conv.n_together * conv.n_together if joins else 0
