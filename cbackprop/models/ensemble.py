@@ -14,7 +14,8 @@ from cbackprop.callbacks.progress import Display
 from cbackprop.config_reading import from_config
 from cbackprop.config_writing import to_config
 from cbackprop.engine import Engine
-from cbackprop.layers import Activation, Input
+from cbackprop.layers import Activation, Input, Layer
+from cbackprop.layers.mask_array import mask_of
 from cbackprop.models.fit_many import fit_many
 from cbackprop.models.model import Model
 from cbackprop.models.prediction import predict_by_all
@@ -37,13 +38,29 @@ PROBABILITIES = ("sigmoid", "hard_sigmoid", "sparse_sigmoid", "softmax", "sparse
 
 
 class Judge(Model):
-    """A model whose `evaluate` is given the data of an ensemble, and whose inputs are the ensemble's predictions."""
+    """A model whose `evaluate` is given the data of an ensemble, and whose inputs the ensemble makes of it.
 
-    predict_mean: Callable[[Any], Any]
+    These are the ensemble's predictions and, if outputs have masks, the masks.
+    """
+
+    inputs_for: Callable[[Any], Any]
 
     def _evaluated(self, engine: Engine) -> Check:
         check = super()._evaluated(engine)
-        return lambda x, *others: check(self.predict_mean(x), *others)
+        return lambda x, *others: check(self.inputs_for(x), *others)
+
+
+class Masked(Layer):
+    """The first input, with the second as its mask."""
+
+    def call(self, inputs: Any) -> Any:
+        return inputs[0]
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        return inputs[1] != 0
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape[0]
 
 
 class Ensemble:
@@ -247,15 +264,42 @@ class Ensemble:
         first = self.models[0]
         if not first.compiled:
             raise RuntimeError("Call compile before evaluate: the first model has no loss and metrics yet.")
-        names = iter(first.output_names)
-        inputs = map_structure(lambda tensor: Input(tensor.shape[1:], dtype=first.dtype), first.output)
-        outputs = map_structure(
-            lambda tensor: Activation("linear", name=next(names), dtype=first.dtype)(tensor), inputs
-        )
-        judge = Judge(inputs, outputs)
-        judge.predict_mean = self.predict
+        names, masked = iter(first.output_names), iter(self._may_have_masks())
+        predictions = map_structure(lambda tensor: Input(tensor.shape[1:], dtype=first.dtype), first.output)
+        masks: list[Any] = []
+
+        def judged(tensor: Any) -> Any:
+            if not next(masked):
+                return Activation("linear", name=next(names), dtype=first.dtype)(tensor)
+            masks.append(Input(tensor.shape[1:-1], dtype=first.dtype))
+            return Masked(name=next(names), dtype=first.dtype)([tensor, masks[-1]])
+
+        outputs = map_structure(judged, predictions)
+        if masks:
+            judge = Judge([*flatten(predictions), *masks], outputs)
+            judge.inputs_for = lambda x: [*flatten(self.predict(x)), *self._masks(x)]
+        else:
+            judge = Judge(predictions, outputs)
+            judge.inputs_for = self.predict
         judge.compile(None, **from_config(to_config(first.compile_settings())))
         return judge
+
+    def _may_have_masks(self) -> list[bool]:
+        """For each output of the first model whether it may have a mask. With open sizes only data can tell."""
+        first = self.models[0]
+        if first.has_open_inputs:
+            return [len(tensor.shape) > 2 for tensor in first.outputs]
+        return [mask is not None for mask in first.plan.output_masks[: len(first.outputs)]]
+
+    def _masks(self, x: Any) -> list[Any]:
+        """The masks of the first model's outputs, as numbers: ones if there is none."""
+        first = self.models[0]
+        found = []
+        for output, has in zip(flatten(first(x)), self._may_have_masks(), strict=True):
+            if has:
+                mask = np.ones(output.shape[:-1]) if mask_of(output) is None else mask_of(output)
+                found.append(mask.reshape(output.shape[:-1]).astype(first.dtype))
+        return found
 
     # Files
 

@@ -293,6 +293,33 @@ def test_evaluate_a_dataset():
     assert "This happened in batch 0" in raised.value.__notes__[-1]
 
 
+def reader(length, mask_zero=True):
+    """A model of sequences. It has an output with the mask of its input, and one without a mask."""
+    inputs = cb.Input((length,))
+    steps = cb.layers.Embedding(9, 4, mask_zero=mask_zero)(inputs)
+    each = cb.layers.Dense(2, name="each")(cb.layers.LSTM(5, return_sequences=True)(steps))
+    model = cb.Model(inputs, {"each": each, "last": cb.layers.Dense(1, name="last")(cb.layers.LSTM(3)(steps))})
+    model.compile("sgd", "mse", metrics={"each": ["mae"]})
+    return model
+
+
+@pytest.mark.parametrize("mask_zero", [True, False])
+@pytest.mark.parametrize("length", [6, None])
+def test_evaluate_counts_no_masked_rows(length, mask_zero):
+    models = [reader(length, mask_zero) for _ in range(3)]
+    x = RNG.integers(1, 9, (30, 6))
+    x[:, 4:] = 0
+    y = {"each": RNG.normal(size=(30, 6, 2)), "last": RNG.normal(size=(30, 1))}
+    alone = cb.Ensemble(models[:1]).evaluate(x, y, verbose=0, return_dict=True)
+    assert alone == pytest.approx(models[0].evaluate(x, y, verbose=0, return_dict=True), rel=1e-6)
+    ensemble = cb.Ensemble(models)
+    found = ensemble.evaluate(x, y, verbose=0, return_dict=True)
+    mean, counted = ensemble.predict(x), slice(0, 4) if mask_zero else slice(0, 6)
+    assert found["each_mae"] == pytest.approx(np.abs(mean["each"] - y["each"])[:, counted].mean(), rel=1e-5)
+    batches = [(x[rows], {name: values[rows] for name, values in y.items()}) for rows in (slice(0, 15), slice(15, 30))]
+    assert ensemble.evaluate(iter(batches), verbose=0, return_dict=True) == pytest.approx(found, rel=1e-5)
+
+
 def test_evaluate_a_dataset_for_several_outputs():
     ensemble = cb.Ensemble([two_outputs(), two_outputs()])
     y = {"a": X[:, :2], "b": X[:, :1]}
