@@ -132,7 +132,7 @@ cdef class Layer:
         return 1
 
     cdef bint prefers_items(self, Py_ssize_t rows) noexcept nogil:
-        """Whether several threads should run the layer's only phase of ROWS as one of ITEMS, for batches of `rows` rows.
+        """Whether several threads should run the layer's phase of ROWS as one of ITEMS, for a batch of `rows` rows.
 
         The bits must be the same either way.
         """
