@@ -92,6 +92,16 @@ def test_every_layer_with_gradients_in_parts(make, shapes, monkeypatch):
     assert_as_twin(lambda: layer_cases.around(make, shapes), threads=16)
 
 
+@pytest.fixture
+def by_tiles():
+    """Bits of BLAS may depend on how many rows a call has, so also on the size of portions."""
+    before = cb.config.matrix_products()
+    cb.config.set_matrix_products("tiles")
+    yield
+    cb.config.set_matrix_products(before)
+
+
+@pytest.mark.usefixtures("by_tiles")
 @pytest.mark.parametrize(("make", "shapes"), layer_cases.EACH)
 def test_every_layer_with_gradients_of_blocks_in_portions(make, shapes, monkeypatch):
     """The gradient of a block is added to the sum in the smallest portions. The bits are those of whole gradients."""
